@@ -1,0 +1,75 @@
+"""What a baseline must offer, and what it is given.
+
+A baseline never sees a data file: it gets arrays, or HDF5 data sets that are read like arrays, slice by slice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import numpy as np
+
+CHUNK = 256
+
+
+class BaselineError(Exception):
+    """A fault of the data or of the settings that a baseline was given; the message is for the user."""
+
+
+@dataclass(frozen=True)
+class Cases:
+    """Cases to learn from: columns of equal length, each a NumPy array or an HDF5 data set.
+
+    mass-mapping: inputs ``epsilon`` (N, 128, 128, 3), truth ``kappa`` (N, 128, 128), metadata None.
+    stamps: inputs ``images`` (N, 63, 63, 3), truth ``labels`` (N,), metadata a structured column (N,) or None.
+    ``group`` (N,) int32 names what cases have in common: the cluster, or the object.
+    """
+
+    inputs: Any
+    truth: Any
+    group: Any
+    metadata: Any = None
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def chunks(self, size: int = CHUNK) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Inputs and truth in the order of the file, at most ``size`` cases at a time."""
+        for start in range(0, len(self), size):
+            yield self.inputs[start : start + size], self.truth[start : start + size]
+
+
+@dataclass(frozen=True)
+class Training:
+    """The circumstances of one fit.
+
+    ``folder`` is the baseline's own, for checkpoints and histories; ``progress(done, total, text)`` tells a
+    person how far it is.
+    """
+
+    seed: int
+    folder: Path
+    progress: Callable[[int, int, str], None] = lambda done, total, text: None
+
+
+@runtime_checkable
+class Baseline(Protocol):
+    """A method: its settings are the arguments of its constructor, all with defaults."""
+
+    track: ClassVar[str]
+    summary: ClassVar[str]
+
+    def fit(self, train: Cases, validation: Cases, training: Training) -> dict[str, Any]:
+        """Learn from the cases, and return what was chosen or reached, as JSON values, for the run's record."""
+
+    def predict(self, inputs: np.ndarray) -> np.ndarray:
+        """A chunk of inputs in; (n, 128, 128) maps or (n, 5) class probabilities out, float32, finite."""
+
+    def save(self, folder: Path) -> None:
+        """Write what was learnt into a folder that exists and is empty."""
+
+    def restore(self, folder: Path) -> None:
+        """Read what ``save`` wrote, into a baseline made with the same settings."""

@@ -1,0 +1,18 @@
+"""Fixtures shared by all tests."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real data that the project does not contain: ``ASTROBOARD_DATA``, or ``shared/data`` beside the checkout."""
+    places = [os.environ.get("ASTROBOARD_DATA"), ROOT.parent / "shared" / "data", ROOT / "shared" / "data"]
+    for place in filter(None, places):
+        if Path(place).is_dir():
+            return Path(place)
+    pytest.skip("no real data: set ASTROBOARD_DATA to a folder with mass_mapping/ and stamps/")
