@@ -1,0 +1,128 @@
+"""What every score asks of its input, checked here before it runs: ValueError says what came and where."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+Scores = Any  # float64 (...): an array, or a NumPy scalar for one map or matrix
+
+BYTES_AT_ONCE = 2**20  # eight maps of 128 × 128 in float64: what a score works on stays in the cache
+LARGEST = float(np.finfo(np.float32).max)
+SUM_TOLERANCE = 2e-3  # of a probability vector: room for five values of float16, or of three decimals
+
+
+def apply_to_maps(
+    formula: Callable[..., NDArray[Any]], dtype: DTypeLike, scratch: int = 0, **maps: ArrayLike
+) -> Any:
+    """``formula`` of maps (..., H, W) of one shape, in an array (..., *what it gives for one map).
+
+    ``formula`` gets a few maps at a time, (n, H, W) in the order given, and ``scratch`` arrays more of that
+    shape, all of ``dtype`` and free to overwrite; it returns a new array (n, ...). The same few arrays serve
+    all maps: memory is bounded, and new pages would cost more time than the arithmetic.
+
+    Raises ValueError unless the maps have one shape, are not empty, and hold real numbers that are finite in
+    float32. Boolean, complex, object and masked arrays are refused.
+    """
+    arrays = {name: _array(name, values, "fiu") for name, values in maps.items()}
+    (first, array), *_ = arrays.items()
+    shape = array.shape
+    _require_shape(first, array, "(..., H, W)", array.ndim >= 2)
+    for name, other in arrays.items():
+        _require_shape(name, other, f"of {first}, {shape} (nothing is broadcast)", other.shape == shape)
+    stacks = {name: other.reshape(-1, *shape[-2:]) for name, other in arrays.items()}
+    n = len(stacks[first])
+    step = min(n, max(1, BYTES_AT_ONCE // (shape[-2] * shape[-1] * np.dtype(dtype).itemsize)))
+    work = [np.empty((step, *shape[-2:]), dtype) for _ in range(len(stacks) + scratch)]
+    results = []
+    for start in range(0, n, step):
+        parts = [part[: n - start] for part in work]
+        for (name, stack), part in zip(stacks.items(), parts, strict=False):
+            if not _fill(part, stack[start : start + step]):
+                rule = "be finite in float32 (replace what is NaN, infinite or too large)"
+                _require(name, arrays[name], np.abs(arrays[name].astype(np.float64)) <= LARGEST, rule)
+        results.append(formula(*parts))
+    return np.concatenate(results).reshape(shape[:-2] + results[0].shape[1:])[()]
+
+
+def _fill(work: NDArray[Any], values: NDArray[Any]) -> bool:
+    """Copy values into an array of another dtype; False if one of them is not finite in float32."""
+    limit = LARGEST
+    if values.dtype == np.float16:
+        # NumPy converts float16 value by value. Moving the bits into place and scaling away the difference of
+        # the exponents' zeros is exact and eight times faster; infinity and NaN come out at 2¹⁶ or more.
+        form, bits = np.finfo(work.dtype), work.view(f"i{work.itemsize}")
+        bits[...] = values.view(np.int16)
+        bits <<= form.nmant - 10
+        bits &= ~((2 ** (form.nexp - 5) - 1) << (form.nmant + 5))
+        work *= 2.0 ** (form.maxexp - 16)
+        values, limit = work, float(np.finfo(np.float16).max)
+    if not (-limit <= values.min() and values.max() <= limit):
+        return False
+    if values is not work:
+        np.copyto(work, values, casting="unsafe")
+    return True
+
+
+def check_labels(n_classes: int | None = None, **labels: ArrayLike) -> list[NDArray[np.int64]]:
+    """Integer labels (N,) of one length as int64, each in 0..n_classes-1 where ``n_classes`` is given."""
+    arrays = {name: _array(name, values, "iu") for name, values in labels.items()}
+    first, expected = next(iter(arrays.items()))
+    for name, array in arrays.items():
+        _require_shape(name, array, "(N,)", array.ndim == 1)
+        _require_shape(name, array, f"of {first}, {expected.shape}", len(array) == len(expected))
+        if n_classes is not None:
+            _require(name, array, (array >= 0) & (array < n_classes), f"lie in 0..{n_classes - 1}")
+    return [array.astype(np.int64) for array in arrays.values()]
+
+
+def check_probabilities(
+    labels: ArrayLike, probabilities: ArrayLike
+) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """Labels (N,) in 0..K-1 and probabilities (N, K): 0 or more, each row adding up to 1 ± `SUM_TOLERANCE`.
+
+    Probabilities stay float32 if they are, and become float64 else.
+    """
+    array = _array("probabilities", probabilities, "fiu")
+    _require_shape("probabilities", array, "(N, K)", array.ndim == 2)
+    (true,) = check_labels(array.shape[1], labels=labels)
+    _require_shape("probabilities", array, f"({len(true)}, K), as there are labels", len(array) == len(true))
+    _require("probabilities", array, array >= 0, "be 0 or more")
+    sums = array.sum(axis=1, dtype=np.float64)
+    _require("sums of rows of probabilities", sums, abs(sums - 1) <= SUM_TOLERANCE, "be 1 (normalise them)")
+    return true, array.astype(np.float32 if array.dtype == np.float32 else np.float64)
+
+
+def check_confusion(confusion: ArrayLike, positive: int = 0) -> NDArray[Any]:
+    """Confusion matrices (..., K, K) of finite numbers of 0 or more, ``positive`` being one of K classes."""
+    array = _array("confusion", confusion, "fiu")
+    _require_shape("confusion", array, "(..., K, K)", array.ndim >= 2 and array.shape[-1] == array.shape[-2])
+    _require("confusion", array, (array >= 0) & (array < np.inf), "be finite and 0 or more")
+    check_labels(array.shape[-1], positive=[positive])
+    return array
+
+
+def _array(name: str, values: ArrayLike, kinds: str) -> NDArray[Any]:
+    if isinstance(values, np.ma.MaskedArray):
+        raise ValueError(f"{name} is a masked array: fill it first, for a score sees every value")
+    array = np.asarray(values)
+    if array.dtype.kind not in kinds:
+        expected = "real numbers" if "f" in kinds else "integers"
+        raise ValueError(f"{name} must hold {expected}, but has dtype {array.dtype}: convert it first")
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def _require_shape(name: str, array: NDArray[Any], expected: str, holds: bool) -> None:
+    if not holds or array.size == 0:
+        raise ValueError(f"{name} must have shape {expected} and not be empty, but has shape {array.shape}")
+
+
+def _require(name: str, array: NDArray[Any], good: NDArray[np.bool_], rule: str) -> None:
+    if not good.all():
+        index = tuple(int(i) for i in np.argwhere(~good)[0])
+        count = np.count_nonzero(~good)
+        where = f"{name}{list(index)} is {array[index]}"
+        raise ValueError(f"{name} must {rule}, but {where} ({count} such of {array.size}, this the first)")

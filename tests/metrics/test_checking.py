@@ -1,0 +1,156 @@
+"""What the shared checks let through, and how they say no."""
+
+import subprocess
+import sys
+import tracemalloc
+
+import numpy as np
+import pytest
+
+import metrics
+from metrics.checking import BYTES_AT_ONCE, apply_to_maps
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_every_finite_float16_is_converted_exactly(dtype):
+    every = np.arange(2**16, dtype=np.uint16).view(np.float16)
+    finite = every[np.isfinite(every)].reshape(1, 2, -1)
+    converted = apply_to_maps(lambda maps: maps, dtype, maps=finite)
+    assert converted.dtype == dtype
+    np.testing.assert_array_equal(converted, finite.astype(dtype))
+    np.testing.assert_array_equal(np.signbit(converted), np.signbit(finite))
+
+
+def test_every_float16_that_is_not_finite_is_found():
+    every = np.arange(2**16, dtype=np.uint16).view(np.float16)
+    for value in every[~np.isfinite(every)][::37]:
+        with pytest.raises(ValueError, match="must be finite"):
+            metrics.mae(np.ones((1, 2), np.float16), np.array([[1, value]], np.float16))
+
+
+def test_memory_at_work_does_not_grow_with_the_number_of_maps():
+    peaks = []
+    for n in (32, 96):
+        maps = np.zeros((n, 128, 128), np.float16)
+        maps[:, 40, 50] = 1
+        tracemalloc.start()
+        metrics.wmape(maps, maps)
+        metrics.dicee(maps, maps)
+        metrics.dpeaks(maps, maps)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.1 * peaks[0]
+    assert peaks[1] < 16 * BYTES_AT_ONCE
+
+
+def test_maps_larger_than_what_is_computed_at_once():
+    maps = np.random.default_rng(0).normal(size=(2, 2, 400, 400))
+    np.testing.assert_allclose(metrics.mae(*maps), np.abs(maps[0] - maps[1]).mean(axis=(1, 2)), rtol=1e-13)
+
+
+def test_labels_come_back_as_int64():
+    for dtype in (np.uint8, ">i2", np.int64):
+        assert metrics.confusion_matrix(np.array([1, 0], dtype), [1, 1], 2).tolist() == [[0, 1], [0, 1]]
+
+
+@pytest.mark.parametrize(
+    ("labels", "predictions", "message"),
+    [
+        ([0, 1], [0, 1, 1], r"predictions must have shape of labels, \(2,\).*has shape \(3,\)"),
+        ([[0, 1]], [[0, 1]], r"labels must have shape \(N,\).*has shape \(1, 2\)"),
+        (np.zeros(0, int), np.zeros(0, int), r"labels must have shape \(N,\) and not be empty"),
+        ([0.0, 1.0], [0, 1], r"labels must hold integers, but has dtype float64"),
+        ([0, 1], [False, True], r"predictions must hold integers, but has dtype bool"),
+        ([0, 1], ["AGN", "SN"], r"predictions must hold integers"),
+        (np.ma.array([0, 1]), [0, 1], r"labels is a masked array"),
+    ],
+)
+def test_labels_are_refused(labels, predictions, message):
+    for score in (metrics.accuracy, metrics.balanced_accuracy):
+        with pytest.raises(ValueError, match=message):
+            score(labels, predictions)
+    for score in (metrics.precision, metrics.recall):
+        with pytest.raises(ValueError, match=message):
+            score(labels, predictions, 1)
+    with pytest.raises(ValueError, match=message):
+        metrics.fbeta(labels, predictions, 1, 1)
+    with pytest.raises(ValueError, match=message):
+        metrics.confusion_matrix(labels, predictions, 2)
+
+
+@pytest.mark.parametrize("bad", [-1, 3])
+def test_labels_out_of_range_are_refused(bad):
+    message = rf"predictions must lie in 0..2, but predictions\[1\] is {bad} \(1 such of 4"
+    with pytest.raises(ValueError, match=message):
+        metrics.confusion_matrix([0, 1, 2, 0], [0, bad, 1, 2], 3)
+
+
+@pytest.mark.parametrize(
+    ("labels", "probabilities", "message"),
+    [
+        ([0, 1], [0.5, 0.5], r"probabilities must have shape \(N, K\).*\(2,\)"),
+        ([0, 1, 1], [[0.5, 0.5]], r"probabilities must have shape \(3, K\), as there are labels.*\(1, 2\)"),
+        ([0, 2], [[1, 0], [0, 1]], r"labels must lie in 0..1, but labels\[1\] is 2"),
+        (
+            [0, 1],
+            [[1, 0], [1.5, -0.5]],
+            r"probabilities must be 0 or more, but probabilities\[1, 1\] is -0.5",
+        ),
+        ([0, 1], [[1, 0], [np.nan, 1]], r"probabilities must be 0 or more, but probabilities\[1, 0\] is nan"),
+        ([0, 1], [[1, 0], [np.inf, 0]], r"rows of probabilities must be 1.*\[1\] is inf"),
+        ([0, 1], [[0.5, 0.5], [0.7, 0.7]], r"sums of rows of probabilities must be 1.*\[1\] is 1.4"),
+        ([0, 1], np.zeros((0, 2)), r"probabilities must have shape \(N, K\) and not be empty"),
+        ([0, 1], [["1", "0"], ["0", "1"]], r"probabilities must hold real numbers"),
+    ],
+)
+def test_probabilities_are_refused(labels, probabilities, message):
+    for score in (metrics.log_loss, metrics.log_loss_by_case, metrics.brier, metrics.brier_by_case):
+        with pytest.raises(ValueError, match=message):
+            score(labels, probabilities)
+
+
+def test_rounded_probabilities_are_accepted():
+    probabilities = np.random.default_rng(1).dirichlet(np.ones(5), 1000)
+    labels = np.zeros(1000, int)
+    for rounded in (probabilities.astype(np.float16), probabilities.round(4)):
+        assert metrics.brier(labels, rounded) == pytest.approx(metrics.brier(labels, probabilities), abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("confusion", "positive", "message"),
+    [
+        ([1, 2], 0, r"confusion must have shape \(..., K, K\).*\(2,\)"),
+        (np.ones((4, 2, 3)), 0, r"confusion must have shape \(..., K, K\).*\(4, 2, 3\)"),
+        (np.ones((0, 2, 2)), 0, r"not be empty, but has shape \(0, 2, 2\)"),
+        ([[1, -2], [3, 4]], 0, r"confusion must be finite and 0 or more, but confusion\[0, 1\] is -2"),
+        ([[1.0, np.nan], [3, 4]], 0, r"confusion\[0, 1\] is nan"),
+        ([[1, 2], [3, 4]], 2, r"positive must lie in 0..1, but positive\[0\] is 2"),
+        ([[1, 2], [3, 4]], -1, r"positive must lie in 0..1"),
+    ],
+)
+def test_confusion_matrices_are_refused(confusion, positive, message):
+    for score in (metrics.precision_from_confusion, metrics.recall_from_confusion):
+        with pytest.raises(ValueError, match=message):
+            score(confusion, positive)
+    with pytest.raises(ValueError, match=message):
+        metrics.fbeta_from_confusion(confusion, 1, positive)
+
+
+def test_importing_the_scores_imports_neither_models_nor_files():
+    code = "import metrics, sys; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    heavy = {
+        "tensorflow",
+        "keras",
+        "h5py",
+        "galsim",
+        "skimage",
+        "sklearn",
+        "matplotlib",
+        "harness",
+        "submissions",
+    }
+    assert heavy.isdisjoint(loaded)
+    assert "metrics.mass_mapping" in loaded

@@ -1,0 +1,195 @@
+"""The scores of classifiers against cases worked out by hand, slow formulas, and scikit-learn."""
+
+import doctest
+
+import numpy as np
+import pytest
+import sklearn.metrics
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+import metrics
+from tests.reference import classification as reference
+
+CLASSES = range(4)
+BY_CLASS = ["precision", "recall"]
+pairs = st.lists(st.tuples(st.sampled_from(CLASSES), st.sampled_from(CLASSES)), min_size=1, max_size=30)
+
+
+def assert_all_scores(labels, predictions, accuracy, balanced, by_class):
+    """``by_class``: for each class its precision, recall, F1 and F2."""
+    assert metrics.accuracy(labels, predictions) == pytest.approx(accuracy, rel=1e-14)
+    assert metrics.balanced_accuracy(labels, predictions) == pytest.approx(balanced, rel=1e-14)
+    for c, (precision, recall, f1, f2) in zip(CLASSES, by_class, strict=True):
+        assert metrics.precision(labels, predictions, c) == pytest.approx(precision, rel=1e-14)
+        assert metrics.recall(labels, predictions, c) == pytest.approx(recall, rel=1e-14)
+        assert metrics.fbeta(labels, predictions, 1, c) == pytest.approx(f1, rel=1e-14)
+        assert metrics.fbeta(labels, predictions, 2, c) == pytest.approx(f2, rel=1e-14)
+
+
+def test_by_hand():
+    #         class 0 hit, 0 taken for 1, three of class 1 hit, 2 taken for 1; class 3 is not there
+    labels, predictions = [0, 0, 1, 1, 1, 2], [0, 1, 1, 1, 1, 1]
+    assert_array_equal(
+        metrics.confusion_matrix(labels, predictions, 4),
+        [[1, 1, 0, 0], [0, 3, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0]],
+    )
+    absent = (0, 0, 0, 0)
+    by_class = [(1, 1 / 2, 2 / 3, 2.5 / 4.5), (3 / 5, 1, 3 / 4, 3 / 3.4), absent, absent]
+    assert_all_scores(labels, predictions, 4 / 6, (1 / 2 + 1 + 0) / 3, by_class)
+
+
+@settings(deadline=None, max_examples=100)
+@given(pairs)
+def test_slow_formulas_agree(cases):
+    labels, predictions = zip(*cases, strict=True)
+    assert_array_equal(
+        metrics.confusion_matrix(labels, predictions, 4), reference.confusion_matrix(labels, predictions, 4)
+    )
+    by_class = [
+        (
+            *(getattr(reference, name)(labels, predictions, c) for name in BY_CLASS),
+            *(reference.fbeta(labels, predictions, beta, c) for beta in (1, 2)),
+        )
+        for c in CLASSES
+    ]
+    accuracy, balanced = (
+        getattr(reference, n)(labels, predictions) for n in ("accuracy", "balanced_accuracy")
+    )
+    assert_all_scores(labels, predictions, accuracy, balanced, by_class)
+
+
+@pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true")
+@pytest.mark.filterwarnings("ignore:A single label was found")
+@settings(deadline=None, max_examples=60)
+@given(pairs)
+def test_scikit_learn_agrees(cases):
+    labels, predictions = zip(*cases, strict=True)
+    peer = sklearn.metrics
+    assert_array_equal(
+        metrics.confusion_matrix(labels, predictions, 4),
+        peer.confusion_matrix(labels, predictions, labels=CLASSES),
+    )
+    choices = {"labels": list(CLASSES), "average": None, "zero_division": 0}
+    by_class = zip(
+        peer.precision_score(labels, predictions, **choices),
+        peer.recall_score(labels, predictions, **choices),
+        peer.fbeta_score(labels, predictions, beta=1, **choices),
+        peer.fbeta_score(labels, predictions, beta=2, **choices),
+        strict=True,
+    )
+    assert_all_scores(
+        labels,
+        predictions,
+        peer.accuracy_score(labels, predictions),
+        peer.balanced_accuracy_score(labels, predictions),
+        by_class,
+    )
+
+
+def test_any_integers_may_name_classes():
+    labels, predictions = [-7, 10**12, 10**12], [-7, 10**12, -7]
+    assert metrics.accuracy(labels, predictions) == pytest.approx(2 / 3)
+    assert metrics.balanced_accuracy(labels, predictions) == 0.75
+    assert metrics.recall(labels, predictions, 10**12) == 0.5
+    assert metrics.precision(labels, predictions, 5) == 0
+
+
+def test_confusion_matrices_are_scored_all_at_once():
+    rng = np.random.default_rng(0)
+    labels, predictions = rng.integers(0, 4, (2, 3, 5, 40))
+    predictions[0], labels[1, :, :20] = 1, 3
+    matrices = np.array(
+        [
+            [metrics.confusion_matrix(y, p, 4) for y, p in zip(*row, strict=True)]
+            for row in zip(labels, predictions, strict=True)
+        ]
+    )
+
+    def one_by_one(score, *arguments):
+        return [[score(labels[i, j], predictions[i, j], *arguments) for j in range(5)] for i in range(3)]
+
+    assert_allclose(metrics.accuracy_from_confusion(matrices), one_by_one(metrics.accuracy))
+    assert_allclose(metrics.balanced_accuracy_from_confusion(matrices), one_by_one(metrics.balanced_accuracy))
+    for c in CLASSES:
+        assert_allclose(metrics.precision_from_confusion(matrices, c), one_by_one(metrics.precision, c))
+        assert_allclose(metrics.recall_from_confusion(matrices, c), one_by_one(metrics.recall, c))
+        assert_allclose(metrics.fbeta_from_confusion(matrices, 2, c), one_by_one(metrics.fbeta, 2, c))
+
+
+@pytest.mark.parametrize(
+    "score",
+    [
+        metrics.accuracy_from_confusion,
+        metrics.balanced_accuracy_from_confusion,
+        lambda matrix: metrics.precision_from_confusion(matrix, 1),
+        lambda matrix: metrics.recall_from_confusion(matrix, 1),
+        lambda matrix: metrics.fbeta_from_confusion(matrix, 0.5, 1),
+    ],
+)
+def test_confusion_of_weights(score):
+    counts = np.array([[3, 1, 0], [2, 5, 1], [0, 0, 0]])
+    assert isinstance(score(counts), np.float64)
+    assert score(counts * 0.125) == pytest.approx(score(counts), rel=1e-15)
+    assert score(np.zeros((2, 3, 3))).tolist() == [0, 0]
+
+
+def test_weights_move_precision_to_another_prior():
+    # Half the cases are positive in the counts, one in eleven after weighting the others tenfold.
+    counts = np.array([[90, 10], [20, 80]])
+    assert metrics.precision_from_confusion(counts * [[10], [1]], 1) == pytest.approx(80 / 180)
+
+
+def test_beta_moves_fbeta_from_precision_to_recall():
+    labels, predictions = [1, 1, 1, 1, 0, 0], [1, 0, 0, 0, 1, 0]  # P = 1/2, R = 1/4
+    assert metrics.fbeta(labels, predictions, beta=0, positive=1) == 0.5
+    assert metrics.fbeta(labels, predictions, beta=1e6, positive=1) == pytest.approx(0.25)
+    for beta in (-1, np.nan, np.inf):
+        with pytest.raises(ValueError, match="beta must be finite and 0 or more"):
+            metrics.fbeta(labels, predictions, beta, positive=1)
+
+
+def probable(dtype=np.float64, n=200):
+    rng = np.random.default_rng(1)
+    probabilities = rng.dirichlet(np.full(5, 0.3), n).astype(dtype)
+    probabilities[:5] = np.eye(5)  # certain, of which one case at most is right
+    return np.r_[[1, 2, 3, 4, 4], rng.integers(0, 5, n - 5)], probabilities
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_scikit_learn_agrees_on_probabilities(dtype):
+    labels, probabilities = probable(dtype)
+    tolerance = 1e-12 if dtype == np.float64 else 1e-5
+    loss = sklearn.metrics.log_loss(labels, probabilities, labels=range(5))
+    assert metrics.log_loss(labels, probabilities) == pytest.approx(loss, rel=tolerance)
+    score = sklearn.metrics.brier_score_loss(labels, probabilities, labels=range(5), scale_by_half=False)
+    assert metrics.brier(labels, probabilities) == pytest.approx(score, rel=tolerance)
+
+
+def test_probabilities_by_case():
+    labels, probabilities = probable()
+    loss = metrics.log_loss_by_case(labels, probabilities)
+    assert_allclose(loss, reference.log_loss_by_case(labels, probabilities), rtol=1e-12)
+    brier = metrics.brier_by_case(labels, probabilities)
+    assert_allclose(brier, reference.brier_by_case(labels, probabilities), rtol=1e-12)
+    assert loss.dtype == brier.dtype == np.float64
+
+
+def test_a_certain_prediction():
+    assert_allclose(metrics.log_loss_by_case([0, 1], [[1, 0], [1, 0]]), [0, 52 * np.log(2)], atol=1e-15)
+    single = np.array([[1, 0], [1, 0]], np.float32)
+    assert_allclose(metrics.log_loss_by_case([0, 1], single), [0, 23 * np.log(2)], atol=1e-6)
+    assert metrics.brier_by_case([0, 1], [[1, 0], [1, 0]]).tolist() == [0, 2]
+
+
+def test_a_uniform_prediction():
+    uniform = np.full((3, 5), 0.2)
+    assert metrics.log_loss([0, 3, 4], uniform) == pytest.approx(np.log(5))
+    assert metrics.brier([0, 3, 4], uniform) == pytest.approx(0.8**2 + 4 * 0.2**2)
+
+
+def test_examples_in_the_docstrings():
+    outcome = doctest.testmod(metrics.classification)
+    assert outcome.attempted > 0
+    assert outcome.failed == 0

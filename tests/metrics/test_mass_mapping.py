@@ -1,0 +1,374 @@
+"""The scores of maps against cases worked out by hand, against slow formulas, and against scikit-image."""
+
+import doctest
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+from numpy.testing import assert_allclose, assert_array_equal
+
+import metrics
+from metrics import (
+    correlation,
+    dicee,
+    dpeaks,
+    find_peaks,
+    hong15,
+    kappa_density,
+    l2_dpeaks,
+    mae,
+    wmae,
+    wmape,
+    wmse,
+)
+from tests.reference import mass_mapping as reference
+
+
+def draw_maps(kind, rng, shape):
+    """Three maps on which a careless score goes wrong in one way or another."""
+    stack = np.zeros((3, *shape))
+    if kind == "noise":
+        return rng.normal(size=stack.shape)
+    if kind == "float16":
+        return rng.normal(0.05, 0.1, stack.shape).astype(np.float16)
+    if kind == "integers":
+        return rng.integers(-2, 3, stack.shape)
+    if kind == "constant":
+        return stack + rng.choice([0.0, 0.1, -7.3, 1e-3])
+    if kind == "plateau":
+        rows, columns = (np.sort(rng.integers(0, side + 1, 2)) for side in shape)
+        stack[:, slice(*rows), slice(*columns)] = rng.choice([-1, 0.3, 5])
+        return stack
+    if kind == "border":
+        edge = rng.integers(0, 4)
+        np.rot90(stack, edge, axes=(1, 2))[:, 0] = rng.integers(1, 4, (3, shape[1 - edge % 2]))
+        return stack
+    if kind == "twins":  # peaks of exactly the same height, and their mirror images
+        half = rng.integers(0, 9, stack.shape)
+        return half + half[:, ::-1] + half[:, :, ::-1] + half[:, ::-1, ::-1]
+    if kind == "pedestal":  # rounding of the offset is as large as the structure
+        return (1e5 + rng.normal(0, 0.05, stack.shape)).astype(np.float32)
+    if kind == "subnormal":
+        return (rng.integers(0, 9, stack.shape) * 2.0**-149).astype(np.float32)
+    if kind == "huge":  # a rounded mean of them overflows
+        return np.finfo(np.float32).max - rng.integers(0, 3, stack.shape).astype(np.float32) * 2**104
+    raise KeyError(kind)
+
+
+KINDS = ["noise", "float16", "integers", "constant", "plateau", "border", "twins", "pedestal"]
+EXTREME = ["subnormal", "huge"]
+shapes = st.tuples(st.integers(1, 24), st.integers(1, 24))
+seeds = st.integers(0, 2**32)
+
+
+# --- WMAPE
+
+
+def test_wmape_by_hand():
+    # W = 1 + T / 4 = 1.25, 1.5, 2, 0.75 and errors 1, 1/2, 1/4, 3 add up to 4.75 over 5.5.
+    assert wmape([[1, 2], [4, -1]], [[2, 1], [5, 2]]) == pytest.approx(4.75 / 5.5, rel=1e-15)
+
+
+def test_wmape_replaces_every_exact_zero_of_truth_and_prediction_first():
+    assert wmape([[0.0, 0.0]], [[0.0, 0.0]]) == 0
+    # T = 1e-5, 1 and P = 1e-5, 1e-5: no error in the first, 1 − 1e-5 in the second with W = 2.
+    assert wmape([[0.0, 1.0]], [[0.0, 0.0]]) == pytest.approx(2 * (1 - 1e-5) / (3 + 1e-5), rel=1e-14)
+
+
+def test_wmape_takes_the_maximum_after_zeros_are_replaced():
+    # max(T) = 1e-5, so that W = 2 and 1 − 1e5.
+    expected = (2 * 0 + (1 - 1e5) * 1) / (2 + 1 - 1e5)
+    assert wmape([[0.0, -1.0]], [[0.0, -2.0]]) == pytest.approx(expected, rel=1e-12)
+
+
+def test_wmape_of_negative_truth_follows_the_formula():
+    # max(T) = −1, W = 2 and 3, errors 1 and 1/2.
+    assert wmape([[-1.0, -2.0]], [[-2.0, -1.0]]) == pytest.approx(3.5 / 5, rel=1e-15)
+
+
+def test_wmape_of_nothing_predicted_is_one():
+    kappa = np.random.default_rng(0).uniform(0.5, 1, (3, 8, 8))
+    assert_allclose(wmape(kappa, np.zeros_like(kappa)), 1, rtol=1e-4)
+
+
+def test_wmape_of_weights_that_add_up_to_zero_is_refused():
+    with pytest.raises(ValueError, match=r"score of map \[1\] is not finite"):
+        wmape([[[1.0, 2.0]], [[1.0, -3.0]]], [[[1.0, 2.0]], [[1.0, 3.0]]])
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.sampled_from(KINDS), seeds, shapes)
+def test_wmape_is_the_formula(kind, seed, shape):
+    target, prediction, _ = draw_maps(kind, np.random.default_rng(seed), shape)
+    filled = np.where(target == 0, 1e-5, target.astype(np.float64))
+    assume(abs(np.mean(1 + filled / filled.max())) > 1e-3)
+    assert_allclose(wmape(target, prediction), reference.wmape(target, prediction), rtol=1e-10, atol=1e-300)
+
+
+# --- DICEE
+
+
+def test_dicee_by_hand():
+    target = [[0, 0, 0, 8]]  # mean 2, mask: the last
+    prediction = [[0, 5, 5, 6]]  # mean 4, mask: the last three
+    assert dicee(target, prediction) == pytest.approx(1 - 1 / (1 + 0.5 * 2))
+    assert dicee(target, prediction, alpha=0.25, beta=3) == pytest.approx(1 - 1 / (1 + 0.25 * 2))
+    assert dicee(prediction, target, alpha=0.25, beta=3) == pytest.approx(1 - 1 / (1 + 3 * 2))
+
+
+def test_dicee_masks_are_strictly_above_the_mean():
+    # The middle pixel is at the mean of the truth, outside its mask, and inside that of the prediction.
+    assert dicee([[0, 1, 2]], [[0, 2, 2]]) == pytest.approx(1 - 1 / 1.5)
+
+
+def test_dicee_without_common_pixels_is_one():
+    assert dicee([[0, 1]], [[1, 0]]) == 1
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, -7.3])
+def test_dicee_of_constant_maps(value):
+    constant, varied = np.full((7, 9), value), np.arange(63.0).reshape(7, 9)
+    assert dicee(constant, constant + 1) == 0
+    assert dicee(varied, constant) == 1
+    assert dicee(constant, varied) == 1
+
+
+def test_dicee_forgives_what_its_weights_forgive():
+    assert dicee([[0, 0, 1]], [[0, 1, 1]], alpha=0) == 0
+    assert dicee([[1, 0]], [[0, 1]], alpha=0, beta=0) == 0
+
+
+@pytest.mark.parametrize("setting", [{"alpha": -0.1}, {"beta": np.nan}, {"alpha": np.inf}])
+def test_dicee_refuses_weights(setting):
+    with pytest.raises(ValueError, match="alpha and beta must be finite and 0 or more"):
+        dicee([[0, 1]], [[0, 1]], **setting)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.sampled_from(KINDS), seeds, shapes, st.sampled_from([(0.5, 0.5), (0.3, 0.7), (0.0, 1.0)]))
+def test_dicee_is_the_formula(kind, seed, shape, weights):
+    target, prediction, _ = draw_maps(kind, np.random.default_rng(seed), shape)
+    expected = reference.dicee(target, prediction, *weights)
+    assert_allclose(dicee(target, prediction, *weights), expected, rtol=1e-12, atol=1e-15)
+
+
+# --- peaks
+
+
+def assert_peaks_equal(maps, n_peaks, sigma):
+    expected = [reference.find_peaks(kappa, n_peaks, sigma) for kappa in maps]
+    assert_array_equal(find_peaks(maps, n_peaks, sigma), expected)
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.sampled_from(KINDS + EXTREME),
+    seeds,
+    shapes,
+    st.integers(1, 5),
+    st.sampled_from([0.2, 0.7, 1.5, 3.0, 20.0]),
+)
+def test_peaks_are_those_of_scikit_image(kind, seed, shape, n_peaks, sigma):
+    assert_peaks_equal(draw_maps(kind, np.random.default_rng(seed), shape), n_peaks, sigma)
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    arrays(
+        np.float32,
+        array_shapes(min_dims=3, max_dims=3, max_side=9),
+        elements=st.floats(width=32, allow_nan=False, allow_infinity=False),
+    ),
+    st.sampled_from([0.2, 1.0, 3.0]),
+)
+def test_peaks_of_hostile_maps_are_those_of_scikit_image(maps, sigma):
+    assert_peaks_equal(maps, 3, sigma)
+
+
+@pytest.mark.parametrize("kind", KINDS + EXTREME)
+@pytest.mark.parametrize("shape", [(128, 128), (63, 70), (3, 200), (520, 5)])
+def test_peaks_of_maps_of_many_sizes_are_those_of_scikit_image(kind, shape):
+    assert_peaks_equal(draw_maps(kind, np.random.default_rng(7), shape), 3, 3.0)
+
+
+def test_few_maps_are_in_doubt(monkeypatch):
+    rng, filtered = np.random.default_rng(4), []
+
+    def counting(maps, sigma):
+        filtered.append(len(maps))
+        return gaussian_filter(maps, sigma)
+
+    gaussian_filter = metrics.mass_mapping.gaussian_filter
+    monkeypatch.setattr(metrics.mass_mapping, "gaussian_filter", counting)
+    find_peaks(rng.normal(size=(200, 128, 128)).astype(np.float32))
+    assert sum(filtered) <= 10
+
+
+def test_peaks_on_the_border_do_not_count_and_empty_places_are_zero():
+    kappa = np.zeros((9, 9))
+    kappa[0, 4] = kappa[8, 8] = 9
+    kappa[1, 1] = 1
+    assert_array_equal(find_peaks(kappa, n_peaks=2, sigma=0.1), [[1, 1], [0, 0]])
+
+
+def test_equal_peaks_come_in_the_order_of_rows_then_columns():
+    kappa = np.zeros((9, 9), np.int8)
+    kappa[6, 2] = kappa[2, 6] = kappa[2, 2] = 1
+    assert_array_equal(find_peaks(kappa, n_peaks=3, sigma=0.1), [[2, 2], [2, 6], [6, 2]])
+
+
+def test_every_pixel_of_a_plateau_is_a_peak():
+    kappa = np.zeros((8, 8))
+    kappa[3:5, 3:6] = 1
+    assert_array_equal(find_peaks(kappa, n_peaks=4, sigma=0.1), [[3, 3], [3, 4], [3, 5], [4, 3]])
+
+
+def test_peaks_have_the_leading_shape_of_the_maps():
+    maps = np.random.default_rng(5).normal(size=(2, 3, 32, 32))
+    peaks = find_peaks(maps, n_peaks=4)
+    assert peaks.shape == (2, 3, 4, 2)
+    assert peaks.dtype == np.int64
+    assert_array_equal(peaks[1, 2], find_peaks(maps[1, 2], n_peaks=4))
+
+
+def spots(*places):
+    kappa = np.zeros((64, 64))
+    for height, place in zip((4, 3, 2), places, strict=False):
+        kappa[place] = height
+    return kappa
+
+
+def test_dpeaks_by_hand():
+    target, prediction = spots((10, 10), (40, 20), (20, 50)), spots((12, 9), (40, 20), (24, 53))
+    assert dpeaks(target, prediction) == (2 + 1) + 0 + (4 + 3)
+    assert l2_dpeaks(target, prediction) == pytest.approx((np.sqrt(5) + 0 + 5) / 3)
+
+
+def test_dpeaks_pairs_by_rank_and_not_by_place():
+    assert dpeaks(spots((10, 10), (40, 20)), spots((40, 20), (10, 10)), n_peaks=2) == 2 * (30 + 10)
+
+
+def test_dpeaks_of_a_constant_prediction_is_the_distance_from_the_corner():
+    assert dpeaks(spots((10, 10), (40, 20), (20, 50)), np.zeros((64, 64))) == 150
+
+
+@pytest.mark.parametrize("score", [dpeaks, l2_dpeaks])
+def test_offsets_of_peaks_are_the_formula(score):
+    target, prediction = np.random.default_rng(6).normal(size=(2, 5, 40, 33))
+    formula = getattr(reference, score.__name__)
+    expected = [formula(*pair, 4, 2.0) for pair in zip(target, prediction, strict=True)]
+    assert_allclose(score(target, prediction, n_peaks=4, sigma=2.0), expected, rtol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("n_peaks", "sigma"), [(0, 3.0), (2.5, 3.0), (3, 0.0), (3, np.nan), (3, np.inf), (3, -1.0)]
+)
+def test_settings_of_peaks_are_refused(n_peaks, sigma):
+    with pytest.raises(ValueError, match="n_peaks must be a whole number from 1 and sigma positive"):
+        find_peaks(np.eye(8), n_peaks, sigma)
+    with pytest.raises(ValueError, match="n_peaks must be"):
+        dpeaks(np.eye(8), np.eye(8), n_peaks, sigma)
+
+
+# --- the others
+
+
+def test_errors_by_hand():
+    target, prediction = [[0.0, 2.0]], [[1.0, 5.0]]
+    assert mae(target, prediction) == 2
+    assert wmae(target, prediction) == pytest.approx((1 * 1 + 2 * 3) / 3)
+    assert wmse(target, prediction) == pytest.approx((1 * 1 + 2 * 9) / 3)
+
+
+def test_weights_of_a_map_of_both_signs_run_from_one_to_two():
+    # W' = 1 + (T + 1) / 4 = 1, 1.25, 2
+    assert wmae([[-1, 0, 3]], [[0, 0, 3]]) == pytest.approx(1 / 4.25)
+    assert wmae([[-1, 0, 3]], [[-1, 0, 4]]) == pytest.approx(2 / 4.25)
+
+
+def test_an_all_zero_truth_weighs_all_pixels_alike():
+    assert wmse(np.zeros((2, 2)), [[0, 0], [0, 2]]) == 1
+
+
+def test_correlation_by_hand():
+    assert correlation([[1, 2, 3]], [[1, 3, 2]]) == pytest.approx(0.5)
+    assert correlation([[1, 2, 3]], [[9, 8, 7]]) == pytest.approx(-1)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1])
+def test_correlation_of_a_constant_map_is_zero(value):
+    constant, varied = np.full((7, 9), value), np.arange(63.0).reshape(7, 9)
+    assert (
+        correlation(varied, constant) == correlation(constant, varied) == correlation(constant, constant) == 0
+    )
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.sampled_from(["mae", "wmae", "wmse", "correlation"]), st.sampled_from(KINDS[:-1]), seeds, shapes)
+def test_other_scores_are_the_formulas(name, kind, seed, shape):
+    target, prediction, _ = draw_maps(kind, np.random.default_rng(seed), shape)
+    expected = getattr(reference, name)(target, prediction)
+    assert_allclose(getattr(metrics, name)(target, prediction), expected, rtol=1e-9, atol=1e-13)
+
+
+def test_density_by_hand():
+    # Of eight pixels five are below 1, one even below the edges, and three from 1 on, one at the last edge.
+    maps = [[[-9, 0, 0.5, 0.9]], [[0.99, 1, 2, 4]]]
+    assert_allclose(kappa_density(maps, [0, 1, 4]), [5 / 8, 3 / 8 / 3])
+
+
+def test_hong15_by_hand():
+    # ω = 1/4 for the three common pixels and 1 for the rare one.
+    assert hong15([[0, 0, 0, 5]], [[1, 0, 0, 7]], [-1, 1, 9], [4, 1]) == pytest.approx((0.25 + 2) / 1.75)
+
+
+def test_hong15_is_the_formula_and_density_that_of_the_whole_set():
+    rng, edges = np.random.default_rng(8), [-1.5, -0.5, 0.0, 0.7, 1.2]
+    target, prediction = rng.normal(size=(2, 6, 9, 7))
+    density = kappa_density(target, edges)
+    assert_allclose(density, reference.kappa_density(target, edges), rtol=1e-12)
+    assert_allclose(density, (kappa_density(target[:3], edges) + kappa_density(target[3:], edges)) / 2)
+    assert density @ np.diff(edges) == pytest.approx(1)
+    expected = [reference.hong15(*pair, edges, density) for pair in zip(target, prediction, strict=True)]
+    assert_allclose(hong15(target, prediction, edges, density), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("edges", [[0.0], [0, 1, 1], [1, 0], [0, np.inf], [0, np.nan, 2], [[0, 1], [2, 3]]])
+def test_edges_must_increase(edges):
+    with pytest.raises(ValueError, match="edges must be two or more finite numbers that increase"):
+        kappa_density(np.eye(3), edges)
+
+
+@pytest.mark.parametrize("density", [[1.0], [1, 1, 1], [1, -1], [np.nan, 1]])
+def test_densities_are_checked(density):
+    with pytest.raises(ValueError, match="density must be 2 numbers of 0 or more"):
+        hong15(np.eye(3), np.eye(3), [0, 0.5, 2], density)
+
+
+def test_a_true_value_of_no_density_is_refused():
+    with pytest.raises(ValueError, match=r"score of map \[\] is not finite"):
+        hong15(np.eye(3), np.eye(3), [0, 0.5, 2], [1, 0])
+
+
+# --- real maps, and examples
+
+
+def test_ray_traced_maps(shared_data):
+    with np.load(shared_data / "mass_mapping" / "ktng_tiles_128.npz") as tiles:
+        kappa = tiles["kappa"]
+    noisy = (kappa + np.random.default_rng(9).normal(0, 0.05, kappa.shape)).astype(np.float16)
+    for name in ("wmape", "dpeaks", "l2_dpeaks"):
+        expected = [getattr(reference, name)(*pair) for pair in zip(kappa, noisy, strict=True)]
+        assert_allclose(getattr(metrics, name)(kappa, noisy), expected, rtol=1e-12)
+    zeros = np.zeros_like(kappa)
+    assert_allclose(wmape(kappa, zeros), 1, atol=0.05)
+    assert_array_equal(dicee(kappa, zeros), 1)
+    assert (dpeaks(kappa, noisy) < dpeaks(kappa, zeros)).all()
+
+
+def test_examples_in_the_docstrings():
+    outcome = doctest.testmod(metrics.mass_mapping)
+    assert outcome.attempted > 0
+    assert outcome.failed == 0

@@ -1,0 +1,95 @@
+"""The scores of maps, one map and one formula at a time, slow and obvious."""
+
+from fractions import Fraction
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+from skimage.feature import peak_local_max
+
+
+def wmape(target, prediction):
+    truth = [1e-5 if t == 0 else float(t) for t in np.ravel(target)]
+    guess = [1e-5 if p == 0 else float(p) for p in np.ravel(prediction)]
+    highest = max(truth)
+    weights = [1 + t / highest for t in truth]
+    errors = [abs(p - t) / abs(t) for t, p in zip(truth, guess, strict=True)]
+    return sum(w * e for w, e in zip(weights, errors, strict=True)) / sum(weights)
+
+
+def dicee(target, prediction, alpha=0.5, beta=0.5):
+    truth, guess = ([Fraction(float(value)) for value in np.ravel(kappa)] for kappa in (target, prediction))
+    truth_mean, guess_mean = sum(truth) / len(truth), sum(guess) / len(guess)
+    hits = false_alarms = misses = 0
+    for t, p in zip(truth, guess, strict=True):
+        hits += t > truth_mean and p > guess_mean
+        false_alarms += not t > truth_mean and p > guess_mean
+        misses += t > truth_mean and not p > guess_mean
+    denominator = hits + alpha * false_alarms + beta * misses
+    return 1 - hits / denominator if denominator else 0.0
+
+
+def find_peaks(kappa, n_peaks=3, sigma=3.0):
+    smooth = gaussian_filter(np.asarray(kappa).astype(np.float32), sigma)
+    found = peak_local_max(smooth, num_peaks=n_peaks)
+    peaks = np.zeros((n_peaks, 2), int)
+    peaks[: len(found)] = found
+    return peaks
+
+
+def dpeaks(target, prediction, n_peaks=3, sigma=3.0):
+    pairs = zip(find_peaks(target, n_peaks, sigma), find_peaks(prediction, n_peaks, sigma), strict=True)
+    return sum(abs(a[0] - b[0]) + abs(a[1] - b[1]) for a, b in pairs)
+
+
+def l2_dpeaks(target, prediction, n_peaks=3, sigma=3.0):
+    pairs = zip(find_peaks(target, n_peaks, sigma), find_peaks(prediction, n_peaks, sigma), strict=True)
+    return sum(np.hypot(a[0] - b[0], a[1] - b[1]) for a, b in pairs) / n_peaks
+
+
+def mae(target, prediction):
+    pairs = list(zip(np.ravel(target), np.ravel(prediction), strict=True))
+    return sum(abs(float(p) - float(t)) for t, p in pairs) / len(pairs)
+
+
+def contrast_weights(target):
+    truth = [float(t) for t in np.ravel(target)]
+    low, high = abs(min(truth)), abs(max(truth))
+    return [1 + (t + low) / (high + low) if high + low else 1 for t in truth]
+
+
+def wmae(target, prediction):
+    weights = contrast_weights(target)
+    errors = [abs(float(p) - float(t)) for t, p in zip(np.ravel(target), np.ravel(prediction), strict=True)]
+    return sum(w * e for w, e in zip(weights, errors, strict=True)) / sum(weights)
+
+
+def wmse(target, prediction):
+    weights = contrast_weights(target)
+    errors = [(float(p) - float(t)) ** 2 for t, p in zip(np.ravel(target), np.ravel(prediction), strict=True)]
+    return sum(w * e for w, e in zip(weights, errors, strict=True)) / sum(weights)
+
+
+def correlation(target, prediction):
+    truth, guess = np.ravel(target).astype(np.float64), np.ravel(prediction).astype(np.float64)
+    if len(set(truth.tolist())) == 1 or len(set(guess.tolist())) == 1:
+        return 0.0
+    return np.corrcoef(truth, guess)[0, 1]
+
+
+def kappa_density(target, edges):
+    counts = [0] * (len(edges) - 1)
+    for value in np.ravel(target):
+        inner = [edge for edge in edges[1:-1] if edge <= value]
+        counts[len(inner)] += 1
+    return [
+        c / np.size(target) / (high - low) for c, low, high in zip(counts, edges, edges[1:], strict=False)
+    ]
+
+
+def hong15(target, prediction, edges, density):
+    weighted = total = 0.0
+    for t, p in zip(np.ravel(target), np.ravel(prediction), strict=True):
+        weight = 1 / density[sum(edge <= t for edge in edges[1:-1])]
+        weighted += weight * abs(float(p) - float(t))
+        total += weight
+    return weighted / total
