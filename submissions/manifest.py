@@ -1,0 +1,83 @@
+"""``manifest.json``: what a submission says about itself. docs/manifest.schema.json is its schema."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from submissions.checks import Code, SubmissionError, check_text, printable
+
+NAME = "manifest.json"
+SCHEMA = "astroboard-submission/1"
+MAX_BYTES = 20 << 20
+MAX_WIDE_BYTES = 1 << 20
+MAX_VALUES = 210_000
+MAX_CONTAINERS = 64
+REQUIRED = ("track", "team", "method")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Who made a submission, and how; ``files`` maps each name in the zip to its SHA-256.
+
+    ``seconds`` is the time that the predictions took: None, or no two runs give the same bytes.
+    Raises SubmissionError for values that the schema does not allow.
+    """
+
+    track: str
+    team: str
+    method: str
+    dataset_fingerprint: str | None = None
+    seed: int | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    hardware: str | None = None
+    seconds: float | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in (*REQUIRED, "dataset_fingerprint", "hardware"):
+            if name in REQUIRED or getattr(self, name) is not None:
+                check_text(getattr(self, name), name)
+        if self.seed is not None:
+            _expect(type(self.seed) is int and 0 <= self.seed < 2**63, "seed", "an integer, 0 or more")
+        if (seconds := self.seconds) is not None:
+            _expect(type(seconds) in (int, float) and 0 <= seconds < 1e12, "seconds", "a number, 0 or more")
+        for name in ("versions", "files"):
+            _expect(isinstance(getattr(self, name), dict), name, "an object")
+        for text in (*self.versions, *self.versions.values()):
+            check_text(text, "versions")
+        for name, digest in self.files.items():
+            right = isinstance(digest, str) and re.fullmatch("[0-9a-f]{64}", digest)
+            _expect(bool(right), f"files, {name}", "a SHA-256, 64 of 0-9 a-f")
+
+    def to_bytes(self) -> bytes:
+        """The file: the same bytes for the same values."""
+        return (json.dumps({"schema": SCHEMA, **asdict(self)}, indent=1, allow_nan=False) + "\n").encode()
+
+
+def parse(data: bytes) -> Manifest:
+    """The manifest in a file from outside. Keys that the schema does not know are ignored.
+
+    Raises SubmissionError when it is no manifest.
+    """
+    # Counted before it is parsed, since a few bytes of JSON can become many objects, or a deep recursion.
+    if data.count(b",") > MAX_VALUES or data.count(b"[") + data.count(b"{") > MAX_CONTAINERS:
+        raise SubmissionError("more values than a manifest can have", Code.BAD_MANIFEST)
+    if len(data) > MAX_WIDE_BYTES and not data.isascii():  # one wide character makes all the others wide
+        raise SubmissionError(
+            f"over {MAX_WIDE_BYTES:,} bytes, and not ASCII with \\u escapes", Code.BAD_MANIFEST
+        )
+    try:
+        values = json.loads(data)
+    except ValueError as error:
+        raise SubmissionError(f"not JSON: {error}", Code.BAD_MANIFEST) from error
+    if not isinstance(values, dict) or values.get("schema") != SCHEMA:
+        raise SubmissionError(f'expected an object with "schema": "{SCHEMA}"', Code.BAD_MANIFEST)
+    known: dict[str, Any] = dict.fromkeys(REQUIRED)
+    return Manifest(**known | {f.name: values[f.name] for f in fields(Manifest) if f.name in values})
+
+
+def _expect(right: bool, name: str, what: str) -> None:
+    if not right:
+        raise SubmissionError(f"{printable(name)}: expected {what}", Code.BAD_MANIFEST)

@@ -1,0 +1,45 @@
+"""Reading an ``.npy`` file from outside: its header is checked before its body, and nothing is unpickled."""
+
+import io
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy
+
+from submissions.checks import Code, SubmissionError, printable
+
+MAX_HEADER = 1024
+
+Array = np.ndarray[Any, Any]
+
+
+def read_npy(data: bytes, shape: tuple[int, ...]) -> Array:
+    """The array of numbers of this shape in an ``.npy`` file, read-only, of whatever type and byte order.
+
+    C or Fortran order, NaN too. Raises SubmissionError for all else: another shape, objects, structures, a
+    header that promises more or fewer bytes than follow.
+    """
+    found, fortran, dtype, offset = _header(data)
+    if dtype.kind not in "fiu":
+        raise SubmissionError(f"expected numbers of type float16, got {printable(dtype)}", Code.WRONG_DTYPE)
+    if found != shape:
+        raise SubmissionError(f"expected shape {shape}, got {printable(found)}", Code.WRONG_SHAPE)
+    expected = int(np.prod(shape)) * dtype.itemsize
+    if (body := len(data) - offset) != expected:
+        message = f"expected {expected:,} bytes of {dtype} after the header, got {body:,}"
+        raise SubmissionError(message, Code.NOT_AN_ARRAY)
+    return np.frombuffer(data, dtype, offset=offset).reshape(shape, order="F" if fortran else "C")
+
+
+def _header(data: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+    """Shape, Fortran order, dtype, and where the body begins."""
+    stream = io.BytesIO(data)
+    read_header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            shape, fortran, dtype = read_header[npy.read_magic(stream)](stream, MAX_HEADER)
+    except Exception as error:  # what tokenize, ast and NumPy's dtypes raise has no other name in common
+        message = f"expected what np.save writes: {type(error).__name__}, {printable(error)}"
+        raise SubmissionError(message, Code.NOT_AN_ARRAY) from error
+    return shape, fortran, dtype, stream.tell()

@@ -1,0 +1,95 @@
+"""Writing a submission: as the leaderboard takes it, and the same bytes for the same predictions."""
+
+import hashlib
+import os
+import re
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from submissions.archive import MAX_ENTRIES
+from submissions.checks import Code, SubmissionError, check_case_id
+from submissions.formats import Format, format_of
+from submissions.manifest import NAME, Manifest
+from submissions.reading import open_submission
+
+DEFLATE_LEVEL = 1  # maps are nearly incompressible: higher levels take longer and save nothing
+
+Array = np.ndarray[Any, Any]
+
+
+def write_submission(
+    path: str | PathLike[str],
+    track: str | Format,
+    team: str,
+    method: str,
+    case_ids: Sequence[str],
+    chunks: Iterable[Array],
+    manifest_fields: Mapping[str, Any],
+) -> Manifest:
+    """Write predictions, in chunks in the order of ``case_ids``, to a zip that appears when it is complete.
+
+    mass-mapping: chunks (n, 128, 128), stored as float16. stamps: (n, 5), stored with the digits of float32.
+    ``manifest_fields`` are dataset_fingerprint, seed, versions, hardware and seconds of ``Manifest``.
+
+    Raises SubmissionError, naming the case, for predictions that are not finite, or of another shape or
+    number; also for a case id, team or method that no submission may have.
+    """
+    path, track_format = Path(path), format_of(track)
+    manifest = Manifest(track_format.TRACK, team, method, **manifest_fields)
+    for case_id in case_ids:
+        check_case_id(case_id)
+    if len(set(case_ids)) < len(case_ids) or len(case_ids) >= MAX_ENTRIES:
+        message = f"expected case ids that differ, fewer than {MAX_ENTRIES:,}, got {len(case_ids):,}"
+        raise SubmissionError(message, Code.DUPLICATE_CASE)
+    folder = re.sub(r"[^A-Za-z0-9._-]", "", team).lstrip("._-") or "team"
+    files = {}
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with zipfile.ZipFile(partial, "w") as archive:
+            for name, data in track_format.write(_batches(case_ids, chunks, track_format.SHAPE), folder):
+                files[name] = hashlib.sha256(data).hexdigest()
+                _add(archive, name, data)
+            manifest = replace(manifest, files=files)
+            _add(archive, NAME, manifest.to_bytes())
+        with open_submission(partial, track, case_ids) as written:  # the limits of reading hold for writing
+            for fault in written.report.faults:
+                raise SubmissionError(f"{fault.member}: {fault.message}", fault.code)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return manifest
+
+
+def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
+    info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+    info.create_system = 3  # Unix, on every system, or the bytes would differ
+    info.external_attr = 0o644 << 16
+    archive.writestr(info, data, zipfile.ZIP_DEFLATED, DEFLATE_LEVEL)
+
+
+def _batches(
+    case_ids: Sequence[str], chunks: Iterable[Array], shape: tuple[int, ...]
+) -> Iterator[tuple[Sequence[str], Array]]:
+    """Each chunk with the ids of its cases, after a look at its shape and values."""
+    start = 0
+    for chunk in chunks:
+        batch = case_ids[start : start + len(chunk)]
+        if chunk.shape != (len(batch), *shape) or chunk.dtype.kind not in "fiu":
+            where = f"from case {batch[0]} on" if len(batch) else f"after all {len(case_ids):,} cases"
+            message = f"{where}: expected numbers of shape {(len(batch), *shape)}"
+            raise SubmissionError(f"{message}, got {chunk.dtype} {chunk.shape}", Code.WRONG_SHAPE)
+        finite = np.isfinite(chunk).reshape(len(batch), -1).all(axis=1)
+        if not finite.all():
+            message = f"{batch[int(np.argmin(finite))]}: the prediction holds NaN or infinite values"
+            raise SubmissionError(message, Code.NOT_FINITE)
+        yield batch, chunk
+        start += len(batch)
+    if start < len(case_ids):
+        message = f"no prediction for {len(case_ids) - start:,} cases, from {case_ids[start]} on"
+        raise SubmissionError(message, Code.MISSING_CASE)

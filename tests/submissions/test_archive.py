@@ -1,0 +1,187 @@
+import stat
+import tracemalloc
+import zipfile
+
+import pytest
+
+from submissions import Code, validate
+from submissions.archive import MAX_ENTRIES, MAX_TOTAL_BYTES
+from submissions.mass_mapping import MAX_BYTES
+from tests.submissions.zips import Entry, a_map, deflate, directory_entry, end, make_zip, npy
+
+MAP = npy(a_map())
+GOOD = Entry(data=MAP, method=zipfile.ZIP_DEFLATED)
+MEGABYTE = 1 << 20
+
+
+@pytest.fixture
+def report(tmp_path):
+    """The report on these bytes as a submission to mass-mapping with one case, "a"."""
+
+    def report(data: bytes):
+        path = tmp_path / "team.zip"
+        path.write_bytes(data)
+        return validate(path, "mass-mapping", ["a"])
+
+    return report
+
+
+def only_fault(report):
+    assert not report.accepted
+    assert len(report.faults) == 1, report.lines()
+    return report.faults[0]
+
+
+def test_good(report):
+    assert report(make_zip(GOOD)).accepted
+    assert report(make_zip(Entry(data=MAP))).accepted
+
+
+def test_what_is_before_the_zip_does_not_matter(report):
+    assert report(b"#!/bin/sh\n" * 10 + make_zip(GOOD)).accepted
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"PK", b"no zip at all", MAP, make_zip(GOOD)[:-30], b"PK\5\6" + bytes(17), b"PK\1\2" + bytes(100)],
+    ids=["empty", "two bytes", "text", "npy", "truncated", "short end", "no end"],
+)
+def test_not_a_zip(report, data):
+    assert only_fault(report(data)).code == Code.NOT_A_ZIP
+
+
+def test_no_such_file(tmp_path):
+    fault = only_fault(validate(tmp_path / "absent.zip", "mass-mapping", ["a"]))
+    assert fault.code == Code.NOT_A_ZIP
+    assert "absent.zip" in fault.message
+    assert only_fault(validate(tmp_path, "mass-mapping", ["a"])).code == Code.NOT_A_ZIP
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "/etc/b.npy",
+        "../b.npy",
+        "team/../../b.npy",
+        "C:/b.npy",
+        "team\\b.npy",
+        "team/\x1b[2Jb.npy",
+        "team/b.npy\0.txt",
+        "x" * 300 + "/b.npy",
+    ],
+)
+def test_unsafe_name(report, name):
+    fault = only_fault(report(make_zip(GOOD, Entry(name, MAP))))
+    assert fault.code == Code.UNSAFE_NAME
+    assert fault.member.isprintable()
+    assert "\x1b" not in fault.member
+
+
+@pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFCHR, stat.S_IFIFO])
+def test_link_or_device(report, kind):
+    fault = only_fault(report(make_zip(Entry(data=b"/truth/a.npy", mode=kind | 0o777))))
+    assert (fault.code, fault.member) == (Code.UNSAFE_NAME, "team/a.npy")
+
+
+def test_duplicate_name(report):
+    fault = only_fault(report(make_zip(GOOD, GOOD)))
+    assert (fault.code, fault.member) == (Code.DUPLICATE_CASE, "team/a.npy")
+
+
+def test_encrypted(report):
+    assert only_fault(report(make_zip(Entry(data=MAP, flags=1)))).code == Code.ENCRYPTED
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA, 99])
+def test_other_compression(report, method):
+    assert only_fault(report(make_zip(Entry(data=MAP, method=method)))).code == Code.UNREADABLE
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"size": len(MAP) - 1},
+        {"size": len(MAP) + 1},
+        {"size": 0},
+        {"crc": 0},
+        {"packed_size": 100},
+        {"packed_size": 0},
+        {"packed_size": MAX_BYTES},
+        {"offset": 7},
+        {"offset": 2**32 - 2},
+        {"local_name": "team/b.npy"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_directory_that_lies(report, lie, method):
+    fault = only_fault(report(make_zip(Entry(data=MAP, method=method, **lie))))
+    assert (fault.code, fault.member) == (Code.UNREADABLE, "team/a.npy")
+
+
+def test_damaged_data(report):
+    data = bytearray(make_zip(GOOD))
+    data[60:80] = bytes(20)
+    assert only_fault(report(bytes(data))).code == Code.UNREADABLE
+
+
+def test_huge_file(report):
+    fault = only_fault(report(make_zip(Entry(data=MAP, size=2**32 - 2))))
+    assert (fault.code, fault.member) == (Code.TOO_LARGE, "team/a.npy")
+    assert f"{MAX_BYTES:,}" in fault.message
+
+
+@pytest.mark.parametrize("declared", [128 * MEGABYTE, len(MAP)], ids=["honest", "lying"])
+def test_bomb_fills_no_memory(report, declared):
+    payload = deflate(bytes(128 * MEGABYTE))
+    data = make_zip(Entry(method=zipfile.ZIP_DEFLATED, size=declared, payload=payload))
+    assert len(data) < MEGABYTE
+    tracemalloc.start()
+    fault = only_fault(report(data))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert fault.code in (Code.TOO_LARGE, Code.UNREADABLE)
+    assert peak < 4 * MEGABYTE
+
+
+def test_too_many_entries_are_counted_before_they_are_listed(report):
+    directory = directory_entry(Entry("x"), 0) * (MAX_ENTRIES + 1)
+    tracemalloc.start()
+    fault = only_fault(report(directory + end(MAX_ENTRIES + 1, len(directory), 0)))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert fault.code == Code.TOO_LARGE
+    assert f"{MAX_ENTRIES:,}" in fault.message
+    assert peak < 64 * MEGABYTE
+
+
+def test_huge_directory_is_not_read(report):
+    assert only_fault(report(bytes(100) + end(1, 2**32 - 2, 0))).code in (Code.TOO_LARGE, Code.NOT_A_ZIP)
+
+
+def test_huge_total(report):
+    entries = [Entry(f"team/{i}.npy", size=2**32 - 2) for i in range(5)]
+    fault = only_fault(report(make_zip(*entries)))
+    assert fault.code == Code.TOO_LARGE
+    assert f"{MAX_TOTAL_BYTES:,}" in fault.message
+
+
+def test_thousands_of_tiny_entries_are_listed_but_not_all_shown(report):
+    found = report(make_zip(GOOD, *(Entry(f"team/{i}.npy") for i in range(3000))))
+    assert found.accepted
+    assert found.counts[Code.UNKNOWN_CASE] == 3000
+    assert len(found.warnings) == 20
+
+
+def test_folders_are_no_files(report):
+    folder = Entry("team/", mode=stat.S_IFDIR | 0o755)
+    found = report(make_zip(folder, folder, GOOD))
+    assert found.accepted
+    assert not found.counts
+
+
+def test_two_names_for_the_same_bytes(tmp_path):
+    path = tmp_path / "team.zip"
+    path.write_bytes(make_zip(GOOD, Entry("team/b.npy", MAP, zipfile.ZIP_DEFLATED, offset=0)))
+    fault = only_fault(validate(path, "mass-mapping", ["a", "b"]))
+    assert (fault.code, fault.member) == (Code.UNREADABLE, "team/b.npy")

@@ -1,0 +1,292 @@
+import hashlib
+import json
+import shutil
+import zipfile
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from submissions import Code, SubmissionError, open_submission, validate, write_submission
+from tests.submissions.zips import Entry, a_map, csv_rows, make_zip, npy, probabilities
+
+IDS = ["00087_00323", "00087_00324", "00091_00001"]
+MAPS = np.stack([a_map(seed) for seed in range(3)])
+VALUES = probabilities(3)
+TABLE = "case_id,AGN,SN,VS,asteroid,bogus\n" + csv_rows(IDS, VALUES)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """The folder of a team, as the challenge asks for it."""
+    folder = tmp_path / "files" / "Barrienlens"
+    folder.mkdir(parents=True)
+    for case_id, kappa in zip(IDS, MAPS, strict=True):
+        np.save(folder / f"{case_id}.npy", kappa)
+    return folder
+
+
+@pytest.fixture
+def zipped(folder, tmp_path):
+    """Zip the folder, as ``zip -r`` does, from one or more levels up."""
+
+    def zipped(levels: int = 1):
+        root = folder
+        for _ in range(levels):
+            root = root.parent
+        base = str(folder.relative_to(root)) if levels else None
+        return shutil.make_archive(str(tmp_path / "my_submission"), "zip", root, base)
+
+    return zipped
+
+
+def put(path, *entries: Entry):
+    path.write_bytes(make_zip(*entries))
+    return path
+
+
+def read(path, track="mass-mapping", case_ids=IDS, size=2):
+    with open_submission(path, track, case_ids) as submission:
+        predictions = list(submission.chunks(size))
+    starts = [start for start, _ in predictions]
+    assert starts == list(range(0, len(case_ids), size))
+    return np.concatenate([chunk for _, chunk in predictions]), submission
+
+
+def test_zip_of_a_folder(zipped):
+    maps, submission = read(zipped())
+    np.testing.assert_array_equal(maps, MAPS)
+    assert maps.dtype == np.float16
+    assert submission.report.accepted
+    assert not submission.report.counts
+    assert (submission.report.found, submission.report.expected) == (3, 3)
+    assert (submission.team, submission.method) == ("Barrienlens", "unknown")
+    assert submission.manifest is None
+
+
+def test_order_is_that_of_the_case_ids(zipped):
+    np.testing.assert_array_equal(read(zipped(), case_ids=IDS[::-1])[0], MAPS[::-1])
+
+
+def test_zip_without_a_folder(zipped):
+    maps, submission = read(zipped(0))
+    np.testing.assert_array_equal(maps, MAPS)
+    assert submission.report.accepted
+    assert submission.team == "my_submission"
+
+
+def test_nested_folder_is_accepted_and_told(zipped):
+    maps, submission = read(zipped(2))
+    np.testing.assert_array_equal(maps, MAPS)
+    assert submission.report.accepted
+    assert submission.team == "Barrienlens"
+    assert [(f.code, f.member) for f in submission.report.warnings] == [
+        (Code.UNEXPECTED_FOLDER, "files/Barrienlens")
+    ]
+
+
+def test_files_of_the_operating_system_are_ignored_and_told(zipped):
+    path = zipped()
+    junk = [
+        "__MACOSX/Barrienlens/._00087_00323.npy",
+        "__MACOSX/Barrienlens/00087_00323.npy",
+        "Barrienlens/._00087_00323.npy",
+        "Barrienlens/.DS_Store",
+        "metadata",
+        "Barrienlens/manifest.json",
+    ]
+    with zipfile.ZipFile(path, "a") as archive:
+        for name in junk:
+            archive.writestr(name, b"\0\5\26\7")
+    maps, submission = read(path)
+    np.testing.assert_array_equal(maps, MAPS)
+    assert submission.report.accepted
+    assert submission.team == "Barrienlens"
+    assert submission.report.counts == {Code.IGNORED_FILE: len(junk)}
+    assert [warning.member for warning in submission.report.warnings] == junk
+
+
+def test_missing_and_unknown_cases(zipped, folder):
+    (folder / f"{IDS[1]}.npy").rename(folder / "other.npy")
+    maps, submission = read(zipped())
+    assert [(f.code, f.member) for f in submission.report.faults] == [(Code.MISSING_CASE, IDS[1])]
+    assert [(f.code, f.member) for f in submission.report.warnings] == [
+        (Code.UNKNOWN_CASE, "Barrienlens/other.npy")
+    ]
+    assert submission.report.found == 2
+    assert np.isnan(maps[1]).all()
+    np.testing.assert_array_equal(maps[[0, 2]], MAPS[[0, 2]])
+
+
+def test_one_case_in_two_folders_is_no_prediction(zipped):
+    path = zipped()
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(f"other/{IDS[0]}.npy", npy(MAPS[0]))
+    maps, submission = read(path)
+    assert [(f.code, f.member) for f in submission.report.faults] == [
+        (Code.DUPLICATE_CASE, f"other/{IDS[0]}.npy")
+    ]
+    assert np.isnan(maps[0]).all()
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (npy(np.full((128, 128), np.nan, np.float16)), Code.NOT_FINITE),
+        (npy(np.full((128, 128), np.inf, np.float32)), Code.NOT_FINITE),
+        (npy(np.pad([[-np.inf]], 127)[:128, :128].astype(np.float16)), Code.NOT_FINITE),
+        (npy(MAPS[0][None]), Code.WRONG_SHAPE),
+        (npy(MAPS[0] + np.float32(0.1)), Code.WRONG_DTYPE),
+        (b"nothing", Code.NOT_AN_ARRAY),
+        (bytes(200_000), Code.TOO_LARGE),
+    ],
+)
+def test_one_wrong_map(zipped, folder, content, code):
+    (folder / f"{IDS[1]}.npy").write_bytes(content)
+    maps, submission = read(zipped())
+    [fault] = submission.report.faults
+    assert (fault.code, fault.member) == (code, f"Barrienlens/{IDS[1]}.npy")
+    assert np.isnan(maps[1]).all()
+    np.testing.assert_array_equal(maps[[0, 2]], MAPS[[0, 2]])
+
+
+def test_float32_that_loses_nothing_is_a_warning(zipped, folder):
+    np.save(folder / f"{IDS[1]}.npy", MAPS[1].astype(np.float32))
+    maps, submission = read(zipped())
+    assert submission.report.accepted
+    assert submission.report.counts == {Code.CONVERTED_DTYPE: 1}
+    np.testing.assert_array_equal(maps, MAPS)
+
+
+@pytest.mark.parametrize("name", ["predictions.csv", "Team 7/predictions.csv"])
+def test_zip_of_a_table(tmp_path, name):
+    values, submission = read(put(tmp_path / "our_zip.zip", Entry(name, TABLE.encode())), "stamps")
+    np.testing.assert_array_equal(values.astype(np.float32), VALUES)
+    assert values.dtype == np.float64
+    assert submission.report.accepted
+    assert submission.team == ("Team 7" if "/" in name else "our_zip")
+
+
+def test_no_table(tmp_path):
+    values, submission = read(put(tmp_path / "a.zip", Entry("submission.csv", TABLE.encode())), "stamps")
+    assert [f.code for f in submission.report.faults] == [Code.MISSING_FILE]
+    assert np.isnan(values).all()
+
+
+def test_two_tables(tmp_path):
+    path = put(tmp_path / "a.zip", *(Entry(f"{x}/predictions.csv", TABLE.encode()) for x in "ab"))
+    values, submission = read(path, "stamps")
+    assert [f.code for f in submission.report.faults] == [Code.DUPLICATE_CASE]
+    assert np.isnan(values).all()
+
+
+def test_table_that_cannot_be_read(tmp_path):
+    values, submission = read(put(tmp_path / "a.zip", Entry("predictions.csv", b"\xff\xfe")), "stamps")
+    assert [f.code for f in submission.report.faults] == [Code.BAD_ROW]
+    assert np.isnan(values).all()
+
+
+def test_submission_to_the_other_track(tmp_path, zipped):
+    assert Code.WRONG_TRACK in validate(zipped(), "stamps", IDS).counts
+    table = put(tmp_path / "table.zip", Entry("predictions.csv", TABLE.encode()))
+    assert Code.WRONG_TRACK in validate(table, "mass-mapping", IDS).counts
+
+
+def manifest(**values) -> Entry:
+    values = {"schema": "astroboard-submission/1", "track": "stamps", "team": "T", "method": "m"} | values
+    return Entry("manifest.json", json.dumps(values).encode())
+
+
+def with_manifest(path, entry: Entry, fingerprint=None):
+    put(path / "zip.zip", Entry("predictions.csv", TABLE.encode()), entry)
+    with open_submission(path / "zip.zip", "stamps", IDS, fingerprint) as submission:
+        list(submission.chunks())
+    return submission
+
+
+def test_manifest_names_team_and_method(tmp_path):
+    submission = with_manifest(tmp_path, manifest(team="Équipe <7>"))
+    assert submission.report.accepted
+    assert (submission.team, submission.method) == ("Équipe <7>", "m")
+    assert (submission.report.team, submission.report.method) == ("Équipe <7>", "m")
+
+
+@pytest.mark.parametrize(
+    ("entry", "code"),
+    [
+        (manifest(track="mass-mapping"), Code.WRONG_TRACK),
+        (manifest(team="a\nb"), Code.BAD_MANIFEST),
+        (Entry("manifest.json", b"{"), Code.BAD_MANIFEST),
+        (Entry("manifest.json", b"{}", size=1 << 30), Code.TOO_LARGE),
+        (manifest(files={"predictions.csv": "0" * 64}), Code.WRONG_CHECKSUM),
+        (manifest(files={"other.csv": hashlib.sha256(TABLE.encode()).hexdigest()}), Code.WRONG_CHECKSUM),
+    ],
+)
+def test_manifest_with_a_fault(tmp_path, entry, code):
+    assert [fault.code for fault in with_manifest(tmp_path, entry).report.faults] == [code]
+
+
+def test_manifest_with_the_right_checksum(tmp_path):
+    entry = manifest(files={"predictions.csv": hashlib.sha256(TABLE.encode()).hexdigest()})
+    assert with_manifest(tmp_path, entry).report.accepted
+
+
+@pytest.mark.parametrize(
+    ("made_for", "fingerprint", "warned"),
+    [("f1", "f2", True), ("f1", "f1", False), (None, "f2", False), ("f1", None, False)],
+)
+def test_fingerprint(tmp_path, made_for, fingerprint, warned):
+    report = with_manifest(tmp_path, manifest(dataset_fingerprint=made_for), fingerprint).report
+    assert report.accepted
+    assert (Code.WRONG_FINGERPRINT in report.counts) == warned
+
+
+def test_sha256_is_that_of_the_file(tmp_path):
+    path = put(tmp_path / "a.zip", Entry("predictions.csv", TABLE.encode()))
+    with open_submission(path, "stamps", IDS) as submission:
+        list(submission.chunks())
+        assert submission.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert submission.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_what_is_no_zip_is_not_opened(tmp_path):
+    (tmp_path / "a.zip").write_bytes(b"no zip")
+    with (
+        pytest.raises(SubmissionError, match="expected a zip"),
+        open_submission(tmp_path / "a.zip", "stamps", IDS),
+    ):
+        pytest.fail("opened")
+
+
+@pytest.fixture(scope="module")
+def whole_zips(tmp_path_factory):
+    """A small submission to each track, with a manifest, as bytes."""
+    path = tmp_path_factory.mktemp("whole") / "a.zip"
+    content = {}
+    for track, predictions in (("mass-mapping", np.zeros_like(MAPS)), ("stamps", VALUES)):
+        write_submission(path, track, "Team", "m", IDS, [predictions], {})
+        content[track] = path.read_bytes()
+    return content
+
+
+@pytest.mark.parametrize("track", ["mass-mapping", "stamps"])
+@given(data=st.data())
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_zip_whose_bytes_changed_is_read_or_refused(tmp_path, whole_zips, track, data):
+    content = bytearray(whole_zips[track])
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    if data.draw(st.booleans()):
+        del content[data.draw(st.integers(0, len(content) - 1)) : data.draw(st.integers(0, len(content)))]
+    path = tmp_path / "a.zip"
+    path.write_bytes(content)
+    report = validate(path, track, IDS)
+    assert all(line.isprintable() for line in report.lines())
+    try:
+        predictions, submission = read(path, track)
+    except SubmissionError:
+        assert not report.accepted
+        return
+    assert submission.report == report
+    assert not report.accepted or (np.isfinite(predictions).all() and report.found == 3)

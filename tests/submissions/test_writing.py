@@ -1,0 +1,165 @@
+import shutil
+import subprocess
+import zipfile
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from submissions import Code, SubmissionError, archive, manifest, open_submission, validate, write_submission
+from submissions.mass_mapping import HEADER
+from tests.submissions.zips import a_map, npy, probabilities
+
+IDS = ["00087_00323", "00087_00324", "00091_00001"]
+MAPS = np.stack([a_map(seed) for seed in range(3)])
+FIELDS = {"dataset_fingerprint": "f1", "seed": 7, "versions": {"numpy": "2.4"}, "hardware": "2 cores"}
+
+
+def write(path, chunks, track="mass-mapping", team="Team", case_ids=IDS, **fields):
+    return write_submission(path, track, team, "ks93", case_ids, chunks, fields)
+
+
+def test_maps_come_back(tmp_path):
+    path = tmp_path / "a.zip"
+    manifest = write(path, [MAPS[:2].astype(np.float32), MAPS[2:].astype(np.float64)], **FIELDS)
+    with open_submission(path, "mass-mapping", IDS, "f1") as submission:
+        maps = np.concatenate([chunk for _, chunk in submission.chunks()])
+    np.testing.assert_array_equal(maps, MAPS)
+    assert submission.report.accepted
+    assert not submission.report.counts
+    assert submission.manifest == manifest
+    assert (manifest.seed, manifest.seconds) == (7, None)
+
+
+def test_files_are_what_numpy_writes(tmp_path):
+    write(tmp_path / "a.zip", [MAPS])
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        assert archive.namelist() == [*(f"Team/{case_id}.npy" for case_id in IDS), "manifest.json"]
+        assert archive.read(f"Team/{IDS[1]}.npy") == npy(MAPS[1])
+        assert archive.testzip() is None
+    assert len(HEADER) % 64 == 0
+
+
+@given(count=st.integers(1, 30), seed=st.integers(0, 2**32), cut=st.integers(0, 30))
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_probabilities_come_back(tmp_path, count, seed, cut):
+    values, case_ids = probabilities(count, seed), [f"ztf{i}" for i in range(count)]
+    chunks = [chunk for chunk in (values[:cut], values[cut:]) if len(chunk)]
+    write(tmp_path / "a.zip", chunks, "stamps", case_ids=case_ids)
+    with open_submission(tmp_path / "a.zip", "stamps", case_ids) as submission:
+        found = np.concatenate([chunk for _, chunk in submission.chunks(7)])
+    assert submission.report.accepted
+    np.testing.assert_array_equal(found.astype(np.float32), values)
+    np.testing.assert_array_equal(found.argmax(axis=1), values.argmax(axis=1))
+
+
+@pytest.mark.parametrize(("track", "values"), [("mass-mapping", MAPS), ("stamps", probabilities(3))])
+def test_same_predictions_same_bytes(tmp_path, track, values):
+    write(tmp_path / "a.zip", [values], track, **FIELDS)
+    write(tmp_path / "b.zip", [values[:1], values[1:]], track, **FIELDS)
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("team", "folder"),
+    [
+        ("Barrienlens", "Barrienlens"),
+        ("Équipe / 7 <b>", "quipe7b"),
+        ("../../etc", "etc"),
+        ("._x", "x"),
+        ("__MACOSX", "MACOSX"),
+        ("δ", "team"),
+    ],
+)
+def test_folder_is_a_safe_name_and_the_manifest_has_the_true_one(tmp_path, team, folder):
+    write(tmp_path / "a.zip", [MAPS], team=team)
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        assert archive.namelist()[0] == f"{folder}/{IDS[0]}.npy"
+    report = validate(tmp_path / "a.zip", "mass-mapping", IDS)
+    assert report.accepted
+    assert not report.counts
+    assert report.team == team
+
+
+@pytest.mark.skipif(
+    shutil.which("unzip") is None or shutil.which("zip") is None, reason="needs zip and unzip"
+)
+def test_unpacked_and_zipped_again_by_other_programs(tmp_path):
+    write(tmp_path / "a.zip", [MAPS])
+    subprocess.run(["unzip", "-q", "a.zip"], cwd=tmp_path, check=True)
+    subprocess.run(["zip", "-q", "-r", "b.zip", "Team"], cwd=tmp_path, check=True)
+    report = validate(tmp_path / "b.zip", "mass-mapping", IDS)
+    assert report.accepted
+    assert not report.counts
+    assert (report.team, report.method) == ("Team", "unknown")
+
+
+def test_a_changed_file_is_seen(tmp_path):
+    write(tmp_path / "a.zip", [MAPS])
+    with zipfile.ZipFile(tmp_path / "a.zip") as old, zipfile.ZipFile(tmp_path / "b.zip", "w") as new:
+        for name in old.namelist():
+            new.writestr(name, npy(MAPS[0]) if name.endswith(f"{IDS[1]}.npy") else old.read(name))
+    report = validate(tmp_path / "b.zip", "mass-mapping", IDS)
+    assert [(f.code, f.member) for f in report.faults] == [(Code.WRONG_CHECKSUM, f"Team/{IDS[1]}.npy")]
+
+
+def changed(value) -> np.ndarray:
+    maps = MAPS.astype(np.float32)
+    maps[1, 5, 5] = value
+    return maps
+
+
+@pytest.mark.parametrize(
+    ("chunks", "code", "words"),
+    [
+        ([changed(np.nan)], Code.NOT_FINITE, IDS[1]),
+        ([changed(-np.inf)], Code.NOT_FINITE, IDS[1]),
+        ([changed(1e5)], Code.WRONG_DTYPE, IDS[1]),
+        ([MAPS[:1], MAPS[1:, :64]], Code.WRONG_SHAPE, IDS[1]),
+        ([MAPS[..., None]], Code.WRONG_SHAPE, IDS[0]),
+        ([MAPS.astype(complex)], Code.WRONG_SHAPE, "complex"),
+        ([MAPS[:2]], Code.MISSING_CASE, IDS[2]),
+        ([MAPS, MAPS[:1]], Code.WRONG_SHAPE, "after all 3 cases"),
+        ([MAPS[[0, 1, 2, 0]]], Code.WRONG_SHAPE, IDS[0]),
+    ],
+)
+def test_what_no_submission_may_hold_leaves_no_file(tmp_path, chunks, code, words):
+    with pytest.raises(SubmissionError, match=words) as caught:
+        write(tmp_path / "a.zip", chunks)
+    assert caught.value.code == code
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupted_write_keeps_the_old_file(tmp_path):
+    def interrupted():
+        yield MAPS[:1]
+        raise KeyboardInterrupt
+
+    write(tmp_path / "a.zip", [MAPS])
+    before = (tmp_path / "a.zip").read_bytes()
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path / "a.zip", interrupted())
+    assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
+    assert (tmp_path / "a.zip").read_bytes() == before
+
+
+@pytest.mark.parametrize("case_ids", [["a", "b", "a"], ["a", "b", "../c"], ["a", "b", ""]])
+def test_case_ids(tmp_path, case_ids):
+    with pytest.raises(SubmissionError, match="case id"):
+        write(tmp_path / "a.zip", [MAPS], case_ids=case_ids)
+
+
+@pytest.mark.parametrize(("module", "limit"), [(archive, "MAX_DIRECTORY_BYTES"), (manifest, "MAX_BYTES")])
+def test_nothing_is_written_that_could_not_be_read(tmp_path, monkeypatch, module, limit):
+    monkeypatch.setattr(module, limit, 100)
+    with pytest.raises(SubmissionError, match="more than the 100 allowed") as caught:
+        write(tmp_path / "a.zip", [MAPS])
+    assert caught.value.code == Code.TOO_LARGE
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("team", ["", " ", "a\nb", "x" * 101])
+def test_team(tmp_path, team):
+    with pytest.raises(SubmissionError, match="team"):
+        write(tmp_path / "a.zip", [MAPS], team=team)
