@@ -1,6 +1,6 @@
 """What a baseline must offer, and what it is given.
 
-A baseline never sees a data file: it gets arrays, or HDF5 data sets that are read like arrays, slice by slice.
+A baseline never sees a data file: it gets arrays, or HDF5 data sets that are read like arrays, by slices.
 """
 
 from __future__ import annotations
@@ -15,6 +15,14 @@ import numpy as np
 CHUNK = 256
 
 
+Progress = Callable[[int, int, str], None]
+"""Called with what is done, the total (0 where nobody knows it) and a few words."""
+
+
+def silent(done: int, total: int, text: str) -> None:
+    """The progress of who asked for none."""
+
+
 class BaselineError(Exception):
     """A fault of the data or of the settings that a baseline was given; the message is for the user."""
 
@@ -24,7 +32,7 @@ class Cases:
     """Cases to learn from: columns of equal length, each a NumPy array or an HDF5 data set.
 
     mass-mapping: inputs ``epsilon`` (N, 128, 128, 3), truth ``kappa`` (N, 128, 128), metadata None.
-    stamps: inputs ``images`` (N, 63, 63, 3), truth ``labels`` (N,), metadata a structured column (N,) or None.
+    stamps: inputs ``images`` (N, 63, 63, 3), truth ``labels`` (N,), metadata structured (N,) or None.
     ``group`` (N,) int32 names what cases have in common: the cluster, or the object.
     """
 
@@ -46,24 +54,26 @@ class Cases:
 class Training:
     """The circumstances of one fit.
 
-    ``folder`` is the baseline's own, for checkpoints and histories; ``progress(done, total, text)`` tells a
-    person how far it is.
+    ``folder`` is the baseline's own, for checkpoints and histories; ``progress`` tells how far it is.
     """
 
     seed: int
     folder: Path
-    progress: Callable[[int, int, str], None] = lambda done, total, text: None
+    progress: Progress = silent
 
 
 @runtime_checkable
 class Baseline(Protocol):
-    """A method: its settings are the arguments of its constructor, all with defaults."""
+    """A method: its settings are the arguments of its constructor, all with defaults.
+
+    It may name ``packages``, a tuple of modules whose versions belong into the record of a run.
+    """
 
     track: ClassVar[str]
     summary: ClassVar[str]
 
     def fit(self, train: Cases, validation: Cases, training: Training) -> dict[str, Any]:
-        """Learn from the cases, and return what was chosen or reached, as JSON values, for the run's record."""
+        """Learn from the cases, and return what was chosen or reached, as JSON values for its record."""
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
         """A chunk of inputs in; (n, 128, 128) maps or (n, 5) class probabilities out, float32, finite."""

@@ -1,0 +1,1 @@
+"""Methods that tell what the alert of a stamp is."""

@@ -1,0 +1,43 @@
+"""The eight symmetries of the square, as they act on maps of κ and of ellipticities.
+
+Flipping the arrays alone is wrong for ellipticities: e1 and e2 are the components of a spin-2 field along
+the axes and the diagonals, which move with the map. A flip of rows or columns changes the sign of e2, a
+transpose that of e1, and so a rotation by 90° that of both. Δe is a scalar.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Symmetry(NamedTuple):
+    """Whether maps are transposed, which axes are flipped after that, and the signs of e1 and e2."""
+
+    transpose: bool
+    flips: tuple[int, ...]
+    signs: tuple[int, int]
+
+
+SYMMETRIES = {
+    "identity": Symmetry(False, (), (+1, +1)),
+    "flip rows": Symmetry(False, (-2,), (+1, -1)),
+    "flip columns": Symmetry(False, (-1,), (+1, -1)),
+    "rotate 180": Symmetry(False, (-2, -1), (+1, +1)),
+    "transpose": Symmetry(True, (), (-1, +1)),
+    "rotate 90": Symmetry(True, (-2,), (-1, -1)),
+    "rotate 270": Symmetry(True, (-1,), (-1, -1)),
+    "transpose other diagonal": Symmetry(True, (-2, -1), (-1, +1)),
+}
+
+
+def transform_kappa(kappa: np.ndarray, symmetry: Symmetry) -> np.ndarray:
+    """Scalar maps (..., H, W), moved: a view."""
+    return np.flip(np.swapaxes(kappa, -2, -1) if symmetry.transpose else kappa, symmetry.flips)
+
+
+def transform_epsilon(epsilon: np.ndarray, symmetry: Symmetry) -> np.ndarray:
+    """Maps of e1, e2 and Δe (..., H, W, 3), moved and turned: a copy of the same type."""
+    moved = np.moveaxis(transform_kappa(np.moveaxis(epsilon, -1, 0), symmetry), 0, -1)
+    return np.asarray(moved * np.array([*symmetry.signs, 1], epsilon.dtype))

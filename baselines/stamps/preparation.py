@@ -1,0 +1,60 @@
+"""From the stamps of a data file to the input of a network, the same for training, prediction and scoring.
+
+In the order of ALeRCE's classifier (Carrasco-Davis et al. 2021, arXiv:2008.03309): crop, scale, fill.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from baselines.protocol import BaselineError, Cases
+
+N_CLASSES = 5
+STAMP_SHAPE = (63, 63, 3)
+SIZES = (21, 41, 63)
+NO_FLUX = 1e10  # some public templates hold ±3.4e38 where they have no pixel
+
+
+def prepare(stamps: np.ndarray, size: int = 21) -> np.ndarray:
+    """The central ``size`` × ``size`` pixels, each channel of each stamp scaled to 0..1; float32, finite.
+
+    ``stamps`` is (n, 63, 63, 3). NaN, infinities and |x| > 1e10 take no part in the scaling and become 0,
+    as does a channel that is constant or has no usable pixel. ``BaselineError`` for another shape or size.
+    """
+    if size not in SIZES:
+        raise BaselineError(f"a crop of {size} pixels was asked for; there are {SIZES}")
+    if stamps.shape[1:] != STAMP_SHAPE:
+        raise BaselineError(f"stamps of shape (n, 63, 63, 3) were expected, got {stamps.shape}")
+    edge = (STAMP_SHAPE[0] - size) // 2
+    stamps = stamps[:, edge : edge + size, edge : edge + size]
+    usable = np.abs(stamps) <= NO_FLUX
+    flux = np.where(usable, stamps, 0).astype(np.float32)
+    low = np.where(usable, flux, np.inf).min(axis=(1, 2), keepdims=True)
+    high = np.where(usable, flux, -np.inf).max(axis=(1, 2), keepdims=True)
+    scaled = np.zeros_like(flux)
+    np.divide(flux - low, high - low, out=scaled, where=usable & (high > low))
+    return scaled
+
+
+def class_labels(cases: Cases) -> np.ndarray:
+    """The labels of all cases, (N,) int64 in 0..4; ``BaselineError`` for others and for no cases at all."""
+    labels = np.asarray(cases.truth[:])
+    if not len(labels):
+        raise BaselineError("there are no cases to learn from; at least one was expected")
+    if not (np.issubdtype(labels.dtype, np.integer) and labels.min() >= 0 and labels.max() < N_CLASSES):
+        raise BaselineError(f"labels were expected to be whole numbers 0..4, got {np.unique(labels)[:9]}")
+    return labels.astype(np.int64)
+
+
+def prepared(cases: Cases, size: int = 21) -> np.ndarray:
+    """All stamps of a set, prepared and in memory: (N, ``size``, ``size``, 3) float32.
+
+    The raw stamps are read chunk by chunk. All 52,244 of ALeRCE's set take 276 MB at 21 pixels, but 1.1 GB
+    at 41 and 2.5 GB at 63.
+    """
+    stamps = np.empty((len(cases), size, size, STAMP_SHAPE[2]), np.float32)
+    start = 0
+    for images, _ in cases.chunks():
+        stamps[start : start + len(images)] = prepare(images, size)
+        start += len(images)
+    return stamps

@@ -1,0 +1,148 @@
+import json
+import os
+import pickle
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pytest
+
+from baselines.protocol import Baseline, BaselineError, Cases, Training
+from baselines.stamps.cnn import PlainCNN
+
+SHAPES = {0: (1, 1), 1: (4, 1), 2: (1, 4), 3: (3, 3), 4: (0, 0)}  # blobs that a network can tell apart
+
+
+def easy_cases(counts, seed):
+    """A set in which the class is the extent of the blob in the middle, and class 4 has none."""
+    rng = np.random.default_rng(seed)
+    labels = rng.permutation(np.repeat(np.arange(5), counts))
+    images = rng.normal(0, 0.1, (len(labels), 63, 63, 3)).astype(np.float32)
+    for image, label in zip(images, labels, strict=True):
+        high, wide = SHAPES[label]
+        image[31 - high : 31 + high, 31 - wide : 31 + wide] += 1
+    images[::9, 25:30, 25:30, 1] = np.nan
+    images[3::17, 30, 30, 1] = 3.4e38
+    return Cases(images, labels.astype(np.int8), np.arange(len(labels)))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    cnn = PlainCNN(epochs=3, batch_size=16)
+    told = []
+    training = Training(3, folder, lambda done, total, text: told.append((done, total, text)))
+    record = cnn.fit(easy_cases([40, 15, 30, 20, 30], 0), easy_cases([8] * 5, 1), training)
+    return cnn, record, folder, told
+
+
+def test_is_a_baseline():
+    assert isinstance(PlainCNN(), Baseline)
+    assert PlainCNN.track == "stamps"
+
+
+def test_learns_what_can_be_seen(trained):
+    cnn, record, _, _ = trained
+    test = easy_cases([20] * 5, 2)
+    out = cnn.predict(test.inputs)
+    assert (out.argmax(axis=1) == test.truth).mean() > 0.9
+    assert record["weights"] == 210_117
+    assert record["cases_an_epoch"] == 5 * 40
+    json.dumps(record, allow_nan=False)
+
+
+def test_predictions_are_probabilities(trained):
+    cnn = trained[0]
+    inputs = easy_cases([20] * 5, 2).inputs
+    inputs[0], inputs[1] = np.nan, 3.4e38
+    out = cnn.predict(inputs)
+    assert out.shape == (100, 5)
+    assert out.dtype == np.float32
+    assert out.min() >= 0
+    np.testing.assert_allclose(out.sum(axis=1), 1, atol=1e-6)
+    np.testing.assert_allclose(cnn.predict(inputs[90:]), out[90:], atol=1e-5)
+
+
+def test_tells_how_far_it_is(trained):
+    told = trained[3]
+    assert [done for done, _, _ in told] == [0, 1, 2, 3]
+    assert {total for _, total, _ in told} == {3}
+    assert "validation" in told[-1][2]
+
+
+def test_restored_predicts_the_same_bytes(trained, tmp_path):
+    cnn = trained[0]
+    cnn.save(tmp_path)
+    restored = PlainCNN(epochs=3, batch_size=16)
+    restored.restore(tmp_path)
+    inputs = easy_cases([3] * 5, 2).inputs
+    assert restored.predict(inputs).tobytes() == cnn.predict(inputs).tobytes()
+    with pytest.raises(BaselineError, match="settings that it was trained with"):
+        PlainCNN(size=41).restore(tmp_path)
+
+
+SCRIPT = """
+import runpy, sys
+from pathlib import Path
+from baselines.protocol import Training
+from baselines.stamps.cnn import PlainCNN
+easy_cases = runpy.run_path(sys.argv[1])["easy_cases"]
+assert not {"keras", "tensorflow"} & set(sys.modules), "a listing must not import these"
+cnn = PlainCNN(epochs=2, batch_size=8)
+cnn.fit(easy_cases([9, 5, 3, 2, 1], 0), easy_cases([2] * 5, 1), Training(5, Path(sys.argv[2])))
+sys.stdout.buffer.write(cnn.predict(easy_cases([2] * 5, 1).inputs).tobytes())
+"""
+
+
+def test_same_seed_gives_the_same_bytes_from_a_file_and_in_a_fresh_and_quiet_process(tmp_path):
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("TF_", "KERAS_"))}
+    command = [sys.executable, "-c", SCRIPT, __file__, str(tmp_path)]
+    fresh = subprocess.run(command, env=environment, capture_output=True, check=False)
+    assert fresh.stderr == b""
+    train, validation = easy_cases([9, 5, 3, 2, 1], 0), easy_cases([2] * 5, 1)
+    cnn = PlainCNN(epochs=2, batch_size=8)
+    with h5py.File(tmp_path / "train.h5", "w") as file:
+        file["images"], file["labels"] = train.inputs, train.truth
+        cnn.fit(Cases(file["images"], file["labels"], train.group), validation, Training(5, tmp_path))
+    assert cnn.predict(validation.inputs).tobytes() == fresh.stdout
+
+
+def test_sampling_and_size_are_followed(tmp_path):
+    train, validation = easy_cases([9, 5, 3, 2, 1], 0), easy_cases([1] * 5, 1)
+    cnn = PlainCNN(epochs=1, sampling="unchanged", size=41)
+    record = cnn.fit(train, validation, Training(0, tmp_path))
+    assert record["cases_an_epoch"] == 20
+    assert cnn.predict(validation.inputs).shape == (5, 5)
+
+
+@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"batch_size": -1}, {"learning_rate": float("nan")}])
+def test_impossible_settings_are_refused(wrong):
+    with pytest.raises(BaselineError, match=next(iter(wrong))):
+        PlainCNN(**wrong)
+
+
+def test_untrained_and_empty_are_refused(tmp_path):
+    cases = easy_cases([1] * 5, 0)
+    none = Cases(cases.inputs[:0], cases.truth[:0], cases.group[:0])
+    with pytest.raises(BaselineError, match="train it"):
+        PlainCNN().predict(cases.inputs)
+    for train, validation in ((none, cases), (cases, none)):
+        with pytest.raises(BaselineError, match="no cases"):
+            PlainCNN(epochs=1).fit(train, validation, Training(0, tmp_path))
+
+
+def test_beats_the_majority_on_real_alerts(shared_data, tmp_path):
+    alerts = pickle.loads((shared_data / "stamps" / "ztf_stamps.pkl").read_bytes())  # noqa: S301
+    square = [row for row, image in enumerate(alerts["images"]) if image.shape == (63, 63, 3)]
+    images = np.stack([alerts["images"][row] for row in square])
+    labels = np.asarray(alerts["labels"])[square].astype(np.int8)
+    _, objects = np.unique(alerts["metadata"]["objectId"][square], return_inverse=True)
+    part = objects % 4
+    train, validation, test = (
+        Cases(images[where], labels[where], objects[where]) for where in (part < 2, part == 2, part == 3)
+    )
+    cnn = PlainCNN(epochs=3)
+    cnn.fit(train, validation, Training(0, tmp_path))
+    hit = cnn.predict(test.inputs).argmax(axis=1) == test.truth
+    assert hit.mean() > 0.6  # the largest class has 0.51 of these

@@ -1,0 +1,95 @@
+import tomllib
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from importlib.resources import files
+from typing import Literal
+
+import pytest
+
+from baselines.presets import PRESETS, make, settings
+from baselines.protocol import BaselineError
+from baselines.stamps.cnn import PlainCNN
+from baselines.stamps.trivial import Majority
+
+
+@dataclass
+class Example:
+    steps: int = 3
+    rate: float = 0.5
+    deep: bool = False
+    name: str = "x"
+    limit: float | None = None
+    kind: Literal["a", 1] = "a"
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_table_makes_its_baseline(preset):
+    tables = tomllib.loads(files("baselines.presets").joinpath(f"{preset}.toml").read_text())
+    for name in tables:
+        (entry,) = entry_points(group="astroboard.baselines", name=name)
+        made = make(entry.load(), settings(preset, name))
+        assert {key: getattr(made, key) for key in tables[name]} == tables[name]
+
+
+def test_paper_is_the_published_setting():
+    assert make(PlainCNN, settings("paper", "cnn")) == PlainCNN(19, 32, 1e-3, "balanced", 21) == PlainCNN()
+
+
+def test_baseline_without_a_table_has_its_defaults():
+    assert settings("paper", "majority") == {}
+    assert make(Majority, {}) == Majority()
+
+
+def test_file_of_the_users(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text("[cnn]\nepochs = 2\nlearning_rate = 1\n")
+    assert make(PlainCNN, settings(str(path), "cnn")) == PlainCNN(epochs=2, learning_rate=1.0)
+
+
+@pytest.mark.parametrize("content", [b"[cnn", b"\xff", b"cnn = 3"])
+def test_file_that_is_no_preset_is_refused(tmp_path, content):
+    path = tmp_path / "mine.toml"
+    path.write_bytes(content)
+    with pytest.raises(BaselineError, match=r"mine\.toml"):
+        settings(str(path), "cnn")
+
+
+@pytest.mark.parametrize("name", ["huge", "", ".", "../presets/smoke"])
+def test_unknown_preset_is_refused(name):
+    with pytest.raises(BaselineError, match="smoke, laptop, paper"):
+        settings(name, "cnn")
+
+
+def test_unknown_setting_is_answered_with_those_there_are():
+    with pytest.raises(BaselineError, match=r"'epoch'.*epochs: int = 19.*learning_rate: float = 0\.001"):
+        make(PlainCNN, {"epoch": 3})
+    with pytest.raises(BaselineError, match="none"):
+        make(Majority, {"shares": [1, 0, 0, 0, 0]})
+
+
+@pytest.mark.parametrize(
+    "good", [{"steps": 7}, {"rate": 1}, {"rate": 1e-3}, {"deep": True}, {"limit": 2.0}, {"kind": 1}]
+)
+def test_values_of_the_right_type_are_taken(good):
+    assert make(Example, good) == Example(**good)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"steps": 1.0},
+        {"steps": True},
+        {"rate": "1"},
+        {"rate": False},
+        {"deep": 1},
+        {"name": 3},
+        {"limit": "2"},
+        {"kind": "b"},
+        {"kind": True},
+        {"kind": [1]},
+    ],
+)
+def test_values_of_another_type_are_refused(wrong):
+    (name,) = wrong
+    with pytest.raises(BaselineError, match=rf"{name}: .* was expected, got {name} ="):
+        make(Example, wrong)
