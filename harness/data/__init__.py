@@ -1,0 +1,1 @@
+"""The dataset file, and the ways into it: packing, simulating, splitting."""

@@ -1,0 +1,1 @@
+"""Showing results to a person: on the terminal and as a page."""

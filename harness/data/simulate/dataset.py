@@ -1,0 +1,73 @@
+"""From a simulator's tasks to a dataset file, on any number of processes with the same result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from harness.data.alerts import append_stamps, stamps_from
+from harness.data.store import DataError, Writer, create
+from harness.progress import Report, silent
+from harness.tracks import MASS_MAPPING, STAMPS, Track
+
+WORTH_A_PROCESS = 20  # tasks: a new process takes as long to start as these take to render
+AHEAD = 16  # tasks for each process that may wait to be written
+
+
+def simulate(
+    track: Track,
+    out: Path,
+    cases: int,
+    *,
+    noise: str = "sparse",
+    boundary: str = "periodic",
+    seed: int = 0,
+    workers: int = 1,
+    report: Report = silent,
+) -> None:
+    """Simulate ``cases`` cases into a dataset file. ``noise`` and ``boundary`` are for the maps alone."""
+    source: dict[str, Any] = {"simulated": {"track": track.name, "cases": cases, "seed": seed}}
+    if track.name == MASS_MAPPING.name:
+        from harness.data.simulate import mass_mapping
+
+        source["simulated"] |= {"noise": noise, "boundary": boundary}
+        tasks: Sequence[Any] = mass_mapping.fields(cases, noise=noise, boundary=boundary, seed=seed)
+        render: Callable[[Any], Any] = mass_mapping.render
+        add = _append_maps
+    elif track.name == STAMPS.name:
+        from harness.data.simulate import stamps
+
+        spare = cases // 20 + 10  # some are cut off by the edge of the detector, and left out
+        tasks, render, add = stamps.batches(cases + spare, seed=seed), stamps.render, _append_alerts
+    else:
+        raise DataError(f"no simulation is known for the track {track.name!r}")
+    with create(out, track, "full", source) as writer:
+        for chunk in _rendered(render, tasks, workers):
+            add(writer, chunk, cases - len(writer.rows))
+            report(len(writer.rows), cases, "cases")
+            if len(writer.rows) == cases:
+                break
+
+
+def _append_maps(writer: Writer, chunk: dict[str, Any], room: int) -> None:
+    writer.append(**{name: column[:room] for name, column in chunk.items()})
+
+
+def _append_alerts(writer: Writer, chunk: dict[str, Any], room: int) -> None:
+    square = [row for row, image in enumerate(chunk["images"]) if image.shape == STAMPS.inputs.shape][:room]
+    kept = {name: [column[row] for row in square] for name, column in chunk.items() if name != "metadata"}
+    append_stamps(writer, stamps_from(kept | {"metadata": chunk["metadata"][square]}, "the simulation"))
+
+
+def _rendered(render: Callable[[Any], Any], tasks: Sequence[Any], workers: int) -> Iterator[Any]:
+    workers = min(workers, len(tasks) // WORTH_A_PROCESS)
+    if workers <= 1:
+        yield from map(render, tasks)
+        return
+    # Spawned, not forked: a fork of a process in which TensorFlow runs threads can hang.
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        for start in range(0, len(tasks), AHEAD * workers):  # the processes may be faster than the disk
+            yield from pool.map(render, tasks[start : start + AHEAD * workers])

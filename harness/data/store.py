@@ -1,0 +1,251 @@
+"""The dataset file, HDF5 with schema ``astroboard-dataset/1``.
+
+Columns of equal length: the track's inputs and truth (either may be absent), ``case_id``, ``group`` and,
+where there is any, ``metadata``. Attributes: ``schema``, ``track``, ``role``, ``fingerprint`` and ``source``
+(JSON). The fingerprint is a SHA-256 over the cases in the order of their ids: it tells what a file holds, not
+how it was made, so the same cases packed in any order have the same one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from harness.files import HarnessError, beside
+from harness.tracks import Track, get_track
+
+SCHEMA = "astroboard-dataset/1"
+ROLES = ("full", "train", "validation", "inputs", "truth")
+CASE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+CASE_ID_BYTES = 64
+CHUNK = 256
+# A case a chunk lets members be written in whatever order an archive has them, and be read back shuffled.
+BIG_CHUNK, SMALL_CHUNK, ROOM = 1, 4096, 4096
+
+
+class DataError(HarnessError):
+    """A data set, or what one was to be made from, is not as it must be."""
+
+
+@dataclass
+class Writer:
+    """An open dataset file that grows by cases; made by `create`."""
+
+    file: h5py.File
+    track: Track
+    role: str
+    rows: dict[str, int] = field(default_factory=dict)
+    groups: list[int] = field(default_factory=list)
+    digests: dict[str, dict[int, bytes]] = field(default_factory=dict)
+
+    def append(self, case_id: Sequence[bytes | str], group: Sequence[int], **columns: np.ndarray) -> slice:
+        """Add cases, with all or some of their columns, and return their rows."""
+        ids = [str(name, "ascii", "replace") if isinstance(name, bytes) else str(name) for name in case_id]
+        start = len(self.rows)
+        for row, name in enumerate(ids, start):
+            if not CASE_ID.fullmatch(name):
+                raise DataError(f"{name!r} is no case id: letters, digits and ._- were expected, 64 at most")
+            if name in self.rows:
+                raise DataError(f"case {name} comes twice; every case id must be unique")
+            self.rows[name] = row
+        self.groups.extend(int(number) for number in group)
+        where = slice(start, start + len(ids))
+        for name, values in columns.items():
+            self.put(name, where, values)
+        return where
+
+    def put(self, name: str, where: slice, values: np.ndarray) -> None:
+        """Write a column's values for rows that `append` made."""
+        if len(values) != where.stop - where.start:
+            raise DataError(f"column {name} has {len(values)} values for {where.stop - where.start} cases")
+        column = self.file[name] if name in self.file else self._new_column(name, values)
+        if len(column) < where.stop:
+            column.resize(where.stop + ROOM, axis=0)
+        column[where] = values
+        if name in (self.track.inputs.name, self.track.truth.name):
+            digests = self.digests.setdefault(name, {})
+            stored = np.ascontiguousarray(values, dtype=column.dtype)
+            for row, value in zip(range(where.start, where.stop), stored, strict=True):
+                digests[row] = hashlib.sha256(value.tobytes()).digest()
+
+    def _new_column(self, name: str, values: np.ndarray) -> h5py.Dataset:
+        dtype, shape = values.dtype, values.shape[1:]
+        for column in (self.track.inputs, self.track.truth):
+            if name == column.name:
+                dtype, shape = np.dtype(column.dtype), column.shape
+                if values.shape[1:] != shape:
+                    raise DataError(f"{name} must be {shape} a case, {values.shape[1:]} came")
+        chunks = (BIG_CHUNK if shape else SMALL_CHUNK, *shape)
+        return self.file.create_dataset(
+            name, (0, *shape), dtype, maxshape=(None, *shape), chunks=chunks, track_times=False
+        )
+
+    def keep(self, complete: Collection[int]) -> None:
+        """Drop every row not in ``complete``: the last complete ones move into the gaps."""
+        names = {row: case_id for case_id, row in self.rows.items()}
+        kept = range(len(complete))
+        gaps = sorted(set(kept).difference(complete))
+        moving = sorted(row for row in complete if row not in kept)
+        for gap, row in zip(gaps, moving, strict=True):
+            names[gap], self.groups[gap] = names[row], self.groups[row]
+            for name, column in self.file.items():
+                column[gap] = column[row]
+                if name in self.digests:
+                    self.digests[name][gap] = self.digests[name][row]
+        self.rows = {names[row]: row for row in kept}
+        del self.groups[len(kept) :]
+
+    def close(self, source: Mapping[str, Any]) -> None:
+        """Write what is known only at the end: ids, groups, attributes."""
+        for column in self.file.values():
+            column.resize(len(self.rows), axis=0)
+        ids = np.array(list(self.rows), dtype=f"S{CASE_ID_BYTES}")
+        self.file.create_dataset("case_id", data=ids, track_times=False)
+        self.file.create_dataset("group", data=np.array(self.groups, np.int32), track_times=False)
+        attributes = {
+            "schema": SCHEMA,
+            "track": self.track.name,
+            "role": self.role,
+            "fingerprint": self.fingerprint(),
+            "source": json.dumps(source, sort_keys=True),
+        }
+        for name, value in attributes.items():
+            self.file.attrs[name] = value
+
+    def fingerprint(self) -> str:
+        digest = hashlib.sha256()
+        for name in sorted(self.digests):
+            for case_id, row in sorted(self.rows.items()):
+                digest.update(f"{name} {case_id} ".encode() + self.digests[name][row])
+        return digest.hexdigest()
+
+
+@contextmanager
+def create(path: Path, track: Track, role: str, source: Mapping[str, Any]) -> Iterator[Writer]:
+    """A new dataset file, there under its name only when the block ends well.
+
+    ``source`` says how it was made; the block may add to it until the end.
+    """
+    with beside(path) as temporary, h5py.File(temporary, "w", libver=("v110", "v110")) as file:
+        writer = Writer(file, track, role)
+        yield writer
+        if not writer.rows:
+            raise DataError(f"{path} would hold no case at all; nothing was written")
+        writer.close(source)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """An open dataset file; its columns are read like arrays, slice by slice."""
+
+    path: Path
+    track: Track
+    role: str
+    fingerprint: str
+    source: dict[str, Any]
+    columns: dict[str, h5py.Dataset]
+
+    def __len__(self) -> int:
+        return len(self.columns["case_id"])
+
+    @property
+    def inputs(self) -> h5py.Dataset:
+        return self._need(self.track.inputs.name, "inputs")
+
+    @property
+    def truth(self) -> h5py.Dataset:
+        return self._need(self.track.truth.name, "the truth")
+
+    @property
+    def metadata(self) -> h5py.Dataset | None:
+        return self.columns.get("metadata")
+
+    def _need(self, name: str, what: str) -> h5py.Dataset:
+        if name not in self.columns:
+            raise DataError(
+                f"{self.path} has no column {name!r}: a file with {what} was expected, "
+                f"this one has the role {self.role!r} with {', '.join(self.columns)}"
+            )
+        return self.columns[name]
+
+    def case_ids(self) -> list[str]:
+        return [str(case_id, "ascii", "replace") for case_id in self.columns["case_id"][:]]
+
+    def groups(self) -> np.ndarray:
+        return np.asarray(self.columns["group"][:])
+
+    def chunks(self, size: int = CHUNK) -> Iterator[dict[str, np.ndarray]]:
+        """All columns, ``size`` cases at a time."""
+        for start in range(0, len(self), size):
+            yield {name: column[start : start + size] for name, column in self.columns.items()}
+
+
+@contextmanager
+def open_dataset(path: Path, track: Track | None = None) -> Iterator[Dataset]:
+    """Open a dataset file for reading, after a check of all that can be checked without reading the cases."""
+    if not path.is_file():
+        raise DataError(f"{path} is no file; a dataset file (.h5) was expected")
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise DataError(f"{path} cannot be read as HDF5: {error}") from error
+    with file:
+        dataset = _checked(file, path)
+        if track is not None and dataset.track.name != track.name:
+            raise DataError(
+                f"{path} belongs to the track {dataset.track.name!r}; one of {track.name!r} was expected"
+            )
+        yield dataset
+
+
+def _checked(file: h5py.File, path: Path) -> Dataset:
+    attributes = {name: file.attrs.get(name) for name in ("schema", "track", "role", "fingerprint", "source")}
+    if attributes["schema"] != SCHEMA:
+        raise DataError(f"{path}: schema {SCHEMA!r} was expected, the file has {attributes['schema']!r}")
+    if not all(isinstance(value, str) for value in attributes.values()):
+        raise DataError(f"{path}: the attributes track, role, fingerprint and source must be there, as text")
+    if attributes["role"] not in ROLES:
+        raise DataError(f"{path}: role {attributes['role']!r} is none of {', '.join(ROLES)}")
+    track = get_track(attributes["track"])
+    columns = {name: _column(file, name, path) for name in file}
+    for name in ("case_id", "group"):
+        if name not in columns:
+            raise DataError(f"{path} has no column {name!r}")
+    lengths = {name: column.shape[0] for name, column in columns.items()}
+    if len(set(lengths.values())) != 1:
+        raise DataError(f"{path}: its columns differ in length: {lengths}")
+    for expected in (track.inputs, track.truth):
+        column = columns.get(expected.name)
+        if column is not None and (
+            column.shape[1:] != expected.shape or column.dtype != np.dtype(expected.dtype)
+        ):
+            raise DataError(
+                f"{path}: {expected.name} must be {expected.dtype} {expected.shape} a case, "
+                f"it is {column.dtype} {column.shape[1:]}"
+            )
+    try:
+        source = json.loads(attributes["source"])
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path}: the attribute source holds no JSON: {error}") from error
+    return Dataset(path, track, attributes["role"], attributes["fingerprint"], source, columns)
+
+
+def _column(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
+    """A column that lies in this very file: links, virtual sets and external storage could show any other."""
+    if not isinstance(file.get(name, getlink=True), h5py.HardLink) or not isinstance(
+        file[name], h5py.Dataset
+    ):
+        raise DataError(f"{path}: {name} is no data set of this file itself")
+    column = file[name]
+    if column.is_virtual or column.external or not column.shape:
+        raise DataError(f"{path}: {name} keeps its values outside this file, which is not accepted")
+    return column

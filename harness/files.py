@@ -1,0 +1,57 @@
+"""Writing files so that nothing half-written is ever left under its final name."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+class HarnessError(Exception):
+    """A fault of the data, of a file or of a run; the message tells its user what to do."""
+
+
+@contextmanager
+def beside(path: Path) -> Iterator[Path]:
+    """A new file in the folder of ``path``, renamed to it when the block ends well and removed when not."""
+    if path.is_dir():
+        raise HarnessError(f"{path} is a folder; the name of a file to write was expected")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)  # mkstemp makes it private, as no other output is
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    with beside(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def json_text(value: Any) -> str:
+    """JSON for files and for ``--json``: indented, UTF-8, never NaN (which is no JSON)."""
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def read_json(path: Path, schema: str) -> dict[str, Any]:
+    """The JSON object in a file of this project, after a check of its ``schema``."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise HarnessError(f"{path} holds no JSON: {error}") from error
+    found = value.get("schema") if isinstance(value, dict) else None
+    if found != schema:
+        raise HarnessError(f"{path}: a file with schema {schema!r} was expected, this one has {found!r}")
+    assert isinstance(value, dict)
+    return value

@@ -1,0 +1,331 @@
+"""The simulated mass maps: their bytes, their physics, their noise, and how like ray-traced maps they are."""
+
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from multiprocessing import get_context
+from types import SimpleNamespace
+
+import galsim
+import numpy as np
+import pytest
+from scipy import ndimage, signal, stats
+
+from baselines.mass_mapping.kaiser_squires import convergence_from_shear, shear_from_convergence
+from harness.data.simulate import mass_mapping
+from harness.data.simulate.mass_mapping import BOUNDARIES, Field, fields, reduced_shear, render
+from harness.data.simulate.noise import NOISE_MODELS, PIXEL_ARCMIN, add_noise
+
+TILE_ARCMIN = 0.29
+CYCLES_PER_ARCMIN = np.geomspace(0.04, 1.25, 9)  # from two periods in a map to the Nyquist frequency
+
+
+def chunk_of(boundary: str = "periodic", noise: str = "sparse", crops: int = 6) -> dict[str, np.ndarray]:
+    return render(Field(1, crops, noise, boundary, seed=3))
+
+
+def assert_same_chunks(some, others) -> None:
+    for one, other in zip(some, others, strict=True):
+        assert {name: each.tobytes() for name, each in one.items()} == {
+            name: each.tobytes() for name, each in other.items()
+        }
+
+
+# --- fields -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cases", [1, 9, 20, 25, 199, 1001])
+def test_fields_add_up_to_the_cases_asked_for(cases):
+    clusters = fields(cases)
+    assert sum(field.crops for field in clusters) == cases
+    assert [field.cluster for field in clusters] == list(range(1, len(clusters) + 1))
+    assert len(clusters) >= min(cases, 40)
+    assert all(1 <= field.crops <= 20 for field in clusters)
+
+
+def test_many_cases_have_twenty_crops_a_cluster():
+    assert {field.crops for field in fields(10_000)} == {20}
+
+
+@pytest.mark.parametrize("cases", [-1, 0, 2_000_000])
+def test_fields_refuse_numbers_of_cases_that_the_ids_cannot_hold(cases):
+    with pytest.raises(ValueError, match="1 to 1,999,980 cases"):
+        fields(cases)
+
+
+def test_unknown_names_are_refused_with_the_choices():
+    with pytest.raises(ValueError, match=r"sparse, dense.*'loud'"):
+        fields(5, noise="loud")
+    with pytest.raises(ValueError, match=r"periodic, field.*'none'"):
+        fields(5, boundary="none")
+
+
+# --- chunks -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+@pytest.mark.parametrize("noise", NOISE_MODELS)
+def test_render_gives_what_the_data_set_holds(boundary, noise):
+    chunk = render(Field(7, 3, noise, boundary, seed=0))
+    assert {name: (each.shape, each.dtype.str) for name, each in chunk.items()} == {
+        "epsilon": ((3, 128, 128, 3), "<f2"),
+        "kappa": ((3, 128, 128), "<f2"),
+        "case_id": ((3,), "|S11"),
+        "group": ((3,), "<i4"),
+    }
+    assert chunk["case_id"].tolist() == [b"00007_00001", b"00007_00002", b"00007_00003"]
+    assert chunk["group"].tolist() == [7, 7, 7]
+    assert np.isfinite(chunk["epsilon"]).all()
+    assert np.isfinite(chunk["kappa"]).all()
+
+
+def test_the_same_seed_gives_the_same_bytes_in_any_order_and_process():
+    clusters = fields(24, seed=5)
+    chunks = list(map(render, clusters))
+    assert_same_chunks(chunks, list(map(render, reversed(clusters)))[::-1])
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        assert_same_chunks(chunks[3:5], pool.map(render, clusters[3:5]))
+
+
+def test_seeds_and_clusters_differ():
+    maps = [
+        render(Field(cluster, 1, "dense", "field", seed))["kappa"]
+        for cluster, seed in [(1, 0), (2, 0), (1, 1)]
+    ]
+    assert len({each.tobytes() for each in maps}) == 3
+
+
+def test_crops_of_a_cluster_are_pieces_of_one_field():
+    first, *others = chunk_of("field", crops=5)["kappa"].astype(np.float32)
+    for other in others:
+        match = signal.correlate(first - first.mean(), other - other.mean(), method="fft")
+        down, right = (int(place) - 127 for place in np.unravel_index(match.argmax(), match.shape))
+        rows, columns = (slice(max(0, shift), 128 + min(0, shift)) for shift in (down, right))
+        shifted = ndimage.shift(other, (down, right), order=0)
+        assert (down, right) != (0, 0)
+        np.testing.assert_array_equal(first[rows, columns], shifted[rows, columns])
+
+
+# --- physics ------------------------------------------------------------------------------------------------
+
+
+def test_the_massive_halo_lies_in_the_middle_of_the_field():
+    mean = np.mean([mass_mapping.convergence(np.random.default_rng(seed)) for seed in range(12)], axis=0)
+    assert mean.shape == (256, 256)
+    assert np.abs(np.array(np.unravel_index(mean.argmax(), mean.shape)) - 128).max() <= 1
+
+
+def test_a_halo_is_galsims_up_to_a_constant(monkeypatch):
+    monkeypatch.setattr(mass_mapping, "AXIS_RATIOS", (1.0, 1.0))
+    monkeypatch.setattr(mass_mapping, "HALO_REDSHIFTS", (0.3, 0.3))
+    mass, centre = 5e14, (90.25, 130.5)
+    kappa = mass_mapping._haloes(np.array([mass]), np.array([centre]), np.random.default_rng(0))
+    halo = galsim.NFWHalo(mass, 5.71 * 250**-0.084 * 1.3**-0.47, 0.3)
+    y, x = (np.indices((256, 256)) - np.reshape(centre, (2, 1, 1))) * PIXEL_ARCMIN * 60
+    distance = np.hypot(x, y) / 60 / PIXEL_ARCMIN
+    expected = halo.getConvergence((x.ravel(), y.ravel()), 1.0).reshape(256, 256)
+    edge = halo.getConvergence((48 * PIXEL_ARCMIN * 60, 0.0), 1.0)
+    near = (distance > 3) & (distance < 47)
+    np.testing.assert_allclose(kappa[near], expected[near] - edge, rtol=0.02, atol=1e-4)
+    assert not kappa[distance > 49].any()
+
+
+@pytest.mark.parametrize("ratio", [0.6, 0.9])
+def test_a_halo_is_as_elliptical_as_asked_for(ratio, monkeypatch):
+    monkeypatch.setattr(mass_mapping, "AXIS_RATIOS", (ratio, ratio))
+    kappa = mass_mapping._haloes(np.array([1e15]), np.full((1, 2), 128.0), np.random.default_rng(0))
+    inside = np.argwhere(kappa > kappa[128, 140])
+    variances = np.linalg.eigvalsh(np.cov(inside.T))
+    assert np.sqrt(variances[0] / variances[1]) == pytest.approx(ratio, rel=0.03)
+    assert len(inside) > 200
+
+
+def test_a_halo_at_the_corner_continues_on_the_other_sides():
+    middle, corner = (
+        mass_mapping._haloes(np.array([1e15]), np.full((1, 2), place), np.random.default_rng(1))
+        for place in (128.25, 0.25)
+    )
+    np.testing.assert_array_equal(np.roll(middle, (128, 128), axis=(0, 1)), corner)
+
+
+def test_kaiser_squires_inverts_the_noise_free_shear_of_a_periodic_map():
+    kappa, shear = reduced_shear(chunk_of()["kappa"].astype(np.float32))
+    gamma = shear * (1 - kappa)[..., None]
+    recovered = convergence_from_shear(gamma[..., 0], gamma[..., 1])
+    truth = kappa - kappa.mean(axis=(1, 2), keepdims=True)
+    # what does not come back is the part of the Nyquist modes of which k and −k disagree
+    assert np.std(recovered - truth) < 0.05 * np.std(truth)
+    smooth = [ndimage.gaussian_filter(each, (0, 2, 2), mode="wrap") for each in (recovered, truth)]
+    np.testing.assert_allclose(*smooth, atol=2e-6)
+
+
+def noise_free_error(boundary: str) -> float:
+    """How far the shear of the noise-free pixels is from that of the stored κ taken as periodic."""
+    chunk = chunk_of(boundary)
+    epsilon = chunk["epsilon"].astype(np.float32)
+    _, shear = reduced_shear(chunk["kappa"].astype(np.float32))
+    return float(np.std((epsilon[..., :2] - shear)[epsilon[..., 2] == 0]))
+
+
+def test_the_boundary_decides_whether_the_crop_alone_explains_its_shear():
+    assert noise_free_error("periodic") < 5e-5
+    assert noise_free_error("field") > 5e-3
+
+
+def test_maps_too_strong_for_weak_lensing_are_scaled_down_as_a_whole():
+    weak = mass_mapping.convergence(np.random.default_rng(2))
+    kappa, shear = reduced_shear(np.stack([weak, 8 * weak]))
+    np.testing.assert_array_equal(kappa[0], weak)
+    assert (8 * weak).max() > 1
+    np.testing.assert_allclose(
+        (kappa[1] + np.hypot(*shear_from_convergence(kappa[1]))).max(), 0.95, rtol=1e-5
+    )
+    np.testing.assert_allclose(kappa[1] / kappa[1].max(), weak / weak.max(), atol=1e-6)
+    assert np.hypot(shear[..., 0], shear[..., 1]).max() < 1
+
+
+# --- noise --------------------------------------------------------------------------------------------------
+
+
+def residuals(model: str) -> tuple[np.ndarray, np.ndarray]:
+    shear = np.random.default_rng(0).normal(0, 0.03, (8, 128, 128, 2)).astype(np.float32)
+    epsilon = add_noise(shear, model, np.random.default_rng(1))
+    assert epsilon.shape == (8, 128, 128, 3)
+    assert epsilon.dtype == np.float32
+    return epsilon[..., :2] - shear, epsilon[..., 2]
+
+
+def test_sparse_noise_falls_on_a_third_of_the_pixels():
+    noise, flag = residuals("sparse")
+    noisy = flag != 0
+    assert noisy.mean() == pytest.approx(0.31, abs=0.005)
+    assert not noise[~noisy].any()
+    draws = np.column_stack([noise[noisy], flag[noisy]])
+    np.testing.assert_allclose(draws.std(axis=0), 0.33, rtol=0.02)
+    np.testing.assert_allclose(np.corrcoef(draws.T), np.eye(3), atol=0.02)
+
+
+def test_dense_noise_is_the_shape_noise_of_thirty_galaxies_an_arcmin2():
+    noise, flag = residuals("dense")
+    assert (flag.astype(np.float16) != 0).all()
+    draws = np.column_stack([noise.reshape(-1, 2), flag.ravel()])
+    np.testing.assert_allclose(draws.std(axis=0), 0.26 / np.sqrt(30 * 0.4**2), rtol=0.01)
+    np.testing.assert_allclose(np.corrcoef(draws.T), np.eye(3), atol=0.02)
+
+
+@pytest.mark.parametrize("model", NOISE_MODELS)
+def test_no_noisy_pixel_passes_for_noise_free(model):
+    zeros = SimpleNamespace(random=np.zeros, standard_normal=np.zeros)  # the unluckiest of all draws
+    assert add_noise(np.zeros((4, 4, 2)), model, zeros)[..., 2].astype(np.float16).all()
+
+
+def test_noise_goes_onto_any_stack_of_maps(shared_data):
+    tiles = np.load(shared_data / "mass_mapping" / "ktng_tiles_128.npz")["kappa"]
+    _, shear = reduced_shear(tiles)
+    one = add_noise(shear[0], "sparse", np.random.default_rng(0))
+    assert one.shape == (128, 128, 3)
+    np.testing.assert_array_equal(one[one[..., 2] == 0, :2], shear[0][one[..., 2] == 0])
+
+
+def test_add_noise_refuses_what_it_does_not_know():
+    rng = np.random.default_rng(0)
+    with pytest.raises(ValueError, match=r"sparse, dense.*'loud'"):
+        add_noise(np.zeros((4, 4, 2)), "loud", rng)
+    with pytest.raises(ValueError, match=r"shape=\(4, 4, 3\)"):
+        add_noise(np.zeros((4, 4, 3)), "dense", rng)
+
+
+# --- likeness to ray-traced maps ----------------------------------------------------------------------------
+
+
+def power_spectra(maps: np.ndarray, pixel: float) -> np.ndarray:
+    """Azimuthally averaged P(k) in arcmin² under a Hann window: (maps, bins of CYCLES_PER_ARCMIN)."""
+    window = np.outer(np.hanning(maps.shape[-1]), np.hanning(maps.shape[-1]))
+    contrast = (maps - maps.mean(axis=(1, 2), keepdims=True)) * window
+    power = np.abs(np.fft.fft2(contrast)) ** 2 * pixel**2 / np.sum(window**2)
+    k = np.fft.fftfreq(maps.shape[-1], pixel)
+    bins = np.digitize(np.hypot(k, k[:, None]), CYCLES_PER_ARCMIN)
+    return np.stack(
+        [power[:, bins == each].mean(axis=1) for each in range(1, len(CYCLES_PER_ARCMIN))], axis=1
+    )
+
+
+def one_point(kappa: np.ndarray) -> dict[str, float]:
+    contrast = kappa - kappa.mean()
+    levels = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+    quantiles = {
+        f"quantile {level}": q for level, q in zip(levels, np.quantile(contrast, levels), strict=True)
+    }
+    return quantiles | {
+        "std": kappa.std(),
+        "skewness": stats.skew(kappa, axis=None),
+        "min": kappa.min(),
+        "max": kappa.max(),
+        "negative": np.mean(kappa < 0),
+    }
+
+
+def unlike_one_point(maps: np.ndarray, tiles: list[np.ndarray]) -> set[str]:
+    """Statistics whose median over the maps is outside the range of the tiles widened by a tenth."""
+    simulated, traced = ([one_point(each) for each in group] for group in (maps, tiles))
+    unlike = set()
+    for name in simulated[0]:
+        values = np.array([each[name] for each in traced])
+        room = 0.1 * np.abs(values).mean()
+        if not values.min() - room <= np.median([each[name] for each in simulated]) <= values.max() + room:
+            unlike.add(name)
+    return unlike
+
+
+def spectrum_ratio(maps: np.ndarray, tiles: np.ndarray) -> np.ndarray:
+    simulated, traced = power_spectra(maps, PIXEL_ARCMIN), power_spectra(tiles, TILE_ARCMIN)
+    return stats.gmean(simulated, axis=0) / stats.gmean(traced, axis=0)
+
+
+@pytest.fixture(scope="module")
+def tiles(shared_data) -> np.ndarray:
+    return np.load(shared_data / "mass_mapping" / "ktng_tiles_128.npz")["kappa"].astype(np.float64)
+
+
+@pytest.fixture(scope="module")
+def regridded(tiles) -> list[np.ndarray]:
+    """The tiles with pixels as wide as the simulated ones."""
+    return [
+        ndimage.zoom(tile, TILE_ARCMIN / PIXEL_ARCMIN, order=1, grid_mode=True, mode="nearest")
+        for tile in tiles
+    ]
+
+
+def simulated(clusters: int) -> np.ndarray:
+    chosen = [replace(field, crops=1) for field in fields(20 * clusters, seed=11)]
+    return np.concatenate([render(field)["kappa"] for field in chosen]).astype(np.float64)
+
+
+def test_simulated_maps_have_the_statistics_of_ray_traced_ones(tiles, regridded):
+    maps = simulated(60)
+    assert not unlike_one_point(maps, regridded)
+    ratio = spectrum_ratio(maps, tiles)
+    assert ratio.max() < 1.35
+    assert ratio.min() > 1 / 1.35
+    assert maps.min() > -0.06
+    assert maps.max() < 0.75
+
+
+def test_gaussian_maps_of_the_same_spectrum_are_told_apart(tiles, regridded):
+    maps = simulated(30)
+    noise = np.fft.fft2(np.random.default_rng(0).standard_normal(maps.shape))
+    gaussian = np.fft.ifft2(np.abs(np.fft.fft2(maps)) * noise / np.abs(noise)).real
+    np.testing.assert_allclose(spectrum_ratio(gaussian, tiles), spectrum_ratio(maps, tiles), rtol=0.3)
+    assert unlike_one_point(gaussian, regridded) >= {
+        "skewness",
+        "min",
+        "max",
+        "quantile 0.01",
+        "quantile 0.5",
+    }
+
+
+@pytest.mark.parametrize("slope", [1.9, 2.9])
+def test_a_background_of_another_slope_is_told_apart(slope, tiles, monkeypatch):
+    monkeypatch.setattr(mass_mapping, "SLOPE", slope)
+    ratio = spectrum_ratio(simulated(30), tiles)
+    assert not (ratio.min() > 1 / 1.35 and ratio.max() < 1.35)

@@ -1,0 +1,52 @@
+import os
+import pickle
+
+import numpy as np
+import pytest
+
+from harness.data import pickles
+from harness.data.store import DataError
+
+
+class Runs:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_arrays_and_containers_come_back(tmp_path, protocol):
+    value = {
+        "images": [np.ones((2, 3), np.float32), np.asfortranarray(np.zeros((3, 2)))],
+        "objects": np.array([np.arange(2), "text", None], object),
+        "structured": np.zeros(2, [("a", "i8"), ("b", "S4")]),
+        "scalars": (np.float32(1.5), np.int64(3), 2, b"bytes", {"nested": [1.0]}),
+    }
+    path = tmp_path / "data.pkl"
+    path.write_bytes(pickle.dumps(value, protocol))
+    loaded = pickles.load(path)
+    assert [type(one) for one in loaded["objects"]] == [np.ndarray, str, type(None)]
+    for content in (loaded, value):
+        content["objects"] = content["objects"].tolist()
+    np.testing.assert_equal(loaded, value)
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_code_is_refused_and_not_run(tmp_path, protocol):
+    path, made = tmp_path / "data.pkl", tmp_path / "made"
+    path.write_bytes(pickle.dumps({"images": [Runs(made)]}, protocol))
+    with pytest.raises(DataError, match="mkdir"):
+        pickles.load(path)
+    assert not made.exists()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"no pickle", pickle.dumps([1] * 100)[:-20], b"\x80\x04\x95" + b"\xff" * 8]
+)
+def test_damaged_pickle(tmp_path, content):
+    path = tmp_path / "data.pkl"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="no pickle that can be read"):
+        pickles.load(path)

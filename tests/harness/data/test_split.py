@@ -1,0 +1,98 @@
+import numpy as np
+import pytest
+
+from harness.data.split import TEST, TRAIN, VALIDATION, Shares, balanced_parts, group_parts, split
+from harness.data.store import DataError, create, open_dataset
+from harness.tracks import MASS_MAPPING
+
+CLASSES = ("AGN", "SN", "VS", "asteroid", "bogus")
+
+
+@pytest.fixture
+def data(tmp_path):
+    rng = np.random.default_rng(0)
+    path = tmp_path / "data.h5"
+    with create(path, MASS_MAPPING, "full", {}) as writer:
+        for cluster in range(12):
+            writer.append(
+                case_id=[f"{cluster:05d}_{crop:05d}" for crop in range(5)],
+                group=[cluster] * 5,
+                epsilon=rng.normal(size=(5, 128, 128, 3)).astype(np.float16),
+                kappa=rng.normal(size=(5, 128, 128)).astype(np.float16),
+            )
+    return path
+
+
+def test_parts_are_whole_clusters_and_complete(data, tmp_path):
+    summary = split(data, tmp_path / "parts", seed=3, shares=Shares(0.25, 0.25))
+    assert {name: summary[name]["groups"] for name in ("train", "validation", "test")} == {
+        "train": 6, "validation": 3, "test": 3
+    }  # fmt: skip
+    seen: list[set[int]] = []
+    with open_dataset(data) as whole:
+        rows = {case_id: row for row, case_id in enumerate(whole.case_ids())}
+        for name in ("train", "validation", "test-inputs", "test-truth"):
+            with open_dataset(tmp_path / "parts" / f"{name}.h5") as part:
+                seen.append(set(part.groups().tolist()))
+                for column in set(part.columns) - {"case_id", "group"}:
+                    for row, case_id in enumerate(part.case_ids()):
+                        np.testing.assert_array_equal(
+                            part.columns[column][row], whole.columns[column][rows[case_id]]
+                        )
+        with open_dataset(tmp_path / "parts" / "test-inputs.h5") as inputs:
+            assert "kappa" not in inputs.columns
+            ids = inputs.case_ids()
+        with open_dataset(tmp_path / "parts" / "test-truth.h5") as truth:
+            assert "epsilon" not in truth.columns
+            assert truth.case_ids() == ids
+    assert seen[2] == seen[3]
+    assert seen[0] | seen[1] | seen[2] == set(range(12))
+    assert sum(map(len, seen[:3])) == 12
+
+
+def test_same_seed_same_bytes(data, tmp_path):
+    for folder in ("a", "b"):
+        split(data, tmp_path / folder, seed=5)
+    split(data, tmp_path / "c", seed=6)
+    for name in ("train.h5", "test-truth.h5"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+        assert (tmp_path / "a" / name).read_bytes() != (tmp_path / "c" / name).read_bytes()
+
+
+def test_too_few_clusters():
+    with pytest.raises(DataError, match="needs 3"):
+        group_parts(np.array([1, 1, 2, 2]), Shares(), 0)
+    assert sorted(group_parts(np.array([1, 2, 3]), Shares(), 0)) == [TRAIN, VALIDATION, TEST]
+
+
+def test_only_full_data_can_be_split(data, tmp_path):
+    split(data, tmp_path / "parts")
+    with pytest.raises(DataError, match="no kappa"):
+        split(tmp_path / "parts" / "test-inputs.h5", tmp_path / "again")
+    assert not (tmp_path / "again" / "train.h5").exists()
+
+
+def test_balanced_and_no_object_on_two_sides():
+    rng = np.random.default_rng(1)
+    sizes = rng.integers(1, 6, 4000)
+    groups = np.repeat(np.arange(4000), sizes)
+    labels = np.repeat(rng.integers(0, 5, 4000), sizes)
+    notes: list[str] = []
+    part = balanced_parts(labels, groups, CLASSES, Shares(), 7, notes)
+    assert notes == []
+    for number, count in ((TEST, 200), (VALIDATION, 100)):
+        assert np.bincount(labels[part == number]).tolist() == [count] * 5
+    sides = [set(groups[part == number]) for number in (TRAIN, VALIDATION, TEST)]
+    assert not sides[0] & sides[1]
+    assert not sides[0] & sides[2]
+    assert not sides[1] & sides[2]
+
+
+def test_small_classes_are_said():
+    labels = np.repeat(np.arange(5), [2000, 40, 2000, 2000, 16])
+    notes: list[str] = []
+    part = balanced_parts(labels, np.arange(len(labels)), CLASSES, Shares(), 0, notes)
+    assert np.bincount(labels[part == TEST]).tolist() == [200, 10, 200, 200, 4]
+    assert np.bincount(labels[part == VALIDATION]).tolist() == [100, 5, 100, 100, 2]
+    assert len(notes) == 2
+    assert "SN has 40 alerts: 10 go to test and 5 to validation" in notes[0]
