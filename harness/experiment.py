@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
+import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points, version
@@ -72,22 +73,21 @@ def train(
     track = get_track(kind.track)
     chosen = settings(preset, name)
     baseline = make(kind, chosen)
-    unfinished = run.with_name(f".{run.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    (unfinished / "model").mkdir(parents=True)
     with (
         open_dataset(data / "train.h5", track) as training_data,
         open_dataset(data / "validation.h5", track) as validation_data,
+        _folder_beside(run) as folder,
     ):
         started = time.perf_counter()
-        training = Training(seed, unfinished, report)
+        training = Training(seed, folder, report)
         outcome = baseline.fit(_cases(training_data), _cases(validation_data), training)
-        baseline.save(unfinished / "model")
+        (folder / "model").mkdir()
+        baseline.save(folder / "model")
         record = {
             "schema": SCHEMA,
             "baseline": name,
             "track": track.name,
-            "preset": preset if preset == Path(preset).name else Path(preset).name,
+            "preset": Path(preset).name,
             "settings": chosen,
             "seed": seed,
             "data": training_data.fingerprint,
@@ -98,9 +98,19 @@ def train(
             "hardware": hardware(),
             "seconds": round(time.perf_counter() - started, 3),
         }
-    write_text(unfinished / "run.json", json_text(record))
-    unfinished.replace(run)
+        write_text(folder / "run.json", json_text(record))
     return record
+
+
+@contextmanager
+def _folder_beside(path: Path) -> Iterator[Path]:
+    """A new folder beside ``path``, renamed to it when the block ends well and removed when not."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as temporary:
+        folder = Path(temporary, path.name)
+        folder.mkdir()
+        yield folder
+        folder.replace(path)
 
 
 def _cases(data: Dataset) -> Cases:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.data.store import Dataset
+from harness.data.store import DataError, Dataset
 from harness.files import beside
 from harness.progress import Report as Progress
 from harness.progress import silent
@@ -55,7 +55,13 @@ def score(path: Path, truth: Dataset, progress: Progress = silent) -> Scored:
         for start, predictions in submission.chunks(CHUNK):
             if submission.report.accepted:
                 true = truth.truth[start : start + len(predictions)]
-                for name, values in track.by_case(true, predictions).items():
+                try:
+                    by_case = track.by_case(true, predictions)
+                except ValueError as error:  # the predictions were checked, so it is about the truth
+                    raise DataError(
+                        f"{truth.path}: cases from {start} on cannot be scored: {error}"
+                    ) from error
+                for name, values in by_case.items():
                     columns.setdefault(name, []).append(values)
             progress(start + len(predictions), len(case_ids), "cases")
         accepted = submission.report.accepted

@@ -2,11 +2,12 @@ import csv
 import json
 import zipfile
 
+import h5py
 import numpy as np
 import pytest
 
 import metrics
-from harness.data.store import open_dataset
+from harness.data.store import DataError, open_dataset
 from harness.scoring import SCHEMA, score, score_card, write_per_case
 from harness.tracks import MASS_MAPPING, STAMPS
 from submissions import SubmissionError, validate
@@ -114,6 +115,16 @@ def test_not_a_zip(tmp_path, maps):
     path.write_bytes(b"no zip")
     with pytest.raises(SubmissionError):
         scored(path, maps / "test-truth.h5")
+
+
+def test_a_faulty_truth_is_named(tmp_path, maps, submission_of):
+    truth = tmp_path / "truth.h5"
+    truth.write_bytes((maps / "test-truth.h5").read_bytes())
+    path = submission_of(tmp_path / "a.zip", truth, lambda kappa: kappa)
+    with h5py.File(truth, "r+") as file:
+        file["kappa"][1, 2, 3] = np.nan
+    with pytest.raises(DataError, match=r"truth.h5.*finite"):
+        scored(path, truth)
 
 
 def test_per_case_file(tmp_path, maps, submission_of, noisy_maps):

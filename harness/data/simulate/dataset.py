@@ -13,6 +13,7 @@ from harness.data.store import DataError, Writer, create
 from harness.progress import Report, silent
 from harness.tracks import MASS_MAPPING, STAMPS, Track
 
+MOST_CASES = 1_000_000
 WORTH_A_PROCESS = 20  # tasks: a new process takes as long to start as these take to render
 AHEAD = 16  # tasks for each process that may wait to be written
 
@@ -29,6 +30,8 @@ def simulate(
     report: Report = silent,
 ) -> None:
     """Simulate ``cases`` cases into a dataset file. ``noise`` and ``boundary`` are for the maps alone."""
+    if not 1 <= cases <= MOST_CASES:
+        raise DataError(f"1 to {MOST_CASES:,} cases can be simulated, not {cases:,}")
     source: dict[str, Any] = {"simulated": {"track": track.name, "cases": cases, "seed": seed}}
     if track.name == MASS_MAPPING.name:
         from harness.data.simulate import mass_mapping
