@@ -193,6 +193,13 @@ def test_peaks_of_maps_of_many_sizes_are_those_of_scikit_image(kind, shape):
     assert_peaks_equal(draw_maps(kind, np.random.default_rng(7), shape), 3, 3.0)
 
 
+def test_a_step_too_small_for_single_precision_is_no_peak():
+    kappa = np.zeros((9, 9), np.float32)
+    kappa[4, 2:5] = 1, 1 + 2.0**-23, 2  # the first is hardly below the second, which the third towers over
+    assert_array_equal(find_peaks(kappa, n_peaks=2, sigma=0.15), [[4, 4], [0, 0]])
+    assert_peaks_equal(kappa[None], 2, 0.15)
+
+
 def test_few_maps_are_in_doubt(monkeypatch):
     rng, filtered = np.random.default_rng(4), []
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -72,5 +73,10 @@ def _rendered(render: Callable[[Any], Any], tasks: Sequence[Any], workers: int) 
         return
     # Spawned, not forked: a fork of a process in which TensorFlow runs threads can hang.
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        for start in range(0, len(tasks), AHEAD * workers):  # the processes may be faster than the disk
-            yield from pool.map(render, tasks[start : start + AHEAD * workers])
+        waiting: deque[Future[Any]] = deque()
+        for task in tasks:
+            waiting.append(pool.submit(render, task))
+            if len(waiting) > AHEAD * workers:  # the processes may be faster than the disk
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
