@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -223,7 +224,8 @@ def baselines(as_json: bool) -> None:
     from harness.experiment import all_baselines
 
     found = [
-        {"name": name, "track": kind.track, "summary": kind.summary} for name, kind in all_baselines().items()
+        {"name": name, "track": kind.track, "summary": kind.summary}
+        for name, kind in all_baselines(partial(click.echo, err=True)).items()
     ]
     if as_json:
         _print_json(found)
@@ -345,3 +347,7 @@ def leaderboard(submissions: tuple[Path, ...], truth: Path, out: Path | None, as
     print_board(board)
     if out:
         click.echo(f"page: {out / 'index.html'}")
+
+
+if __name__ == "__main__":
+    main()

@@ -56,7 +56,7 @@ def _one_track(
     with progress("splitting") as report:
         split(data, folder, seed, report=report)
     submissions = []
-    for name, kind in all_baselines().items():
+    for name, kind in all_baselines(say).items():
         if kind.track != track.name:
             continue
         run, submission = folder / "runs" / name, folder / "submissions" / f"{name}.zip"

@@ -10,7 +10,7 @@ import os
 import platform
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from importlib import import_module
@@ -41,11 +41,18 @@ def baseline_class(name: str) -> type[Baseline]:
     raise HarnessError(f"there is no baseline {name!r}; there are: {', '.join(sorted(_names()))}")
 
 
-def all_baselines() -> dict[str, type[Baseline]]:
-    """Every registered baseline by name; none of them imports yet what only training needs."""
-    return {
-        entry.name: _load(entry) for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda e: e.name)
-    }
+def all_baselines(complain: Callable[[str], Any]) -> dict[str, type[Baseline]]:
+    """Every registered baseline by name; none of them imports yet what only training needs.
+
+    One that cannot be loaded is left out, and ``complain`` hears why.
+    """
+    found = {}
+    for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name):
+        try:
+            found[entry.name] = _load(entry)
+        except HarnessError as error:
+            complain(str(error))
+    return found
 
 
 def _names() -> set[str]:
