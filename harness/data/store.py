@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,10 +21,10 @@ import numpy as np
 
 from harness.files import HarnessError, beside
 from harness.tracks import Track, get_track
+from submissions import check_case_id
 
 SCHEMA = "astroboard-dataset/1"
 ROLES = ("full", "train", "validation", "inputs", "truth")
-CASE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 CASE_ID_BYTES = 64
 CHUNK = 256
 # A case a chunk lets members be written in whatever order an archive has them, and be read back shuffled.
@@ -52,8 +51,7 @@ class Writer:
         ids = [str(name, "ascii", "replace") if isinstance(name, bytes) else str(name) for name in case_id]
         start = len(self.rows)
         for row, name in enumerate(ids, start):
-            if not CASE_ID.fullmatch(name):
-                raise DataError(f"{name!r} is no case id: letters, digits and ._- were expected, 64 at most")
+            check_case_id(name)
             if name in self.rows:
                 raise DataError(f"case {name} comes twice; every case id must be unique")
             self.rows[name] = row
