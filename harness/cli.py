@@ -147,17 +147,21 @@ def simulate(track: str, out: Path, cases: int, noise: str, boundary: str, worke
 @click.option(
     "--skip-damaged", is_flag=True, help="Leave damaged cases out and list them, instead of stopping."
 )
-def pack(sources: tuple[Path, ...], out: Path, track: str, skip_damaged: bool) -> None:
+@click.option("--labels", type=FILE, help="stamps: CSV with candid,label for alert packets, which have none.")
+def pack(sources: tuple[Path, ...], out: Path, track: str, skip_damaged: bool, labels: Path | None) -> None:
     """Pack the data that organisers hand out into the dataset file OUT.
 
-    mass-mapping: .tar, .tar.gz or folders with EPSILON/ and KAPPA/. stamps: the pickle of the challenge.
+    mass-mapping: .tar, .tar.gz or folders with EPSILON/ and KAPPA/. stamps: the pickle of the challenge, or
+    ZTF alert packets: .avro, .tar, .tar.gz or folders of them.
     """
     from harness.data.pack import pack as run
+    from harness.data.packets import read_labels
     from harness.progress import progress
     from harness.tracks import get_track
 
     with progress("packing") as report:
-        packed = run(get_track(track), sources, out, skip_damaged, report)
+        known = read_labels(labels) if labels else None
+        packed = run(get_track(track), sources, out, skip_damaged, known, report)
     _list("left out", [reason for _, reason in packed.left_out])
     _list("ignored, no case by its name", packed.ignored)
     click.echo(f"{out}: {packed.cases} cases packed, {len(packed.left_out)} left out")

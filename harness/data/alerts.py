@@ -20,7 +20,7 @@ class Alerts:
     """Alerts as they come, after the checks that need no look at the images."""
 
     images: Sequence[np.ndarray]
-    labels: np.ndarray
+    labels: np.ndarray | None
     metadata: np.ndarray | None
     case_id: list[str]
     group_name: list[str]
@@ -101,16 +101,15 @@ def _texts(metadata: np.ndarray | None, names: tuple[str, ...]) -> list[str] | N
 def append_stamps(
     writer: Writer,
     alerts: Alerts,
+    numbers: dict[str, int],
     leave_out: Callable[[str, DataError, bool], None] | None = None,
     report: Report = silent,
 ) -> None:
-    """Add alerts to a dataset file.
+    """Add alerts to a dataset file, where ``numbers`` holds the group of each object so far, and learns more.
 
     ``leave_out(case_id, error, damaged)`` hears of every alert that is not added: those cut off by the edge
     of the detector, as ALeRCE drops them, and damaged ones, for which it may raise.
     """
-    first_group = max(writer.groups, default=-1) + 1
-    numbers = {name: first_group + index for index, name in enumerate(dict.fromkeys(alerts.group_name))}
     kept: list[int] = []
     for index, image in enumerate(alerts.images):
         if (
@@ -126,14 +125,14 @@ def append_stamps(
             kept.append(index)
     for first in range(0, len(kept), CHUNK):
         chunk = kept[first : first + CHUNK]
-        columns = {
-            STAMPS.inputs.name: np.stack([alerts.images[index] for index in chunk]).astype(np.float32),
-            STAMPS.truth.name: alerts.labels[chunk],
-        }
+        columns = {STAMPS.inputs.name: np.stack([alerts.images[index] for index in chunk]).astype(np.float32)}
+        if alerts.labels is not None:
+            columns[STAMPS.truth.name] = alerts.labels[chunk]
         if alerts.metadata is not None:
             columns["metadata"] = alerts.metadata[chunk]
         ids = [alerts.case_id[index] for index in chunk]
-        writer.append(ids, [numbers[alerts.group_name[index]] for index in chunk], **columns)
+        groups = [numbers.setdefault(alerts.group_name[index], len(numbers)) for index in chunk]
+        writer.append(ids, groups, **columns)
         report(first + len(chunk), len(kept), "alerts")
 
 

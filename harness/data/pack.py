@@ -2,20 +2,20 @@
 
 mass-mapping: ``.tar``, ``.tar.gz`` or folders of ``EPSILON/<cluster>_<crop>.npy`` (float16, (3, 128, 128))
 and ``KAPPA/<cluster>_<crop>.npy`` (float16, (128, 128)), streamed one by one in whatever order they come.
-stamps: the pickled dictionary ``images``, ``labels``, ``metadata``.
+stamps: the pickled dictionary ``images``, ``labels``, ``metadata``, or Avro packets from a broker.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from harness.data import pickles
+from harness.data import packets, pickles
 from harness.data.alerts import append_stamps, stamps_from
 from harness.data.members import members
 from harness.data.store import DataError, Writer, create
@@ -24,67 +24,77 @@ from harness.tracks import MASS_MAPPING, STAMPS, Track
 from submissions import SubmissionError
 from submissions.npy import read_npy
 
+CHUNK = 256
 MEMBER = re.compile(r"(?:.*/)?(EPSILON|KAPPA)/(\d{1,9})_(\d{1,9})\.npy", re.DOTALL)
 SHAPES = {"EPSILON": (3, 128, 128), "KAPPA": (128, 128)}
 COLUMNS = {"EPSILON": MASS_MAPPING.inputs.name, "KAPPA": MASS_MAPPING.truth.name}
 
 
 @dataclass
-class Packed:
-    """What packing did: cases written, and what was left out, with the reason for each."""
+class Packing:
+    """How to pack, and what came of it: cases written, what was left out and why, what was ignored."""
 
+    skip_damaged: bool = False
+    labels: Mapping[str, int] | None = None
+    report: Report = silent
     cases: int = 0
     left_out: list[tuple[str, str]] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
 
-    def record(self, sources: Sequence[Path]) -> dict[str, Any]:
-        return {
-            "packed": [source.name for source in sources],
-            "left_out": len(self.left_out),
-            "ignored": len(self.ignored),
-        }
+    def leave_out(self, name: str, error: DataError, damaged: bool = True) -> None:
+        """List what cannot be used; raise the error if it is damage that is not to be skipped."""
+        if damaged and not self.skip_damaged:
+            raise error
+        self.left_out.append((name, str(error)))
 
 
 def pack(
-    track: Track, sources: Sequence[Path], out: Path, skip_damaged: bool = False, report: Report = silent
-) -> Packed:
-    """Pack the sources into ``out``. DataError at the first damaged case, unless those are to be skipped."""
+    track: Track,
+    sources: Sequence[Path],
+    out: Path,
+    skip_damaged: bool = False,
+    labels: Mapping[str, int] | None = None,
+    report: Report = silent,
+) -> Packing:
+    """Pack the sources into ``out``. DataError at the first damaged case, unless those are to be skipped.
+
+    ``labels`` gives the class of each alert by its ``candid``, for packets, which have none.
+    """
     if track.name not in PACKERS:
         raise DataError(f"no packing is known for the track {track.name!r}")
-    packed = Packed()
-    source: dict[str, Any] = {}
+    packing = Packing(skip_damaged, labels, report)
+    source: dict[str, Any] = {"packed": [path.name for path in sources]}
     with create(out, track, "full", source) as writer:
-        PACKERS[track.name](writer, sources, packed, skip_damaged, report)
-        packed.cases = len(writer.rows)
-        source.update(packed.record(sources))
-    return packed
+        PACKERS[track.name](writer, sources, packing)
+        if packing.left_out and not writer.rows:
+            first = packing.left_out[0][1]
+            raise DataError(f"no case can be used, {len(packing.left_out)} were left out, the first: {first}")
+        packing.cases = len(writer.rows)
+        source |= {"left_out": len(packing.left_out), "ignored": len(packing.ignored)}
+    return packing
 
 
-def _mass_mapping(
-    writer: Writer, sources: Sequence[Path], packed: Packed, skip_damaged: bool, report: Report
-) -> None:
+def _mass_mapping(writer: Writer, sources: Sequence[Path], packing: Packing) -> None:
     seen: dict[str, dict[int, str]] = {kind: {} for kind in SHAPES}
     for source in sources:
         try:
             for name, data in members(source):
                 try:
-                    _one_map(writer, source, name, data, seen, packed)
+                    _one_map(writer, source, name, data, seen, packing)
                 except DataError as error:
-                    _damaged(packed, name, error, skip_damaged)
-                report(len(writer.rows), 0, f"cases, {name}")
+                    packing.leave_out(name, error)
+                packing.report(len(writer.rows), 0, f"cases, {name}")
         except DataError as error:
-            if not source.exists():
-                raise
-            _damaged(packed, str(source), error, skip_damaged)
-    _pair(writer, seen, packed, skip_damaged)
+            packing.leave_out(str(source), error)
+    _pair(writer, seen, packing)
 
 
 def _one_map(
-    writer: Writer, source: Path, name: str, data: bytes, seen: dict[str, dict[int, str]], packed: Packed
+    writer: Writer, source: Path, name: str, data: bytes, seen: dict[str, dict[int, str]], packing: Packing
 ) -> None:
     match = MEMBER.fullmatch(name)
     if not match:
-        packed.ignored.append(name)
+        packing.ignored.append(name)
         return
     kind, cluster, crop = match.groups()
     case_id = f"{cluster}_{crop}"
@@ -106,7 +116,7 @@ def _one_map(
     seen[kind][where.start] = name
 
 
-def _pair(writer: Writer, seen: dict[str, dict[int, str]], packed: Packed, skip_damaged: bool) -> None:
+def _pair(writer: Writer, seen: dict[str, dict[int, str]], packing: Packing) -> None:
     """Settle what kind of file this is, and drop the cases of which only one half came."""
     present = [kind for kind in SHAPES if seen[kind]]
     writer.role = {"EPSILON": "inputs", "KAPPA": "truth"}[present[0]] if len(present) == 1 else "full"
@@ -115,30 +125,55 @@ def _pair(writer: Writer, seen: dict[str, dict[int, str]], packed: Packed, skip_
         for row, case_id in names.items():
             if row not in seen[kind]:
                 other = next(seen[twin][row] for twin in present if row in seen[twin])
-                error = DataError(f"{kind}/{case_id}.npy is missing, the twin of {other}")
-                _damaged(packed, case_id, error, skip_damaged)
+                packing.leave_out(case_id, DataError(f"{kind}/{case_id}.npy is missing, the twin of {other}"))
     writer.keep({row for row in names if all(row in seen[kind] for kind in present)})
 
 
-def _damaged(packed: Packed, name: str, error: DataError, skip_damaged: bool) -> None:
-    if not skip_damaged:
-        raise error
-    packed.left_out.append((name, str(error)))
-
-
-def _stamps(
-    writer: Writer, sources: Sequence[Path], packed: Packed, skip_damaged: bool, report: Report
-) -> None:
+def _stamps(writer: Writer, sources: Sequence[Path], packing: Packing) -> None:
+    numbers: dict[str, int] = {}
     for source in sources:
-        if not source.is_file():
-            raise DataError(f"{source} is no file; a pickle of alert stamps was expected")
-        alerts = stamps_from(pickles.load(source), str(source))
+        if packets.holds_packets(source):
+            _packets(writer, source, numbers, packing)
+        else:
+            alerts = stamps_from(pickles.load(source), str(source))
+            append_stamps(writer, alerts, numbers, packing.leave_out, packing.report)
+    if STAMPS.truth.name not in writer.file:
+        writer.role = "inputs"
 
-        def leave_out(case_id: str, error: DataError, damaged: bool) -> None:
-            _damaged(packed, case_id, error, skip_damaged or not damaged)
 
-        append_stamps(writer, alerts, leave_out, report)
+def _packets(writer: Writer, source: Path, numbers: dict[str, int], packing: Packing) -> None:
+    records: list[dict[str, Any]] = []
+    images: list[np.ndarray] = []
+
+    def write() -> None:
+        if records:
+            alerts = packets.alerts_of(records, images, packing.labels)
+            append_stamps(writer, alerts, numbers, packing.leave_out)
+            packing.report(len(writer.rows), 0, "alerts")
+            records.clear()
+            images.clear()
+
+    for name, data in packets.packets(source):
+        try:
+            found = packets.read_packet(f"{source}: {name}", data)
+        except DataError as error:
+            packing.leave_out(name, error)
+            continue
+        for record in found:
+            candid = str(record["candid"])
+            try:
+                if packing.labels is not None and candid not in packing.labels:
+                    raise DataError("it has no label")
+                images.append(packets.stamp_of(record))
+                records.append(record)
+            except DataError as error:
+                packing.leave_out(candid, DataError(f"alert {candid}: {error}"), damaged=False)
+        if len(records) >= CHUNK:
+            write()
+    write()
 
 
-Packer = Callable[[Writer, Sequence[Path], Packed, bool, Report], None]
-PACKERS: dict[str, Packer] = {MASS_MAPPING.name: _mass_mapping, STAMPS.name: _stamps}
+PACKERS: dict[str, Callable[[Writer, Sequence[Path], Packing], None]] = {
+    MASS_MAPPING.name: _mass_mapping,
+    STAMPS.name: _stamps,
+}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -45,6 +46,7 @@ class Writer:
     rows: dict[str, int] = field(default_factory=dict)
     groups: list[int] = field(default_factory=list)
     digests: dict[str, dict[int, bytes]] = field(default_factory=dict)
+    filled: Counter[str] = field(default_factory=Counter)
 
     def append(self, case_id: Sequence[bytes | str], group: Sequence[int], **columns: np.ndarray) -> slice:
         """Add cases, with all or some of their columns, and return their rows."""
@@ -68,7 +70,10 @@ class Writer:
         column = self.file[name] if name in self.file else self._new_column(name, values)
         if len(column) < where.stop:
             column.resize(where.stop + ROOM, axis=0)
+        if column.dtype.names != values.dtype.names:
+            raise DataError(f"{name} must have the fields {column.dtype.names}, not {values.dtype.names}")
         column[where] = values
+        self.filled[name] += len(values)
         if name in (self.track.inputs.name, self.track.truth.name):
             digests = self.digests.setdefault(name, {})
             stored = np.ascontiguousarray(values, dtype=column.dtype)
@@ -100,11 +105,14 @@ class Writer:
                 if name in self.digests:
                     self.digests[name][gap] = self.digests[name][row]
         self.rows = {names[row]: row for row in kept}
+        self.filled = Counter(dict.fromkeys(self.file, len(kept)))
         del self.groups[len(kept) :]
 
     def close(self, source: Mapping[str, Any]) -> None:
         """Write what is known only at the end: ids, groups, attributes."""
-        for column in self.file.values():
+        for name, column in self.file.items():
+            if self.filled[name] != len(self.rows):
+                raise DataError(f"only {self.filled[name]} of {len(self.rows)} cases have {name}")
             column.resize(len(self.rows), axis=0)
         ids = np.array(list(self.rows), dtype=f"S{CASE_ID_BYTES}")
         self.file.create_dataset("case_id", data=ids, track_times=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,11 @@ def simulate(
         from harness.data.simulate import stamps
 
         spare = cases // 20 + 10  # some are cut off by the edge of the detector, and left out
-        tasks, render, add = stamps.batches(cases + spare, seed=seed), stamps.render, _append_alerts
+        tasks, render, add = (
+            stamps.batches(cases + spare, seed=seed),
+            stamps.render,
+            partial(_append_alerts, numbers={}),
+        )
     else:
         raise DataError(f"no simulation is known for the track {track.name!r}")
     with create(out, track, "full", source) as writer:
@@ -60,10 +65,12 @@ def _append_maps(writer: Writer, chunk: dict[str, Any], room: int) -> None:
     writer.append(**{name: column[:room] for name, column in chunk.items()})
 
 
-def _append_alerts(writer: Writer, chunk: dict[str, Any], room: int) -> None:
+def _append_alerts(writer: Writer, chunk: dict[str, Any], room: int, numbers: dict[str, int]) -> None:
     square = [row for row, image in enumerate(chunk["images"]) if image.shape == STAMPS.inputs.shape][:room]
     kept = {name: [column[row] for row in square] for name, column in chunk.items() if name != "metadata"}
-    append_stamps(writer, stamps_from(kept | {"metadata": chunk["metadata"][square]}, "the simulation"))
+    append_stamps(
+        writer, stamps_from(kept | {"metadata": chunk["metadata"][square]}, "the simulation"), numbers
+    )
 
 
 def _rendered(render: Callable[[Any], Any], tasks: Sequence[Any], workers: int) -> Iterator[Any]:

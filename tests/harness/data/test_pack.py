@@ -251,3 +251,20 @@ def test_dataset_file_that_points_elsewhere_is_refused(tmp_path, members):
             file[name] = h5py.ExternalLink(secret.name, name)
     with pytest.raises(DataError, match="no data set of this file"), open_dataset(out):
         pass
+
+
+def test_an_object_in_two_files_is_one_group(tmp_path):
+    path, content = stamp_pickle(tmp_path)
+    content["metadata"]["candid"] += 100
+    other = tmp_path / "other.pkl"
+    other.write_bytes(pickle.dumps(content))
+    pack(STAMPS, [path, other], tmp_path / "out.h5")
+    with open_dataset(tmp_path / "out.h5") as data:
+        assert data.groups().tolist() == [0, 1, 2, 1, 3] * 2
+
+
+def test_files_that_do_not_fit_together(tmp_path):
+    path, _ = stamp_pickle(tmp_path)
+    (tmp_path / "without").mkdir()
+    other, _ = stamp_pickle(tmp_path / "without", metadata=None)
+    refuses(tmp_path, [path, other], "metadata", track=STAMPS)

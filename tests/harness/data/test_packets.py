@@ -1,0 +1,163 @@
+"""Alert packets, written by the tests with the libraries that the survey writes them with."""
+
+import gzip
+import io
+
+import fastavro
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from harness.data.pack import pack
+from harness.data.packets import CUTOUTS, NUMBERS, read_labels
+from harness.data.store import DataError, open_dataset
+from harness.tracks import STAMPS
+from tests.harness.data.conftest import write_tar
+
+CUTOUT = {
+    "type": "record",
+    "name": "cutout",
+    "fields": [{"name": "fileName", "type": "string"}, {"name": "stampData", "type": "bytes"}],
+}
+SCHEMA = fastavro.parse_schema(
+    {
+        "type": "record",
+        "name": "alert",
+        "fields": [
+            {"name": "objectId", "type": "string"},
+            {"name": "candid", "type": "long"},
+            {
+                "name": "candidate",
+                "type": {
+                    "type": "record",
+                    "name": "candidate",
+                    "fields": [
+                        {"name": "magpsf", "type": "float"},
+                        {"name": "fid", "type": "int"},
+                        {"name": "drb", "type": ["float", "null"]},
+                        {"name": "isdiffpos", "type": "string"},
+                    ],
+                },
+            },
+            *(
+                {"name": name, "type": ["null", CUTOUT if name == CUTOUTS[0] else "cutout"]}
+                for name in CUTOUTS
+            ),
+        ],
+    }
+)
+
+
+def fits_gz(image):
+    buffer = io.BytesIO()
+    fits.PrimaryHDU(image).writeto(buffer)
+    return gzip.compress(buffer.getvalue())
+
+
+def packet(candid, objects=("ZTF1",), shape=(63, 63), **changes):
+    """An Avro file of an alert for each object, numbered on from ``candid``, and their images."""
+    rng = np.random.default_rng(candid)
+    records, images = [], []
+    for number, name in enumerate(objects, candid):
+        image = rng.normal(size=(*shape, 3)).astype(np.float32)
+        image[0, 0, 0] = np.nan
+        cutouts = {
+            key: {"fileName": key, "stampData": fits_gz(image[..., i])} for i, key in enumerate(CUTOUTS)
+        }
+        candidate = {"magpsf": 18.5, "fid": 2, "drb": None, "isdiffpos": "t"}
+        records.append({"objectId": name, "candid": number, "candidate": candidate, **cutouts, **changes})
+        images.append(image)
+    buffer = io.BytesIO()
+    fastavro.writer(buffer, SCHEMA, records)
+    return buffer.getvalue(), images
+
+
+def test_from_file_folder_and_archive(tmp_path):
+    one, images = packet(10, ["ZTF1", "ZTF2"])
+    other, more = packet(20, ["ZTF1"])
+    members = {"night/10.avro": one, "night/20.avro": other, "night/README": b"text"}
+    folder = tmp_path / "alerts"
+    folder.mkdir()
+    for name, data in members.items():
+        (folder / name.split("/")[1]).write_bytes(data)
+    prints = set()
+    for sources in (
+        [folder],
+        [write_tar(tmp_path / "alerts.tar.gz", members)],
+        [folder / "10.avro", folder / "20.avro"],
+    ):
+        result = pack(STAMPS, sources, tmp_path / "out.h5")
+        assert (result.cases, result.left_out) == (3, [])
+        with open_dataset(tmp_path / "out.h5") as data:
+            assert data.role == "inputs"  # packets have no labels
+            assert data.case_ids() == ["10", "11", "20"]
+            assert data.groups().tolist() == [0, 1, 0]
+            np.testing.assert_array_equal(data.inputs[:], np.stack(images + more))
+            assert data.metadata.dtype.names == ("objectId", *NUMBERS)
+            row = data.metadata[0]
+            assert (row["magpsf"], row["fid"], row["objectId"]) == (18.5, 2, b"ZTF1")
+            assert np.isnan(row["drb"])
+            assert np.isnan(row["ra"])
+            prints.add(data.fingerprint)
+    assert len(prints) == 1
+
+
+def test_labels_by_name_or_number(tmp_path):
+    (tmp_path / "a.avro").write_bytes(packet(10, ["A", "B", "C"])[0])
+    (tmp_path / "labels.csv").write_text("label,candid\nSN,10\n4,12\n")
+    labels = read_labels(tmp_path / "labels.csv")
+    result = pack(STAMPS, [tmp_path / "a.avro"], tmp_path / "out.h5", labels=labels)
+    assert result.left_out == [("11", "alert 11: it has no label")]
+    with open_dataset(tmp_path / "out.h5") as data:
+        assert data.role == "full"
+        assert data.truth[:].tolist() == [1, 4]
+    for text, words in (
+        ("candid,class\n1,SN\n", "candid and label"),
+        ("candid,label\n1,star\n", "line 2.*star"),
+    ):
+        (tmp_path / "labels.csv").write_text(text)
+        with pytest.raises(DataError, match=words):
+            read_labels(tmp_path / "labels.csv")
+
+
+def test_damaged_cutouts_are_left_out_and_named(tmp_path):
+    folder = tmp_path / "alerts"
+    folder.mkdir()
+    jpeg = {"fileName": "a.jpg", "stampData": b"\xff\xd8\xff\xe0 and so on"}
+    cases = {
+        10: packet(10),
+        11: packet(11, shape=(63, 55)),
+        12: packet(12, cutoutScience=jpeg),
+        13: packet(13, cutoutTemplate=None),
+        14: packet(14, cutoutDifference={"fileName": "a", "stampData": gzip.compress(b"no FITS")}),
+        15: packet(15, cutoutDifference={"fileName": "a", "stampData": fits_gz(np.zeros((9, 9), "f4"))}),
+        16: packet(16, cutoutScience={"fileName": "a", "stampData": gzip.compress(bytes(10**7))}),
+    }
+    for candid, (data, _) in cases.items():
+        (folder / f"{candid}.avro").write_bytes(data)
+    result = pack(STAMPS, [folder], tmp_path / "out.h5")
+    assert result.cases == 1
+    reasons = dict(result.left_out)
+    assert set(reasons) == {"11", "12", "13", "14", "15", "16"}
+    for candid, word in {"11": "edge", "12": "JPEG", "13": "missing", "14": "FITS", "15": "differ"}.items():
+        assert word in reasons[candid]
+
+
+@pytest.mark.parametrize("content", [b"", b"no Avro", packet(1)[0][:-40]])
+def test_a_file_that_is_no_avro(tmp_path, content):
+    (tmp_path / "bad.avro").write_bytes(content)
+    (tmp_path / "good.avro").write_bytes(packet(10)[0])
+    sources = [tmp_path / "good.avro", tmp_path / "bad.avro"]
+    with pytest.raises(DataError, match=r"bad\.avro"):
+        pack(STAMPS, sources, tmp_path / "out.h5")
+    assert not (tmp_path / "out.h5").exists()
+    result = pack(STAMPS, sources, tmp_path / "out.h5", skip_damaged=True)
+    assert result.cases == 1
+    assert [name for name, _ in result.left_out] == ["bad.avro"]
+
+
+def test_packets_without_images_say_so(tmp_path, shared_data):
+    """Early packets of the survey came with JPEG previews only, and one breaks its own schema."""
+    with pytest.raises(DataError, match="JPEG preview"):
+        pack(STAMPS, [shared_data / "stamps" / "alerts"], tmp_path / "out.h5", skip_damaged=True)
+    assert list(tmp_path.iterdir()) == []
