@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -47,23 +48,33 @@ def _users_fault(error: Exception) -> bool:
     return isinstance(error, (HarnessError, SubmissionError, BaselineError, OSError, MemoryError))
 
 
-class Named(click.ParamType):
-    """A name that is looked up in a registry: of tracks, or of baselines."""
+def _track_names() -> list[str]:
+    from harness.tracks import track_names
 
-    def __init__(self, name: str, group: str) -> None:
-        self.name, self.group = name, group
+    return track_names()
+
+
+def _baseline_names() -> list[str]:
+    from importlib.metadata import entry_points
+
+    return sorted(entry_points(group="astroboard.baselines").names)
+
+
+class Named(click.ParamType):
+    """One of the names that a function lists: of tracks, or of baselines."""
+
+    def __init__(self, name: str, names: Callable[[], list[str]]) -> None:
+        self.name, self.names = name, names
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from importlib.metadata import entry_points
-
-        names = sorted(entry_points(group=self.group).names)
+        names = self.names()
         if value not in names:
             self.fail(f"{value!r} is none of: {', '.join(names)}", param, ctx)
         return str(value)
 
 
-TRACK = Named("track", "astroboard.tracks")
-BASELINE = Named("baseline", "astroboard.baselines")
+TRACK = Named("track", _track_names)
+BASELINE = Named("baseline", _baseline_names)
 
 
 def _print_json(value: Any) -> None:

@@ -178,15 +178,18 @@ STAMPS = Track(
     classes=CLASSES,
 )  # fmt: skip
 
+TRACKS = {track.name: track for track in (MASS_MAPPING, STAMPS)}
 ENTRY_POINTS = "astroboard.tracks"
 
 
 def track_names() -> list[str]:
-    return sorted(entry_points(group=ENTRY_POINTS).names)
+    return sorted(TRACKS.keys() | entry_points(group=ENTRY_POINTS).names)
 
 
 def get_track(name: str) -> Track:
-    """The track of that name, of this package or of any other that registers one."""
+    """The track of that name: one of these two, found without installation, or one that a package adds."""
+    if name in TRACKS:
+        return TRACKS[name]
     for entry in entry_points(group=ENTRY_POINTS, name=name):
         track: Track = entry.load()
         return track
