@@ -288,6 +288,22 @@ def submit(run: Path, inputs: Path, team: str, method: str | None, out: Path) ->
 
 
 @main.command()
+@click.argument("run", type=FOLDER)
+@click.option("--case", "case_id", required=True, metavar="ID", help="Id of the case to draw.")
+@click.option(
+    "--data", required=True, type=FILE, help="Data set that holds the case, for maps with the truth."
+)
+@click.option("--out", type=NEW, metavar="FILE.png", help="The picture.  [default: RUN/ID.png]")
+def show(run: Path, case_id: str, data: Path, out: Path | None) -> None:
+    """Draw what the model of RUN predicts for one case, beside the truth."""
+    from harness.showing import show as draw
+
+    out = out or run / f"{case_id}.png"
+    draw(run, data, case_id, out)
+    click.echo(f"picture: {out}")
+
+
+@main.command()
 @click.argument("submission", type=FILE)
 @click.option("--inputs", required=True, type=FILE, help="test-inputs.h5: which cases are expected.")
 @json_option

@@ -167,6 +167,20 @@ def test_inspect_knows_every_file(run, zeros, maps, stamps, tmp_path):
         assert kind in run("inspect", path).stdout
 
 
+def test_show_draws_a_case(run, zeros, maps, stamps, tmp_path):
+    case = json.loads(run("inspect", maps / "test-truth.h5", "--json").stdout)["first_case"]
+    run("show", zeros / "run", "--case", case, "--data", maps / "data.h5", "--out", tmp_path / "map.png")
+    assert (tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")
+    run("train", "majority", "--data", stamps, "--out", tmp_path / "run")
+    case = json.loads(run("inspect", stamps / "test-inputs.h5", "--json").stdout)["first_case"]
+    run("show", tmp_path / "run", "--case", case, "--data", stamps / "test-inputs.h5")
+    assert (tmp_path / "run" / f"{case}.png").is_file()
+    assert "no case" in run("show", zeros / "run", "--case", "x", "--data", maps / "data.h5", status=1).stderr
+    inputs = ("--data", maps / "test-inputs.h5")
+    case = json.loads(run("inspect", inputs[1], "--json").stdout)["first_case"]
+    assert "no truth" in run("show", zeros / "run", "--case", case, *inputs, status=1).stderr
+
+
 def test_baselines_are_listed_by_track(run):
     found = json.loads(run("baselines", "--json").stdout)
     assert {"zeros", "ks93", "ks93-masked", "wiener", "majority", "cnn"} <= {one["name"] for one in found}

@@ -1,0 +1,116 @@
+"""Pictures of single cases and of trainings, as PNG."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+import metrics
+from harness.files import HarnessError, beside
+
+REGIONS = {"hit": "#4daf4a", "missed": "#377eb8", "false alarm": "#e41a1c"}
+PEAKS = {"true peaks": ("o", "white"), "predicted peaks": ("x", "cyan")}
+
+
+def map_figure(kappa: np.ndarray, prediction: np.ndarray, title: str) -> Figure:
+    """True map, predicted map, their difference, and the regions that DICEE compares; (128, 128) each.
+
+    The three highest peaks of both maps, as DPEAKS takes them, are marked and numbered.
+    """
+    figure = Figure(figsize=(15, 4.4), layout="constrained")
+    axes = figure.subplots(1, 4)
+    low, high = np.quantile(kappa, [0.005, 0.999])
+    span = np.abs(prediction - kappa).max() or 1.0
+    for axis, image, name, limits, colours in (
+        (axes[0], kappa, "true κ", (low, high), "inferno"),
+        (axes[1], prediction, "predicted κ", (low, high), "inferno"),
+        (axes[2], prediction - kappa, "predicted − true", (-span, span), "RdBu_r"),
+    ):
+        drawn = axis.imshow(image, origin="upper", vmin=limits[0], vmax=limits[1], cmap=colours)
+        figure.colorbar(drawn, ax=axis, shrink=0.8)
+        axis.set_title(name)
+    for shown in axes[:2]:
+        for maps, (marker, colour) in zip((kappa, prediction), PEAKS.values(), strict=True):
+            for number, (row, column) in enumerate(metrics.find_peaks(maps), 1):
+                shown.plot(column, row, marker, color=colour, fillstyle="none", markersize=9)
+                shown.annotate(str(number), (column + 3, row - 3), color=colour, fontsize=9)
+    marks = [
+        Line2D([], [], marker=marker, color=colour, fillstyle="none", linestyle="", label=name)
+        for name, (marker, colour) in PEAKS.items()
+    ]
+    axes[0].legend(handles=marks, loc="lower left", fontsize=8, facecolor="#444444", labelcolor="white")
+    truth, guess = kappa > kappa.mean(dtype=float), prediction > prediction.mean(dtype=float)
+    axes[3].imshow(np.where(guess, np.where(truth, 1, 3), np.where(truth, 2, 0)), vmin=0, vmax=3,
+                   cmap=ListedColormap(["#f0f0f0", *REGIONS.values()]), interpolation="nearest")  # fmt: skip
+    axes[3].set_title(f"above the mean: DICEE {metrics.dicee(kappa, prediction):.3f}")
+    axes[3].legend(
+        handles=[Patch(color=c, label=n) for n, c in REGIONS.items()], loc="lower right", fontsize=8
+    )
+    for axis in axes:
+        axis.set_xticks([])
+        axis.set_yticks([])
+    scores = f"WMAPE {metrics.wmape(kappa, prediction):.2f}, DPEAKS {metrics.dpeaks(kappa, prediction):.0f}"
+    figure.suptitle(f"{title}   ({scores})", parse_math=False)
+    return figure
+
+
+def stamp_figure(
+    image: np.ndarray, probabilities: np.ndarray, classes: Sequence[str], label: int | None, title: str
+) -> Figure:
+    """Science, template and difference cutout (h, w, 3) and the probability of each class."""
+    figure = Figure(figsize=(13, 3.4), layout="constrained")
+    axes = figure.subplots(1, 4, width_ratios=[1, 1, 1, 1.3])
+    for axis, cutout, name in zip(
+        axes, np.moveaxis(image, -1, 0), ("science", "template", "difference"), strict=False
+    ):
+        usable = np.where(np.abs(cutout) < 1e10, cutout, np.nan)
+        limits = np.nanquantile(usable, [0.01, 0.995]) if np.isfinite(usable).any() else (0, 1)
+        axis.imshow(usable, vmin=limits[0], vmax=limits[1], cmap="gray", interpolation="nearest")
+        axis.set_title(name)
+        axis.set_xticks([])
+        axis.set_yticks([])
+    colours = ["#4daf4a" if index == label else "#999999" for index in range(len(classes))]
+    bars = axes[3].barh(list(classes), probabilities, color=colours)
+    axes[3].bar_label(bars, fmt="%.2f", padding=3)
+    axes[3].set_xlim(0, 1.15)
+    axes[3].invert_yaxis()
+    axes[3].set_title("probability" if label is None else f"probability (true: {classes[label]})")
+    figure.suptitle(title, parse_math=False)
+    return figure
+
+
+def curves_figure(history: Path, title: str) -> Figure:
+    """Learning curves of a run: a panel for each quantity of ``history.csv``, validation beside training."""
+    with history.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    if not rows:
+        raise HarnessError(f"{history} has no epochs to draw")
+    columns = {name: [float(row[name]) for row in rows] for name in rows[0]}
+    names = [name for name in columns if name not in ("epoch", "seconds") and not name.startswith("val_")]
+    names += [
+        name for name in columns if name.startswith("val_") and name.removeprefix("val_") not in columns
+    ]
+    figure = Figure(figsize=(4.2 * len(names), 3.4), layout="constrained")
+    for axis, name in zip(np.atleast_1d(figure.subplots(1, len(names))), names, strict=True):
+        for key, text in ((name, "training"), (f"val_{name}", "validation")):
+            if key in columns:
+                on = "validation" if key.startswith("val_") else text
+                axis.plot(columns["epoch"], columns[key], label=on)
+        axis.set_title(name.removeprefix("val_"))
+        axis.set_xlabel("epoch")
+        axis.legend()
+    figure.suptitle(title, parse_math=False)
+    return figure
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a PNG, the same bytes for the same picture."""
+    with beside(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=110, metadata={"Software": None})
