@@ -58,7 +58,7 @@ class Archive:
         except _ZIP_ERRORS as error:
             raise SubmissionError(f"expected a zip file: {error}", Code.NOT_A_ZIP) from error
         _limit("all files, in bytes", sum(info.file_size for info in infos), MAX_TOTAL_BYTES)
-        times = Counter(info.filename for info in infos if not info.is_dir())
+        times = Counter(info.filename for info in infos if not info.filename.endswith("/"))
         end = file.seek(0, os.SEEK_END)
         for info in infos:
             name = info.filename
@@ -67,7 +67,7 @@ class Archive:
             if refusal := _refusal(info, times[name], end):
                 report.add(refusal[0], name, refusal[1])
                 self.refused.add(name)
-            elif not info.is_dir():
+            elif not info.filename.endswith("/"):
                 self.entries[name] = info
 
     def read(self, name: str, limit: int) -> bytes:

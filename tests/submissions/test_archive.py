@@ -50,6 +50,13 @@ def test_not_a_zip(report, data):
     assert only_fault(report(data)).code == Code.NOT_A_ZIP
 
 
+@pytest.mark.parametrize("name", ["", "\0team/a.npy"])
+def test_an_entry_without_a_name_is_refused(report, name):
+    assert "unsafe-name" in {
+        fault.code for fault in report(make_zip(GOOD, Entry(name=name, data=MAP))).faults
+    }
+
+
 def test_no_such_file(tmp_path):
     fault = only_fault(validate(tmp_path / "absent.zip", "mass-mapping", ["a"]))
     assert fault.code == Code.NOT_A_ZIP
