@@ -5,12 +5,13 @@ Modules take ``keras`` from here, so that what must be said to TensorFlow before
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable
 from math import ceil, isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -24,7 +25,10 @@ import tensorflow as tf
 
 tf.get_logger().setLevel("ERROR")
 
-MODEL, HISTORY = "model.keras", "history.csv"
+MODEL, HISTORY, CHECKPOINT = "model.keras", "history.csv", "checkpoint.npz"
+
+Scores = Callable[[np.ndarray, np.ndarray], dict[str, float]]
+"""Takes truth and predictions of a batch, returns the means of some scores over its cases."""
 
 
 class Batches(keras.utils.PyDataset):
@@ -54,59 +58,152 @@ class Batches(keras.utils.PyDataset):
         return self.read(self.rows[number * self.batch_size : (number + 1) * self.batch_size])
 
 
-class Watch(keras.callbacks.Callback):
-    """Between epochs: draws the next order, keeps the best weights and the history, tells how far it is."""
+class Fit(keras.callbacks.Callback):
+    """The state of one fit between its epochs, in memory and in the training's folder.
 
-    def __init__(self, batches: Batches, epochs: int, training: Training) -> None:
+    ``arguments`` are those that tell this fit from others: a checkpoint of another one is not resumed.
+    """
+
+    def __init__(
+        self, train: Batches, validation: Batches, arguments: dict[str, Any], training: Training,
+        scores: Scores | None,
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.batches, self.epochs, self.training = batches, epochs, training
+        self.train, self.validation, self.training, self.scores = train, validation, training, scores
+        self.arguments, self.epochs = arguments, arguments["epochs"]
         self.history: list[dict[str, float]] = []
-        self.best: dict[str, float] = {"val_loss": float("inf")}
         self.best_weights: list[np.ndarray] = []
 
-    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
-        self.training.progress(0, self.epochs, "first epoch")
+    @property
+    def best(self) -> dict[str, float]:
+        return min(self.history, key=lambda row: row["val_loss"])  # the earlier of equals
+
+    @property
+    def complete(self) -> bool:
+        done, patience = len(self.history), self.arguments["patience"]
+        return done >= self.epochs or bool(patience and done and done - self.best["epoch"] >= patience)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
         self.started = time.perf_counter()
-        self.batches.begin(epoch)
+        self.train.begin(epoch)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        seconds = round(time.perf_counter() - self.started, 3)
-        now = {"epoch": epoch + 1, "seconds": seconds} | {key: float(logs[key]) for key in sorted(logs)}
-        if not (isfinite(now["loss"]) and isfinite(now["val_loss"])):
+        losses = {key: float(logs[key]) for key in sorted(logs)}
+        if not (isfinite(losses["loss"]) and isfinite(losses["val_loss"])):
             raise BaselineError(f"the loss is no longer finite in epoch {epoch + 1}: lower the learning_rate")
+        scored = mean_scores(self.model, self.validation, self.scores) if self.scores else {}
+        seconds = round(time.perf_counter() - self.started, 3)
+        now = {"epoch": epoch + 1, "seconds": seconds, **losses, **scored}
         self.history.append(now)
-        write_history(self.training.folder / HISTORY, self.history)
-        if now["val_loss"] < self.best["val_loss"]:
-            self.best, self.best_weights = now, self.model.get_weights()
-        text = f"loss {now['loss']:.4g}, validation {now['val_loss']:.4g}, best {self.best['val_loss']:.4g}"
+        if self.best is now:
+            self.best_weights = self.model.get_weights()
+        self.write()
+        self.model.stop_training = self.complete
+        shown = {"loss": now["loss"], "validation": now["val_loss"], "best": self.best["val_loss"], **scored}
+        text = ", ".join(f"{name} {value:.4g}" for name, value in shown.items())
         self.training.progress(epoch + 1, self.epochs, text)
 
+    def variables(self) -> dict[str, keras.Variable]:
+        """All that an epoch changes: weights, states of the seed generators (dropout), of the optimizer."""
+        both = {"model": self.model.variables, "optimizer": self.model.optimizer.variables}
+        return {f"{name} {i}": variable for name, those in both.items() for i, variable in enumerate(those)}
 
-def write_history(path: Path, rows: list[dict[str, float]]) -> None:
-    lines = [",".join(rows[0]), *(",".join(map(str, row.values())) for row in rows)]
-    unfinished = path.with_name(f".{path.name}.part")
-    unfinished.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    unfinished.replace(path)
+    def write(self) -> None:
+        rows = [",".join(self.history[0]), *(",".join(map(str, row.values())) for row in self.history)]
+        text = "\n".join(rows) + "\n"
+        replace(self.training.folder / HISTORY, lambda file: file.write(text.encode()))
+        arrays: dict[str, Any] = {name: np.asarray(variable) for name, variable in self.variables().items()}
+        arrays |= {f"best {i}": weights for i, weights in enumerate(self.best_weights)}
+        arrays["state"] = np.array(json.dumps({"arguments": self.arguments, "history": self.history}))
+        replace(self.training.folder / CHECKPOINT, lambda file: np.savez(file, **arrays))
+
+    def resume(self) -> None:
+        """Continue from the checkpoint in the folder if there is one, of the same arguments."""
+        path = self.training.folder / CHECKPOINT
+        if not path.exists():
+            return
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                state = json.loads(str(arrays["state"]))
+                if state["arguments"] != self.arguments:
+                    return
+                self.history = state["history"]
+                self.best_weights = [arrays[f"best {i}"] for i in range(len(self.model.weights))]
+                for name, variable in self.variables().items():
+                    variable.assign(arrays[name])
+        except Exception as error:  # NumPy raises whatever a damaged zip happens to lead to
+            raise BaselineError(f"{path} cannot be resumed from, remove it to start anew: {error}") from error
 
 
 def fit(
-    build: Callable[[], keras.Model], train: Batches, validation: Batches, epochs: int, training: Training
+    build: Callable[[], keras.Model],
+    train: Batches,
+    validation: Batches,
+    epochs: int,
+    training: Training,
+    patience: int = 0,
+    scores: Scores | None = None,
 ) -> tuple[keras.Model, dict[str, Any]]:
     """Train the compiled model that ``build`` makes; return it as it was when its validation loss was least.
 
-    The same seed on the same machine gives the same weights, byte for byte. ``history.csv`` in the training's
-    folder has a row an epoch. The second value says which epoch was best, and its losses and metrics.
+    Ends early when ``patience`` epochs in a row, if it is not 0, have not lessened the validation loss.
+    ``history.csv`` in the training's folder has a row an epoch, with the means of ``scores`` over the
+    validation cases. The second value says how many epochs there were, which was best, and its row.
+
+    The same seed on the same machine gives the same weights, byte for byte, also if the process is killed on
+    the way and the call repeated: it goes on after the last epoch that was complete, from a checkpoint in the
+    folder that is there until the fit is complete. ``OSError`` if it cannot be written; the last one stays.
     """
     keras.utils.set_random_seed(int(np.random.SeedSequence(training.seed).generate_state(1)[0]))
     tf.config.experimental.enable_op_determinism()
     model = build()  # after the seed, on which its first weights depend
-    watch = Watch(train, epochs, training)
-    model.fit(train, validation_data=validation, epochs=epochs, callbacks=[watch], shuffle=False, verbose=0)
-    model.set_weights(watch.best_weights)
-    best = {key: value for key, value in watch.best.items() if key not in ("epoch", "seconds")}
-    return model, {"epochs": epochs, "best_epoch": watch.best["epoch"], **best}
+    model.optimizer.build(model.trainable_variables)
+    arguments = {
+        **{"seed": training.seed, "epochs": epochs, "patience": patience, "batch_size": train.batch_size},
+        "rows": [len(train.rows), len(validation.rows)],
+        "optimizer": json.loads(json.dumps(model.optimizer.get_config() | {"name": None}, default=str)),
+        "shapes": [list(variable.shape) for variable in model.variables],
+    }
+    state = Fit(train, validation, arguments, training, scores)
+    state.set_model(model)
+    state.resume()
+    done = len(state.history)
+    training.progress(done, epochs, f"resuming after epoch {done}" if done else "first epoch")
+    if not state.complete:
+        model.fit(
+            train, validation_data=validation, initial_epoch=done, epochs=epochs, callbacks=[state],
+            shuffle=False, verbose=0,
+        )  # fmt: skip
+    model.set_weights(state.best_weights)
+    (training.folder / CHECKPOINT).unlink()
+    best = {key: value for key, value in state.best.items() if key not in ("epoch", "seconds")}
+    return model, {"epochs": len(state.history), "best_epoch": state.best["epoch"], **best}
+
+
+def mean_scores(model: keras.Model, batches: Batches, scores: Scores) -> dict[str, float]:
+    """Means of the scores over the cases of all batches, whatever the sizes of the batches."""
+    totals: dict[str, float] = {}
+    cases = 0
+    for inputs, truth in map(batches.__getitem__, range(len(batches))):
+        cases += len(truth)
+        for name, mean in scores(truth, model.predict_on_batch(inputs)).items():
+            totals[name] = totals.get(name, 0.0) + float(mean) * len(truth)
+    return {name: total / cases for name, total in totals.items()}
+
+
+def replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Write a file beside ``path`` and rename it; if that fails, what was there before stays."""
+    unfinished = path.with_name(f".{path.name}.part")
+    try:
+        with unfinished.open("wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())  # or a power cut may leave the new name without the new bytes
+        unfinished.replace(path)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        text = f"{error.strerror or error}: make room, then run the same command again, which resumes"
+        raise OSError(error.errno, text, str(path)) from error
 
 
 def save(model: keras.Model, folder: Path) -> None:

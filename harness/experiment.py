@@ -6,15 +6,16 @@ learnt) and whatever else the baseline keeps, such as the history of its trainin
 
 from __future__ import annotations
 
+import fcntl
 import os
 import platform
-import tempfile
+import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points, version
+from importlib.metadata import EntryPoint, entry_points, packages_distributions, version
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,9 @@ def train(
 ) -> dict[str, Any]:
     """Fit a baseline on ``train.h5`` and ``validation.h5`` of a folder, and write the run's folder.
 
-    Returns the run's record. The folder appears under its name when the run is complete.
+    Returns the run's record; its seconds are those of the last attempt. The folder appears under its name
+    when the run is complete. Until then it grows beside, and a call with the same baseline, settings, seed,
+    data and versions goes on from there; one that differs in any of these starts anew.
     """
     if run.exists():
         raise HarnessError(f"{run} exists already: name a new folder, or remove that one first")
@@ -83,41 +86,73 @@ def train(
     with (
         open_dataset(data / "train.h5", track) as training_data,
         open_dataset(data / "validation.h5", track) as validation_data,
-        _folder_beside(run) as folder,
     ):
-        started = time.perf_counter()
-        training = Training(seed, folder, report)
-        outcome = baseline.fit(_cases(training_data), _cases(validation_data), training)
-        (folder / "model").mkdir()
-        baseline.save(folder / "model")
-        record = {
+        attempted = {
             "schema": SCHEMA,
             "baseline": name,
             "track": track.name,
-            "preset": Path(preset).name,
             "settings": chosen,
             "seed": seed,
             "data": training_data.fingerprint,
             "validation": validation_data.fingerprint,
-            "cases": len(training_data),
-            "outcome": outcome,
             "versions": versions(baseline),
-            "hardware": hardware(),
-            "seconds": round(time.perf_counter() - started, 3),
         }
-        write_text(folder / "run.json", json_text(record))
+        with _unfinished(run, attempted) as folder:
+            started = time.perf_counter()
+            training = Training(seed, folder, report)
+            outcome = baseline.fit(_cases(training_data), _cases(validation_data), training)
+            (folder / "model").mkdir()
+            baseline.save(folder / "model")
+            record = attempted | {
+                "preset": Path(preset).name,
+                "cases": len(training_data),
+                "outcome": outcome,
+                "hardware": hardware(),
+                "seconds": round(time.perf_counter() - started, 3),
+            }
+            if (folder / "history.csv").is_file():
+                from harness.report.figures import curves_figure, save_figure  # slow to import, seldom needed
+
+                title = f"{name}, {preset}, seed {seed}"
+                save_figure(curves_figure(folder / "history.csv", title), folder / "history.png")
+            write_text(folder / "run.json", json_text(record))
     return record
 
 
 @contextmanager
-def _folder_beside(path: Path) -> Iterator[Path]:
-    """A new folder beside ``path``, renamed to it when the block ends well and removed when not."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as temporary:
-        folder = Path(temporary, path.name)
-        folder.mkdir()
-        yield folder
-        folder.replace(path)
+def _unfinished(run: Path, attempted: dict[str, Any]) -> Iterator[Path]:
+    """The folder of a run that is not complete, renamed to ``run`` when the block ends well.
+
+    It holds what the fit of an earlier attempt at the same run left, and stays if that of this one left any.
+    """
+    outer = run.with_name(f".{run.name}.unfinished")
+    note, folder = outer / "attempted.json", outer / "run"
+    outer.mkdir(parents=True, exist_ok=True)
+    with _locked(outer / "lock", run):
+        try:
+            if not note.is_file() or note.read_bytes() != json_text(attempted).encode():
+                shutil.rmtree(folder, ignore_errors=True)
+                write_text(note, json_text(attempted))
+            folder.mkdir(exist_ok=True)
+            shutil.rmtree(folder / "model", ignore_errors=True)  # killed or failed while it was written
+            if any(folder.iterdir()):
+                print(f"resuming the run that was left unfinished in {outer}", file=sys.stderr)
+            yield folder
+            folder.replace(run)
+        finally:
+            if not folder.is_dir() or {path.name for path in folder.iterdir()} <= {"model"}:
+                shutil.rmtree(outer)
+
+
+@contextmanager
+def _locked(path: Path, run: Path) -> Iterator[None]:
+    """Holds a lock that the system takes back from a process that was killed."""
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise HarnessError(f"another process is training {run}: wait for it, or end it") from error
+        yield
 
 
 def _cases(data: Dataset) -> Cases:
@@ -128,9 +163,7 @@ def submit(
     run: Path, inputs: Path, team: str, out: Path, method: str | None = None, report: Report = silent
 ) -> dict[str, Any]:
     """Predict every case of an inputs file with a run's model, write the submission, return its manifest."""
-    record = read_run(run)
-    baseline = make(baseline_class(record["baseline"]), record["settings"])
-    baseline.restore(run / "model")
+    record, baseline = restored(run)
     out.parent.mkdir(parents=True, exist_ok=True)
     with open_dataset(inputs, get_track(record["track"])) as data:
         manifest = write_submission(
@@ -150,10 +183,14 @@ def submit(
     return asdict(manifest)
 
 
-def read_run(run: Path) -> dict[str, Any]:
+def restored(run: Path) -> tuple[dict[str, Any], Baseline]:
+    """The record of a finished run, and its baseline as it was trained."""
     if not (run / "run.json").is_file():
         raise HarnessError(f"{run} is no finished run: a folder that `astroboard train` wrote was expected")
-    return read_json(run / "run.json", SCHEMA)
+    record = read_json(run / "run.json", SCHEMA)
+    baseline = make(baseline_class(record["baseline"]), record["settings"])
+    baseline.restore(run / "model")
+    return record, baseline
 
 
 def _predictions(baseline: Baseline, data: Dataset, report: Report) -> Iterator[np.ndarray]:
@@ -164,8 +201,10 @@ def _predictions(baseline: Baseline, data: Dataset, report: Report) -> Iterator[
 
 def versions(baseline: Baseline) -> dict[str, str]:
     """Versions of what the predictions depend on: these packages, and those that the baseline names."""
-    imported = {name: import_module(name).__version__ for name in getattr(baseline, "packages", ())}
-    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}, **imported}
+    named = getattr(baseline, "packages", ())
+    providers = packages_distributions() if named else {}  # tensorflow comes from any of several
+    theirs = {name: version(providers[name][0]) for name in named if name in providers}
+    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}, **theirs}
 
 
 def hardware() -> str:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from baselines.presets import make
 from harness.data.store import open_dataset
-from harness.experiment import baseline_class, read_run
+from harness.experiment import restored
 from harness.files import HarnessError
 from harness.report.figures import map_figure, save_figure, stamp_figure
 from harness.tracks import get_track
@@ -14,7 +13,7 @@ from harness.tracks import get_track
 
 def show(run: Path, data_path: Path, case_id: str, out: Path) -> None:
     """Predict one case of a data set with a run's model, and draw it into the PNG ``out``."""
-    record = read_run(run)
+    record, baseline = restored(run)
     track = get_track(record["track"])
     with open_dataset(data_path, track) as data:
         ids = data.case_ids()
@@ -26,8 +25,6 @@ def show(run: Path, data_path: Path, case_id: str, out: Path) -> None:
         inputs = data.inputs[row : row + 1]
         known = track.truth.name in data.columns
         truth = data.truth[row] if known else None
-    baseline = make(baseline_class(record["baseline"]), record["settings"])
-    baseline.restore(run / "model")
     prediction = baseline.predict(inputs)[0]
     title = f"{case_id}, {record['baseline']}"
     if track.classes:

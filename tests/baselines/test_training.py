@@ -1,11 +1,18 @@
 import csv
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from baselines import training as loop
-from baselines.protocol import BaselineError, Training
+from baselines.protocol import BaselineError, Training, silent
 from baselines.training import Batches, keras
 
 X = np.random.default_rng(0).normal(size=(30, 2)).astype(np.float32)
@@ -26,6 +33,49 @@ def linear(rate=0.1):
         return model
 
     return build
+
+
+def with_dropout(rate=0.01):
+    """A network with all kinds of state: weights, moving averages, seeds of dropout, Adam's moments."""
+
+    def build():
+        layers = [
+            keras.layers.Dense(16, "relu"),
+            keras.layers.BatchNormalization(),
+            keras.layers.Dropout(0.3),
+        ]
+        model = keras.Sequential([keras.Input((2,)), *layers, keras.layers.Dense(1)])
+        model.compile(optimizer=keras.optimizers.Adam(rate), loss="mse")
+        return model
+
+    return build
+
+
+class Stop(Exception):
+    pass
+
+
+def stop_after(last):
+    """Progress that ends the training when that epoch is complete, and keeps what it was told."""
+
+    def progress(done, total, text):
+        progress.told.append((done, total, text))
+        if done == last:
+            raise Stop
+
+    progress.told = []
+    return progress
+
+
+def fit_whole(folder, epochs=6, progress=silent):
+    folder.mkdir(exist_ok=True)
+    training = Training(3, folder, progress)
+    return loop.fit(with_dropout(), batches(), batches(shuffled=False), epochs, training)
+
+
+def stopped(folder, last):
+    with pytest.raises(Stop):
+        fit_whole(folder, progress=stop_after(last))
 
 
 def history(folder):
@@ -133,3 +183,137 @@ def test_code_in_a_model_is_refused(tmp_path):
     loop.save(keras.Sequential([keras.Input((2,)), keras.layers.Lambda(lambda x: x[:, :1])]), tmp_path)
     with pytest.raises(BaselineError, match="holds no model"):
         loop.load(tmp_path, (2,), (1,))
+
+
+SCRIPT = """
+import importlib.util, os, pathlib, sys
+spec = importlib.util.spec_from_file_location("those", sys.argv[1])
+those = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(those)
+for _ in sys.stdin:  # a process of its own for every attempt, with TensorFlow imported but once
+    if child := os.fork():
+        print("ended", os.waitpid(child, 0)[1], flush=True)
+    else:
+        print(os.getpid(), "started", flush=True)
+        progress = lambda done, total, text: print(done, text, flush=True)
+        those.fit_whole(pathlib.Path(sys.argv[2]), 40, progress)
+        os._exit(0)
+"""
+
+
+def test_killed_three_times_ends_as_if_never(tmp_path):
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-W", "ignore", "-c", SCRIPT, __file__, str(tmp_path / "part")]
+    moments, last = np.random.default_rng(int.from_bytes(os.urandom(4), "little")), 0
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True, bufsize=1) as process:
+        told = (line.strip().split(" ", 1) for line in process.stdout)
+        for _ in range(3):
+            process.stdin.write("\n")
+            child = int(next(told)[0])
+            done, text = next(told)
+            assert int(done) >= last
+            assert text == (f"resuming after epoch {done}" if last else "first epoch")
+            last = int(done) + moments.integers(2, 6)
+            assert next(epoch for epoch, _ in told if epoch == str(last))
+            time.sleep(moments.uniform(0, 0.05))  # anywhere in an epoch, or in the writing of a checkpoint
+            os.kill(child, signal.SIGKILL)
+            assert next(status for word, status in told if word == "ended") == str(int(signal.SIGKILL))
+    part, whole = (fit_whole(tmp_path / name, 40) for name in ("part", "whole"))
+    assert part[1] == whole[1]
+    assert part[0].predict_on_batch(X).tobytes() == whole[0].predict_on_batch(X).tobytes()
+    rows = [[{**row, "seconds": 0} for row in history(tmp_path / name)] for name in ("part", "whole")]
+    assert rows[0] == rows[1]
+    assert list((tmp_path / "part").iterdir()) == [tmp_path / "part" / "history.csv"]
+
+
+def test_stopped_after_the_last_epoch_is_complete(tmp_path):
+    whole, record = fit_whole(tmp_path / "whole")
+    stopped(tmp_path / "part", 6)
+    again, again_record = fit_whole(tmp_path / "part")
+    assert again_record == record
+    assert again.predict_on_batch(X).tobytes() == whole.predict_on_batch(X).tobytes()
+
+
+def test_every_state_is_in_the_checkpoint(tmp_path):
+    # Dropout and Adam go on where they were: without their states the later epochs would differ.
+    stopped(tmp_path, 2)
+    model = with_dropout()()
+    with np.load(tmp_path / "checkpoint.npz") as arrays:
+        seeds = [i for i, variable in enumerate(model.variables) if "seed" in variable.path]
+        assert len(seeds) == 1
+        assert arrays[f"model {seeds[0]}"][1] == 10  # draws: five batches in each of two epochs
+        assert arrays["optimizer 0"] == 10  # steps
+
+
+@pytest.mark.parametrize("other", ["seed", "rate", "rows"])
+def test_another_fit_starts_anew(tmp_path, other):
+    stopped(tmp_path, 2)
+    progress = stop_after(1)
+    rows = 29 if other == "rows" else 30
+    with pytest.raises(Stop):
+        loop.fit(
+            with_dropout(0.02 if other == "rate" else 0.01),
+            batches(X[:rows], Y[:rows]),
+            batches(shuffled=False),
+            6,
+            Training(4 if other == "seed" else 3, tmp_path, progress),
+        )
+    assert progress.told[0][::2] == (0, "first epoch")
+
+
+def test_damaged_checkpoint_is_told(tmp_path):
+    stopped(tmp_path, 2)
+    path = tmp_path / "checkpoint.npz"
+    path.write_bytes(path.read_bytes()[:-500])
+    with pytest.raises(BaselineError, match=r"checkpoint\.npz cannot be resumed from, remove it"):
+        fit_whole(tmp_path)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full, the disk that is always full")
+@pytest.mark.parametrize("name", ["checkpoint.npz", "history.csv"])
+def test_full_disk_leaves_the_last_checkpoint(tmp_path, name):
+    def fill(done, *_):
+        if done == 2:
+            (tmp_path / f".{name}.part").symlink_to("/dev/full")
+
+    with pytest.raises(OSError, match=f"No space left on device: make room.*{name}") as caught:
+        fit_whole(tmp_path, progress=fill)
+    assert caught.value.errno == errno.ENOSPC
+    assert {path.name for path in tmp_path.iterdir()} == {"checkpoint.npz", "history.csv"}
+    stopped(tmp_path, 2)  # which is told at once, as two epochs are done
+
+
+@pytest.mark.parametrize(("patience", "epochs"), [(0, 7), (1, 2), (3, 4)])
+def test_patience_ends_early_with_the_best_weights(tmp_path, patience, epochs):
+    # Each epoch is worse than the one before, as what is learnt is the opposite of the validation's truth.
+    data = batches(y=-Y), batches()
+    model, record = loop.fit(linear(0.02), *data, 7, Training(0, tmp_path), patience=patience)
+    assert record["epochs"] == len(history(tmp_path)) == epochs
+    assert record["best_epoch"] == 1
+    loss = float(history(tmp_path)[0]["val_loss"])
+    np.testing.assert_allclose(np.mean((model.predict_on_batch(X) - Y) ** 2), loss, rtol=1e-5)
+
+
+def test_patience_survives_a_stop(tmp_path):
+    data = batches(y=-Y), batches()
+    with pytest.raises(Stop):
+        loop.fit(linear(0.02), *data, 7, Training(0, tmp_path, stop_after(4)), patience=3)
+    _, record = loop.fit(linear(0.02), *data, 7, Training(0, tmp_path), patience=3)
+    assert record["epochs"] == 4
+
+
+def test_scores_are_means_over_the_validation_cases(tmp_path):
+    def scores(truth, predictions):
+        return {"mae": np.abs(truth - predictions).mean(), "cases": len(truth)}
+
+    told = []
+    training = Training(0, tmp_path, lambda *progress: told.append(progress[-1]))
+    model, record = loop.fit(linear(), batches(), batches(), 3, training, scores=scores)
+    rows = history(tmp_path)
+    assert list(rows[0]) == ["epoch", "seconds", "loss", "val_loss", "mae", "cases"]
+    best = rows[record["best_epoch"] - 1]
+    np.testing.assert_allclose(float(best["mae"]), np.abs(model.predict_on_batch(X) - Y).mean(), rtol=1e-5)
+    np.testing.assert_allclose(float(best["cases"]), (4 * 7 * 7 + 2 * 2) / 30)
+    assert record["mae"] == float(best["mae"])
+    assert f"mae {float(rows[2]['mae']):.4g}" in told[-1]
