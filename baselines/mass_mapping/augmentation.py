@@ -1,0 +1,34 @@
+"""Training cases multiplied by the symmetries of the square."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from baselines.mass_mapping.symmetries import SYMMETRIES, transform_epsilon, transform_kappa
+
+Augmentation = Literal["spin-2", "naive", "none"]
+"""``spin-2`` moves the maps and turns the ellipticities with them. ``naive`` moves the maps alone, as
+published code for the challenge does: six of the eight pairs are then of no sky that there could be."""
+
+
+def draw(augmentation: Augmentation, cases: int, rng: np.random.Generator) -> np.ndarray:
+    """A symmetry for each case, (cases,) int64: its place in ``SYMMETRIES``, all equally likely."""
+    return rng.integers(len(SYMMETRIES), size=cases) * (augmentation != "none")
+
+
+def augment(
+    epsilon: np.ndarray, maps: np.ndarray, symmetries: np.ndarray, augmentation: Augmentation
+) -> tuple[np.ndarray, np.ndarray]:
+    """Ellipticities (n, H, H, 3) and scalar maps (n, ..., H, H), each case under its symmetry; copies.
+
+    ``symmetries`` (n,) are places in ``SYMMETRIES``, as ``draw`` gives them.
+    """
+    moved_epsilon, moved_maps = np.empty_like(epsilon), np.empty_like(maps)
+    for place, symmetry in enumerate(SYMMETRIES.values()):
+        cases = symmetries == place
+        turn = symmetry if augmentation == "spin-2" else symmetry._replace(signs=(1, 1))
+        moved_epsilon[cases] = transform_epsilon(epsilon[cases], turn)
+        moved_maps[cases] = transform_kappa(maps[cases], symmetry)
+    return moved_epsilon, moved_maps

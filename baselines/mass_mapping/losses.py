@@ -1,0 +1,260 @@
+"""Losses of networks that map κ, and the maps of weights that some are made of.
+
+The multi-focal loss and its five weights are those of Urcelay, Hernandez & Ugarte (Astrodatatón USM 2024).
+Maps are (n, H, W), κ in its physical units, of a size known when a graph is built. All is computed in
+float32. A loss has one value a map, (n,), of which Keras takes the mean. DICEE and DPEAKS are constant almost
+everywhere, so that no network learns from them: here they have soft stand-ins, with the hard as their limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from math import isfinite
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+
+from baselines.training import keras
+from metrics.mass_mapping import STAND_IN_FOR_ZERO
+
+ops = keras.ops
+Tensor = Any  # of the backend's own type; whatever it can make one of will do for the truth
+
+PIXELS = (1, 2)  # the axes of one map
+
+
+def focal_weight(kappa: Tensor) -> Tensor:
+    """|κ| / max |κ|: the focal weight 1 + |κ| / max |κ| of the report, less its least value. 0 if κ is."""
+    size = ops.abs(ops.cast(kappa, "float32"))
+    return ops.divide_no_nan(size, ops.max(size, axis=PIXELS, keepdims=True))
+
+
+def local_weight(kappa: Tensor, window: int = 8, share: float = 0.3) -> Tensor:
+    """κ over its maximum in ``window`` × ``window`` pixels, for the ``share`` of pixels with the highest κ.
+
+    0 elsewhere, and where κ is negative. An even window reaches one pixel further down and to the right.
+    """
+    kappa = ops.cast(kappa, "float32")
+    height, width = kappa.shape[1:]
+    highest, _ = ops.top_k(ops.reshape(kappa, (-1, height * width)), round(share * height * width))
+    ratio = ops.divide_no_nan(ops.relu(kappa), _highest_around(ops.relu(kappa), window))
+    return ops.where(kappa >= highest[:, -1:, None], ratio, 0.0)
+
+
+def peaks_weight(kappa: Tensor, n_peaks: int = 5, radius: float = 3.0, sigma: float = 3.0) -> Tensor:
+    """1 within ``radius`` pixels of the ``n_peaks`` highest peaks, 0 elsewhere.
+
+    The report does not say what a peak is; here it is what DPEAKS looks at, those of `metrics.find_peaks`.
+    """
+    _, heights, places = _find_peaks(kappa, n_peaks, sigma)
+    (rows, columns), place = np.indices(kappa.shape[1:], np.int32), places[:, :, None, None]
+    distance = (rows - place // kappa.shape[2]) ** 2 + (columns - place % kappa.shape[2]) ** 2
+    near = (ops.cast(distance, "float32") <= radius**2) & (heights > -np.inf)[:, :, None, None]
+    return ops.cast(ops.any(near, axis=1), "float32")
+
+
+def structure_weight(kappa: Tensor, half_width: float = 0.001) -> Tensor:
+    """1 within ``half_width`` of a map's mean, 0 elsewhere. The code published with the report has 0.01."""
+    kappa = ops.cast(kappa, "float32")
+    return ops.cast(ops.abs(kappa - ops.mean(kappa, axis=PIXELS, keepdims=True)) <= half_width, "float32")
+
+
+def edges_weight(kappa: Tensor, width: int = 5) -> Tensor:
+    """1 in a frame of ``width`` pixels, 0 inside it."""
+    height, across = kappa.shape[1:]
+    frame = np.pad(np.zeros((height - 2 * width, across - 2 * width), np.float32), width, constant_values=1)
+    return ops.zeros_like(ops.cast(kappa, "float32")) + frame
+
+
+WEIGHTS: dict[str, Callable[..., Tensor]] = {
+    "focal": focal_weight,
+    "local": local_weight,
+    "peaks": peaks_weight,
+    "structure": structure_weight,
+    "edges": edges_weight,
+}
+"""True maps (n, H, W) to weights (n, H, W) in 0..1. `MultiFocal` holds the coefficients of each."""
+
+
+class MapLoss(keras.losses.Loss):
+    """A loss with one value a map, which ``by_map`` computes from two float32 tensors (n, H, W)."""
+
+    settings: Mapping[str, float] = MappingProxyType({})  # the arguments of the constructor
+
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        if len(y_pred.shape) != 3 or tuple(y_true.shape[1:]) != tuple(y_pred.shape[1:]):
+            shapes = f"{tuple(y_true.shape)} and {tuple(y_pred.shape)}"
+            raise ValueError(
+                f"true and predicted maps must be (n, H, W), without a channel. Received: {shapes}"
+            )
+        return self.by_map(ops.cast(y_true, "float32"), ops.cast(y_pred, "float32"))
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), **self.settings}
+
+
+@keras.saving.register_keras_serializable(package="astroboard")
+class Focal(MapLoss):
+    """Mean of (1 + |T| / max |T|) (P − T)²."""
+
+    def by_map(self, truth: Tensor, guess: Tensor) -> Tensor:
+        return ops.mean((1 + focal_weight(truth)) * ops.square(guess - truth), axis=PIXELS)
+
+
+@keras.saving.register_keras_serializable(package="astroboard")
+class MultiFocal(MapLoss):
+    """Mean of w (P − T)², w = Σ aᵢ wᵢ / Σ aᵢ, with the `WEIGHTS` wᵢ of T and the report's coefficients aᵢ."""
+
+    def __init__(
+        self,
+        focal: float = 1.0,
+        local: float = 2.0,
+        peaks: float = 3.0,
+        structure: float = 1.5,
+        edges: float = 1.0,
+        **rest: Any,
+    ) -> None:
+        super().__init__(**rest)
+        self.settings = _checked(focal=focal, local=local, peaks=peaks, structure=structure, edges=edges)
+
+    def weight(self, truth: Tensor) -> Tensor:
+        """The weights w of true maps (n, H, W), in 0..1."""
+        parts = [a * WEIGHTS[name](truth) for name, a in self.settings.items() if a]
+        return sum(parts) / sum(self.settings.values())
+
+    def by_map(self, truth: Tensor, guess: Tensor) -> Tensor:
+        return ops.mean(self.weight(truth) * ops.square(guess - truth), axis=PIXELS)
+
+
+@keras.saving.register_keras_serializable(package="astroboard")
+class WMAPE(MapLoss):
+    """Σ W |P − T| / |T| / Σ W, W = 1 + T / max T, with every exact 0 taken for 1e-5: `metrics.wmape`.
+
+    A P of exactly 0 has the gradient of 1e-5. It is steepest where T is almost 0: alone, this flattens maps.
+    """
+
+    def by_map(self, truth: Tensor, guess: Tensor) -> Tensor:
+        truth = ops.where(truth == 0, STAND_IN_FOR_ZERO, truth)
+        guess = guess + ops.where(guess == 0, STAND_IN_FOR_ZERO, 0.0)  # added, to let the gradient through
+        weight = 1 + truth / ops.max(truth, axis=PIXELS, keepdims=True)
+        error = ops.abs(guess - truth) / ops.abs(truth)
+        return ops.sum(weight * error, axis=PIXELS) / ops.sum(weight, axis=PIXELS)
+
+
+class SoftLoss(MapLoss):
+    """A loss that tends to a hard score as ``temperature``, in units of κ, falls."""
+
+    def __init__(self, temperature: float = 0.01, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.settings = _checked(temperature=temperature)
+        self.temperature = float(temperature)
+
+
+@keras.saving.register_keras_serializable(package="astroboard")
+class SoftDICEE(SoftLoss):
+    """DICEE with the mask of P softened to p, a sigmoid of (P − mean P) / temperature.
+
+    1 − 2 Σ t p / (Σ t + Σ p), t the mask of T. The limit is `metrics.dicee`, if no pixel of P is at the mean.
+    """
+
+    def by_map(self, truth: Tensor, guess: Tensor) -> Tensor:
+        # The mean of a constant map may round to below its value, and would then put all of it into the mask.
+        mean, least = (f(truth, axis=PIXELS, keepdims=True) for f in (ops.mean, ops.min))
+        mask = ops.cast(truth > ops.maximum(mean, least), "float32")
+        soft = ops.sigmoid((guess - ops.mean(guess, axis=PIXELS, keepdims=True)) / self.temperature)
+        return 1 - 2 * ops.sum(mask * soft, axis=PIXELS) / ops.sum(mask + soft, axis=PIXELS)
+
+
+@keras.saving.register_keras_serializable(package="astroboard")
+class SoftDPEAKS(SoftLoss):
+    """DPEAKS with random peaks in P: the sum over three peaks of the expected |Δrow| + |Δcolumn|, in pixels.
+
+    They are drawn one after another from the 32 highest of the smoothed P with odds exp(κ / temperature), by
+    Plackett and Luce, and the place of each is from its pixel and the eight beside it: a gradient may swap
+    peaks or move them. The limit is `metrics.dpeaks`, if the four highest peaks of P are of unlike height. A
+    map without peaks, as a constant, has no gradient.
+    """
+
+    def by_map(self, truth: Tensor, guess: Tensor) -> Tensor:
+        *_, targets = _find_peaks(truth, n_peaks=3)
+        smooth, heights, places = _find_peaks(guess, n_peaks=32)
+        found, width = heights > -np.inf, guess.shape[2]
+        beside = np.add.outer([-width, 0, width], [-1, 0, 1]).reshape(-1).astype(np.int32)
+        pixels = places[:, :, None] + ops.where(found[:, :, None], beside, 0)  # (n, 32, 9)
+        around = ops.take_along_axis(smooth, ops.reshape(pixels, (-1, 32 * 9)), axis=1)
+        chance = ops.softmax(ops.reshape(around, (-1, 32, 9)) / self.temperature)
+        target, pixels = targets[:, :, None, None], pixels[:, None]
+        distance = ops.abs(pixels // width - target // width) + ops.abs(pixels % width - target % width)
+        expected = ops.sum(chance[:, None] * ops.cast(distance, "float32"), axis=-1)  # (n, 3, 32)
+        ranks = _chances_of_ranks(ops.where(found, heights / self.temperature, -1e20))
+        return ops.sum(ranks * expected, axis=(1, 2))
+
+
+@keras.saving.register_keras_serializable(package="astroboard")
+class CombinedLoss(MapLoss):
+    """The sum of `MultiFocal`, `WMAPE`, `SoftDICEE` and `SoftDPEAKS`, each times its coefficient.
+
+    These are of unlike size: on a poor map about 1e-4 (κ²), 10, 0.3, and 100 (pixels).
+    """
+
+    def __init__(
+        self, multifocal: float = 0.95, wmape: float = 0.05, dicee: float = 0, dpeaks: float = 0, **rest: Any
+    ) -> None:
+        super().__init__(**rest)
+        self.settings = _checked(multifocal=multifocal, wmape=wmape, dicee=dicee, dpeaks=dpeaks)
+        self.terms = [(a, LOSSES[name]()) for name, a in self.settings.items() if a]
+
+    def by_map(self, truth: Tensor, guess: Tensor) -> Tensor:
+        return sum(a * loss.by_map(truth, guess) for a, loss in self.terms)
+
+
+LOSSES: dict[str, Callable[..., Any]] = {
+    "mse": keras.losses.MeanSquaredError,
+    "focal": Focal,
+    "multifocal": MultiFocal,
+    "wmape": WMAPE,
+    "dicee": SoftDICEE,
+    "dpeaks": SoftDPEAKS,
+    "combined": CombinedLoss,
+}
+
+
+def _checked(**settings: float) -> dict[str, float]:
+    if not all(isfinite(value) and value >= 0 for value in settings.values()) or not any(settings.values()):
+        raise ValueError(f"settings must be finite, 0 or more, and not all 0. Received: {settings}")
+    return {name: float(value) for name, value in settings.items()}
+
+
+def _highest_around(maps: Tensor, window: int) -> Tensor:
+    """The maximum in ``window`` × ``window`` pixels around each, of maps (n, H, W)."""
+    for _ in range(2):  # one axis at a time, with the other for channels, is many times as fast
+        maps = ops.max_pool(ops.swapaxes(maps, 1, 2), window, 1, "same", data_format="channels_last")
+    return maps
+
+
+def _find_peaks(kappa: Tensor, n_peaks: int, sigma: float = 3.0) -> tuple[Tensor, Tensor, Tensor]:
+    """`metrics.find_peaks` but for rounding: the smoothed maps (n, H·W), and the heights and flat places of
+    their highest peaks, (n, n_peaks) each; −inf and 0 for those that a map lacks.
+    """
+    kappa = ops.cast(kappa, "float32")
+    height, width = kappa.shape[1:]
+    rows, columns = (gaussian_filter1d(np.eye(size, dtype=np.float32), sigma) for size in (height, width))
+    smooth = ops.matmul(rows.T, ops.matmul(kappa, columns))
+    inside = np.pad(np.ones((height - 2, width - 2), bool), 1)
+    rounding = 1e-6 * ops.max(ops.abs(kappa), axis=PIXELS, keepdims=True)  # it alone raises no peak
+    raised = smooth > ops.min(smooth, axis=PIXELS, keepdims=True) + rounding
+    is_peak = (smooth >= _highest_around(smooth, 3)) & raised & inside
+    flat, is_peak = (ops.reshape(each, (-1, height * width)) for each in (smooth, is_peak))
+    heights, places = ops.top_k(ops.where(is_peak, flat, -np.inf), n_peaks)
+    return flat, heights, ops.where(heights > -np.inf, places, 0)
+
+
+def _chances_of_ranks(logits: Tensor) -> Tensor:
+    """The probabilities (n, 3, K) of each of K to be drawn first, second and third, with odds exp(logits)."""
+    taken = np.where(np.eye(logits.shape[1]), -np.inf, 0).astype(np.float32)
+    first = ops.softmax(logits)
+    second = first[:, :, None] * ops.softmax(logits[:, None] + taken)  # (n, first, second)
+    third = second[..., None] * ops.softmax(logits[:, None, None] + (taken[:, None] + taken))
+    return ops.stack([first, ops.sum(second, axis=1), ops.sum(third, axis=(1, 2))], axis=1)

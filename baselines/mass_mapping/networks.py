@@ -1,0 +1,99 @@
+"""The networks that map ellipticities to convergence: the UNet of Barrienlens (2024) and its variants."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from baselines.mass_mapping.unet import SIZE
+from baselines.training import keras
+
+WIDEST = 8  # times the filters of the first stage
+REGULARISED = 3  # stages of the decoder with dropout
+MOMENTUM = (
+    0.9  # of the running means that prediction normalises with: right after tens of steps, not hundreds
+)
+LAST = "last_convolution"
+
+
+@keras.saving.register_keras_serializable("astroboard")
+class ReflectionPadding(keras.layers.Layer):
+    """Maps (n, H, W, c) continued by their mirror image over ``padding`` pixels, less than H, a side."""
+
+    def __init__(self, padding: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.padding = padding
+
+    def call(self, maps: Any) -> Any:
+        margin = (self.padding, self.padding)
+        return keras.ops.pad(maps, ((0, 0), margin, margin, (0, 0)), mode="reflect")
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "padding": self.padding}
+
+
+def unet(
+    filters: int = 64,
+    depth: int = 8,
+    padding: int = 64,
+    kernels: tuple[int, ...] = (3,),
+    dropout: float = 0.5,
+    channels: int = 3,
+    attention: bool = False,
+    residual: bool = False,
+    centre: float = 0.0,
+    half_range: float = 1.0,
+) -> keras.Model:
+    """The UNet of Barrienlens (2024): from (n, 128, 128, channels) to κ (n, 128, 128).
+
+    ``depth`` convolutions of stride 2 lead down and as many transposed ones up; with the defaults these are
+    30,621,825 weights and a bottleneck of 1×1. ``filters`` are those of the first stage, every further one
+    has twice as many, up to eightfold. The output is centre + half_range·tanh(…).
+
+    With several ``kernels`` a stage of the encoder has a convolution of each, side by side (UNet-2k). The
+    report leaves open how they share the filters and what the decoder does: here each has an equal share,
+    so that all else keeps its shape, and the decoder uses the first kernel. ``attention`` puts a gate on
+    each connection between twins. A ``residual`` network adds what it makes to the last input channel, and
+    starts with nothing to add; its ``centre`` should be 0, or TensorFlow sums the three in any order.
+
+    Raises ``ValueError`` if the padded size 128 + 2·padding cannot be halved ``depth`` times.
+    """
+    inputs = keras.Input((SIZE, SIZE, channels))
+    maps = ReflectionPadding(padding)(inputs)
+    twins = []
+    for stage in range(depth):
+        width = filters * min(2**stage, WIDEST)
+        paths = [_convolution(width // len(kernels), kernel, use_bias=stage == 0)(maps) for kernel in kernels]
+        maps = keras.layers.concatenate(paths) if len(paths) > 1 else paths[0]
+        maps = maps if stage == 0 else keras.layers.BatchNormalization(momentum=MOMENTUM)(maps)
+        maps = keras.layers.LeakyReLU()(maps)
+        twins.append(maps)
+    for stage, twin in enumerate(reversed(twins[:-1])):
+        maps = _convolution(twin.shape[-1], kernels[0], transposed=True, use_bias=False)(maps)
+        maps = keras.layers.BatchNormalization(momentum=MOMENTUM)(maps)
+        maps = keras.layers.Dropout(dropout)(maps) if stage < REGULARISED else maps
+        maps = keras.layers.ReLU()(maps)
+        maps = keras.layers.concatenate([maps, _gated(twin, maps) if attention else twin])
+    start = {"kernel_initializer": "zeros"} if residual else {}
+    maps = _convolution(1, kernels[0], transposed=True, activation="tanh", name=LAST, **start)(maps)
+    maps = keras.layers.Cropping2D(padding)(maps)
+    maps = keras.layers.Reshape((SIZE, SIZE))(maps)
+    maps = keras.layers.Rescaling(half_range, centre)(maps)
+    return keras.Model(inputs, keras.layers.add([maps, inputs[..., -1]]) if residual else maps)
+
+
+def _gated(twin: Any, decoded: Any) -> Any:
+    """The encoder's maps times a weight in 0..1 for each pixel, by what the decoder knows there.
+
+    The additive gate of Oktay et al. (2018, arXiv 1804.03999, eq. 1), at the twin's own resolution.
+    """
+    width = max(1, twin.shape[-1] // 2)
+    both = keras.layers.add([keras.layers.Conv2D(width, 1)(maps) for maps in (twin, decoded)])
+    weight = keras.layers.Conv2D(1, 1, activation="sigmoid")(keras.layers.ReLU()(both))
+    return keras.layers.multiply([twin, weight])
+
+
+def _convolution(width: int, kernel: int, transposed: bool = False, **options: Any) -> keras.layers.Layer:
+    """Half the size, or twice the size."""
+    kind = keras.layers.Conv2DTranspose if transposed else keras.layers.Conv2D
+    start = {"kernel_initializer": keras.initializers.RandomNormal(stddev=0.02)}
+    return kind(width, kernel, strides=2, padding="same", **(start | options))

@@ -1,0 +1,207 @@
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from functools import cache
+
+import h5py
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from baselines.mass_mapping.kaiser_squires import convergence_from_shear, shear_from_convergence
+from baselines.mass_mapping.symmetries import SYMMETRIES
+from baselines.mass_mapping.unet import (
+    Examples,
+    UNet,
+    UNet2k,
+    UNetAttention,
+    UNetFinetuned,
+    UNetKS93,
+    UNetResidual,
+)
+from baselines.protocol import Baseline, BaselineError, Cases, Training
+
+TINY = {
+    "filters": 2,
+    "depth": 2,
+    "padding": 0,
+    "epochs": 1,
+    "batch_size": 4,
+    "learning_rate": 1e-3,
+    "loss": "mse",
+}
+ALL = {
+    "unet": UNet(**TINY),
+    "unet-2k": UNet2k(**TINY, large_kernel=5),
+    "unet-ks93": UNetKS93(**TINY),
+    "unet-finetuned": UNetFinetuned(**TINY, finetuning_epochs=1),
+    "unet-attention": UNetAttention(**TINY),
+    "unet-residual": UNetResidual(**(TINY | {"learning_rate": 1e-12}), base="wiener"),
+}
+
+
+@pytest.fixture(scope="module")
+def cases(simulated):
+    return simulated(8, "sparse", seed=4)
+
+
+@pytest.fixture(scope="module")
+def fitted(cases, tmp_path_factory):
+    """``fitted(name)``: a baseline that learnt from an HDF5 file, its record, the folder of its training."""
+
+    @cache
+    def fit(name):
+        folder = tmp_path_factory.mktemp(name)
+        baseline = replace(ALL[name])
+        with h5py.File(folder / "train.h5", "w") as file:
+            file["epsilon"], file["kappa"] = cases.inputs, cases.truth
+            stored = Cases(file["epsilon"], file["kappa"], cases.group)
+            record = baseline.fit(stored, cases, Training(3, folder))
+        return baseline, record, folder
+
+    return fit
+
+
+@pytest.fixture
+def exact():
+    """A case a symmetry, whose κ is KS93 of its ellipticities."""
+    kappa = np.random.default_rng(0).normal(0, 0.05, (8, 128, 128)).astype(np.float32)
+    e1, e2 = shear_from_convergence(kappa)
+    epsilon = np.stack([e1, e2, 0 * e1], axis=-1)
+    return Cases(epsilon, convergence_from_shear(e1, e2), np.arange(8))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_predicts_maps_and_the_same_bytes_after_a_restore(name, cases, fitted, tmp_path):
+    baseline, record, folder = fitted(name)
+    assert isinstance(baseline, Baseline)
+    json.dumps(record, allow_nan=False)
+    assert {"wmape", "dicee", "dpeaks"} < set(record)
+    kappa = baseline.predict(cases.inputs)
+    assert kappa.shape == (8, 128, 128)
+    assert kappa.dtype == np.float32
+    assert np.isfinite(kappa).all()
+    assert not list(folder.rglob("*.npy"))
+    baseline.save(tmp_path)
+    restored = replace(ALL[name])
+    restored.restore(tmp_path)
+    assert restored.predict(cases.inputs).tobytes() == kappa.tobytes()
+    with pytest.raises(BaselineError, match="expected"):
+        (UNet if baseline.further else UNetResidual)(**TINY).restore(tmp_path)
+
+
+def test_same_seed_gives_the_same_bytes_from_arrays_as_from_a_file(cases, fitted, tmp_path):
+    baseline = UNetKS93(**TINY)
+    baseline.fit(cases, cases, Training(3, tmp_path))
+    assert baseline.predict(cases.inputs).tobytes() == fitted("unet-ks93")[0].predict(cases.inputs).tobytes()
+
+
+def test_finetuning_changes_the_last_layer_alone(fitted):
+    (plain, _, _), (tuned, record, folder) = fitted("unet"), fitted("unet-finetuned")
+    assert record["finetuning"]["epochs"] == 1
+    assert (folder / "finetuning" / "history.csv").is_file()
+    for before, after in zip(plain.model.layers, tuned.model.layers, strict=True):
+        weights = zip(before.get_weights(), after.get_weights(), strict=True)
+        same = all(np.array_equal(old, new) for old, new in weights)
+        assert same == (after.name != "last_convolution")
+
+
+def test_residual_starts_as_its_base(cases, fitted):
+    unet, record, _ = fitted("unet-residual")
+    assert record["centre"] == 0
+    np.testing.assert_allclose(unet.predict(cases.inputs), unet.fitted.predict(cases.inputs), atol=1e-4)
+
+
+def test_learns_what_can_be_seen(training):
+    """A κ that is half of a smooth e1, which is not the way of a sky: nothing may be turned."""
+    noise = np.random.default_rng(0).standard_normal((48, 128, 128, 3), np.float32)
+    epsilon = 2 * gaussian_filter(noise, (0, 4, 4, 0))
+    kappa = epsilon[..., 0] / 2
+    train, validation = (Cases(epsilon[part], kappa[part], None) for part in (np.s_[:32], np.s_[32:]))
+    settings = {"filters": 8, "epochs": 4, "learning_rate": 1e-2, "dropout": 0.0, "augmentation": "none"}
+    unet = UNet(**(TINY | settings))
+    unet.fit(train, validation, training)
+    assert np.corrcoef(unet.predict(validation.inputs).ravel(), validation.truth.ravel())[0, 1] > 0.8
+
+
+def test_examples_are_turned_as_a_sky_is_unless_naively(exact, tmp_path):
+    rows = np.stack([np.arange(8), np.arange(8), np.ones(8, int)], axis=1)
+    wrong = {}
+    for augmentation in ("spin-2", "naive"):
+        unet = UNetKS93(augmentation=augmentation)
+        inputs, kappa = Examples(exact, unet, tmp_path / "maps.npy").read(rows[::-1])
+        of_inputs = convergence_from_shear(inputs[..., 0], inputs[..., 1])
+        wrong[augmentation] = abs(of_inputs - kappa).max(axis=(1, 2)) > 1e-5
+        np.testing.assert_allclose(inputs[..., 3], kappa, atol=1e-3)  # half precision
+        assert not np.array_equal(kappa[1], exact.truth[1])
+    assert not wrong["spin-2"].any()
+    assert wrong["naive"].sum() == len(SYMMETRIES) - 2
+
+
+def test_half_of_the_training_cases_show_their_ks93_map_and_all_others_do(exact, tmp_path):
+    unet = UNetKS93()
+    many = Cases(*(np.concatenate([each] * 8) for each in (exact.inputs, exact.truth, exact.group)))
+    examples = Examples(many, unet, tmp_path / "maps.npy")
+    shown = examples.read(examples.shuffled(np.random.default_rng(0)))[0][..., 3].any(axis=(1, 2))
+    assert 0.3 < shown.mean() < 0.7
+    assert examples.read(examples.as_they_are(np.random.default_rng(0)))[0][..., 3].any(axis=(1, 2)).all()
+    np.testing.assert_array_equal(unet.further_maps(exact.inputs)[:, 0], exact.truth)
+
+
+def test_every_case_is_read_once_an_epoch(exact, tmp_path):
+    examples = Examples(exact, UNet(), tmp_path / "maps.npy")
+    first, second = (examples.shuffled(np.random.default_rng(seed)) for seed in (0, 1))
+    assert sorted(first[:, 0]) == sorted(second[:, 0]) == list(range(8))
+    assert not np.array_equal(first, second)
+    np.testing.assert_array_equal(examples.as_they_are(np.random.default_rng(0))[:, 0], np.arange(8))
+    inputs, kappa = examples.read(examples.as_they_are(np.random.default_rng(0)))
+    np.testing.assert_array_equal(inputs, exact.inputs)
+    np.testing.assert_array_equal(kappa, exact.truth)
+
+
+def test_range_holds_every_map_with_a_margin(exact, tmp_path):
+    exact.truth[3, 5, 7], exact.truth[4] = 2.0, exact.truth[4] + 0.4
+    mean = exact.truth.mean(dtype=np.float64)
+    centre, half_range = Examples(exact, UNet(), tmp_path / "maps.npy").value_range()
+    assert centre == pytest.approx(mean, abs=1e-6)
+    assert half_range == pytest.approx(1.1 * (2.0 - mean), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong"),
+    [
+        (UNet, {"epochs": 0}),
+        (UNet, {"learning_rate": float("nan")}),
+        (UNet, {"dropout": 1.0}),
+        (UNet, {"depth": 8, "padding": 0}),
+        (UNet, {"padding": -64}),
+        (UNet, {"padding": 128, "depth": 7}),
+        (UNet2k, {"filters": 3}),
+        (UNet2k, {"large_kernel": 0}),
+        (UNetFinetuned, {"finetuning_epochs": 0}),
+    ],
+)
+def test_impossible_settings_are_refused(kind, wrong):
+    with pytest.raises(BaselineError, match=next(iter(wrong))):
+        kind(**wrong)
+
+
+def test_faulty_cases_are_refused(exact, training, tmp_path):
+    unet = UNet(**TINY)
+    with pytest.raises(BaselineError, match="train it"):
+        unet.predict(exact.inputs)
+    none = Cases(exact.inputs[:0], exact.truth[:0], exact.group[:0])
+    for train, validation in ((none, exact), (exact, none)):
+        with pytest.raises(BaselineError, match="no cases"):
+            unet.fit(train, validation, training)
+    exact.truth[2, 3, 4] = np.nan
+    with pytest.raises(BaselineError, match="finite"):
+        unet.fit(exact, exact, training)
+    assert not list(tmp_path.iterdir())
+
+
+def test_listing_needs_no_keras():
+    code = "import sys, baselines.mass_mapping.unet as u; u.UNetResidual(); print('keras' in sys.modules)"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out == "False\n"
