@@ -19,7 +19,8 @@ class MeanMap:
     track, summary = "mass-mapping", "the mean training map, for every case"
 
     def fit(self, train, validation, training):
-        self.kappa = np.mean([truth.mean(0) for _, truth in train.chunks()], axis=0, dtype=np.float32)
+        total = sum(truth.sum(0, dtype=np.float32) for _, truth in train.chunks())
+        self.kappa = total / np.float32(len(train))
         return {}
 
     def predict(self, inputs):
