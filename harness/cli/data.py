@@ -1,0 +1,139 @@
+"""Commands that make, pack, describe and split data."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.cli.shared import (
+    ANYTHING,
+    FILE,
+    NEW,
+    TRACK,
+    json_option,
+    list_items,
+    main,
+    print_json,
+    seed_option,
+)
+
+NOISE = ("sparse", "dense")
+BOUNDARIES = ("periodic", "field")
+
+
+@main.command()
+@click.argument("track", type=TRACK)
+@click.argument("out", type=NEW)
+@click.option("--cases", required=True, type=click.IntRange(min=1), help="How many maps or alerts.")
+@click.option("--noise", default="sparse", show_default=True, type=click.Choice(NOISE), help="Of the maps.")
+@click.option(
+    "--boundary",
+    default="periodic",
+    show_default=True,
+    type=click.Choice(BOUNDARIES),
+    help="Shear of a map: periodic on the crop, or of a field twice as wide.",
+)
+@click.option(
+    "--workers",
+    default=os.cpu_count(),
+    show_default="all processors",
+    type=click.IntRange(min=1),
+    help="Processes.",
+)
+@seed_option
+def simulate(track: str, out: Path, cases: int, noise: str, boundary: str, workers: int, seed: int) -> None:
+    """Simulate a data set of TRACK into the file OUT.
+
+    The result depends on the seed, not on the number of workers.
+    """
+    from harness.data.simulate.dataset import simulate as run
+    from harness.progress import progress
+    from harness.tracks import get_track
+
+    with progress("simulating") as report:
+        run(
+            get_track(track),
+            out,
+            cases,
+            noise=noise,
+            boundary=boundary,
+            seed=seed,
+            workers=workers,
+            report=report,
+        )
+    click.echo(f"{out}: {cases} cases of {track}")
+
+
+@main.command()
+@click.argument("sources", nargs=-1, required=True, type=ANYTHING, metavar="SOURCE...")
+@click.argument("out", type=NEW)
+@click.option("--track", required=True, type=TRACK)
+@click.option(
+    "--skip-damaged", is_flag=True, help="Leave damaged cases out and list them, instead of stopping."
+)
+@click.option("--labels", type=FILE, help="stamps: CSV with candid,label for alert packets, which have none.")
+def pack(sources: tuple[Path, ...], out: Path, track: str, skip_damaged: bool, labels: Path | None) -> None:
+    """Pack the data that organisers hand out into the dataset file OUT.
+
+    mass-mapping: .tar, .tar.gz or folders with EPSILON/ and KAPPA/. stamps: the pickle of the challenge, or
+    ZTF alert packets: .avro, .tar, .tar.gz or folders of them.
+    """
+    from harness.data.pack import pack as run
+    from harness.data.packets import read_labels
+    from harness.progress import progress
+    from harness.tracks import get_track
+
+    with progress("packing") as report:
+        known = read_labels(labels) if labels else None
+        packed = run(get_track(track), sources, out, skip_damaged, known, report)
+    list_items("left out", [reason for _, reason in packed.left_out])
+    list_items("ignored, no case by its name", packed.ignored)
+    click.echo(f"{out}: {packed.cases} cases packed, {len(packed.left_out)} left out")
+
+
+@main.command()
+@click.argument("path", type=ANYTHING, metavar="FILE")
+@json_option
+def inspect(path: Path, as_json: bool) -> None:
+    """Say what FILE holds: a dataset, a submission, a run's folder, a score card, a board."""
+    from harness.inspection import inspect as run
+    from harness.inspection import lines
+
+    summary = run(path)
+    if as_json:
+        print_json(summary)
+    else:
+        click.echo("\n".join(lines(summary)))
+
+
+@main.command()
+@click.argument("data", type=FILE)
+@click.argument("folder", type=NEW, metavar="DIR")
+@seed_option
+@click.option("--validation-part", default=0.1, show_default=True, type=click.FloatRange(0, 1, True, True),
+              help="mass-mapping: part of the clusters.")  # fmt: skip
+@click.option("--test-part", default=0.1, show_default=True, type=click.FloatRange(0, 1, True, True),
+              help="mass-mapping: part of the clusters.")  # fmt: skip
+@click.option("--validation-cases", default=100, show_default=True, type=click.IntRange(min=1),
+              help="stamps: alerts of each class.")  # fmt: skip
+@click.option("--test-cases", default=200, show_default=True, type=click.IntRange(min=1),
+              help="stamps: alerts of each class.")  # fmt: skip
+@json_option
+def split(data: Path, folder: Path, seed: int, as_json: bool, **shares: Any) -> None:
+    """Split DATA by cluster or object into train, validation, test-inputs and test-truth.h5 in DIR."""
+    from harness.data.split import Shares
+    from harness.data.split import split as run
+    from harness.progress import progress
+
+    with progress("splitting") as report:
+        summary = run(data, folder, seed, Shares(**shares), report)
+    if as_json:
+        print_json(summary)
+        return
+    for note in summary["notes"]:
+        click.echo(f"note: {note}", err=True)
+    for name in ("train", "validation", "test"):
+        click.echo(f"{name}: {summary[name]['cases']} cases in {summary[name]['groups']} groups")

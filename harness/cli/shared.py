@@ -1,0 +1,102 @@
+"""What the commands share: the group that they are in, its errors, and kinds of options."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+ANYTHING = click.Path(exists=True, path_type=Path)
+NEW = click.Path(path_type=Path)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else, on stdout.")
+seed_option = click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
+preset_option = click.option(
+    "--preset", default="laptop", show_default=True, help="smoke, laptop, paper, or a TOML file of your own."
+)
+
+
+class Commands(click.Group):
+    """Turns faults of the data, of a submission or of a run into one message and exit status 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno == errno.EPIPE:
+                raise  # the reader of a pipe has gone: click ends quietly
+            if _users_fault(error):
+                raise click.ClickException(str(error) or type(error).__name__) from error
+            raise
+
+
+def _users_fault(error: Exception) -> bool:
+    from baselines.protocol import BaselineError
+    from harness.files import HarnessError
+    from submissions import SubmissionError
+
+    return isinstance(error, (HarnessError, SubmissionError, BaselineError, OSError, MemoryError))
+
+
+def _track_names() -> list[str]:
+    from harness.tracks import track_names
+
+    return track_names()
+
+
+def _baseline_names() -> list[str]:
+    from importlib.metadata import entry_points
+
+    return sorted(entry_points(group="astroboard.baselines").names)
+
+
+class Named(click.ParamType):
+    """One of the names that a function lists: of tracks, or of baselines."""
+
+    def __init__(self, name: str, names: Callable[[], list[str]]) -> None:
+        self.name, self.names = name, names
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        names = self.names()
+        if value not in names:
+            self.fail(f"{value!r} is none of: {', '.join(names)}", param, ctx)
+        return str(value)
+
+
+TRACK = Named("track", _track_names)
+BASELINE = Named("baseline", _baseline_names)
+
+
+def print_json(value: Any) -> None:
+    from harness.files import json_text
+
+    click.echo(json_text(value), nl=False)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="astroboard")
+def main() -> None:
+    """Take part in, run and study two astronomy image competitions.
+
+    Tracks: mass-mapping (dark matter from weak lensing) and stamps (early classification of alerts).
+
+    \b
+    See everything at work, on simulated data:   astroboard demo
+    Score a submission:                          astroboard score SUBMISSION.zip --truth test-truth.h5
+    Make one:                                    astroboard train, then astroboard submit
+    """
+
+
+def list_items(title: str, items: list[str], most: int = 20) -> None:
+    if items:
+        click.echo(f"{title} ({len(items)}):", err=True)
+        for item in items[:most]:
+            click.echo(f"  {item}", err=True)
+        if len(items) > most:
+            click.echo(f"  and {len(items) - most} more", err=True)
