@@ -48,7 +48,7 @@ def read_json(path: Path, schema: str) -> dict[str, Any]:
     """The JSON object in a file of this project, after a check of its ``schema``."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise HarnessError(f"{path} holds no JSON: {error}") from error
     found = value.get("schema") if isinstance(value, dict) else None
     if found != schema:

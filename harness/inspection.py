@@ -10,9 +10,9 @@ import numpy as np
 
 from harness.data.store import Dataset, open_dataset
 from harness.files import HarnessError, read_json
-from submissions import manifest
+from submissions import limits, manifest
 from submissions.archive import Archive
-from submissions.checks import Report
+from submissions.checks import Report, printable
 
 SAMPLE = 256
 HDF5_MAGIC, ZIP_MAGIC = b"\x89HDF\r\n\x1a\n", b"PK"
@@ -68,8 +68,10 @@ def _dataset(dataset: Dataset) -> dict[str, Any]:
     }
     track = dataset.track
     if track.truth.name in dataset.columns and track.classes:
-        counts = np.bincount(dataset.truth[:], minlength=len(track.classes))
-        summary["classes"] = dict(zip(track.classes, counts.tolist(), strict=True))
+        labels = dataset.truth[:]
+        summary["classes"] = {
+            name: int(np.count_nonzero(labels == number)) for number, name in enumerate(track.classes)
+        }
     for column in (track.inputs, track.truth):
         if column.shape and column.name in dataset.columns:
             summary[column.name] = _values(dataset, column.name)
@@ -81,7 +83,7 @@ def _submission(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         archive = Archive(file, report)
         known = manifest.NAME in archive.entries
-        found = manifest.parse(archive.read(manifest.NAME, manifest.MAX_BYTES)) if known else None
+        found = manifest.parse(archive.read(manifest.NAME, limits.MAX_MANIFEST_BYTES)) if known else None
     names = [name for name in archive.entries if name != manifest.NAME]
     return {
         "kind": "submission",
@@ -115,5 +117,5 @@ def lines(summary: dict[str, Any], indent: str = "") -> list[str]:
         elif isinstance(value, list) and value and isinstance(value[0], dict):
             text.append(f"{indent}{key}: {len(value)} entries")
         else:
-            text.append(f"{indent}{key}: {value}")
+            text.append(printable(f"{indent}{key}: {value}"))
     return text

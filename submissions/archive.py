@@ -1,4 +1,4 @@
-"""Reading a zip from outside: in memory, never by extraction, within limits that are known beforehand.
+"""Reading files from outside: a zip in memory, never by extraction, or a folder; within known limits.
 
 ``zipfile`` lists the entries. They are inflated here, since ``zipfile`` does not compare what comes out with
 what was declared, and takes longer for small files.
@@ -8,23 +8,51 @@ import hashlib
 import os
 import stat
 import struct
+import unicodedata
 import zipfile
 import zlib
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping
 from io import BufferedReader
-from typing import IO, cast
+from pathlib import Path
+from typing import IO, Any, cast
 
+from submissions import limits
 from submissions.checks import Code, Report, SubmissionError
-
-MAX_ENTRIES = 200_000
-MAX_DIRECTORY_BYTES = 24 << 20
-MAX_TOTAL_BYTES = 16 << 30
-MAX_NAME = 255
 
 _DIRECTORY_SIGNATURE, _LOCAL_SIGNATURE = b"PK\x01\x02", b"PK\x03\x04"
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
 _ZIP_ERRORS = (zipfile.BadZipFile, NotImplementedError, OSError, ValueError, OverflowError, struct.error)
+
+
+class Files(ABC):
+    """The files of a submission: ``entries`` can be read, ``refused`` cannot, and the report was told why.
+
+    ``checksums``, when not empty, are the SHA-256 that the files must have.
+    """
+
+    def __init__(self) -> None:
+        self.entries: dict[str, Any] = {}
+        self.refused: set[str] = set()
+        self.checksums: Mapping[str, str] = {}
+
+    def read(self, name: str, limit: int) -> bytes:
+        """The content of an entry.
+
+        Raises SubmissionError when it has more than ``limit`` bytes, is damaged, or has another checksum.
+        """
+        data = self._content(name, limit)
+        if self.checksums and hashlib.sha256(data).hexdigest() != self.checksums.get(name):
+            raise SubmissionError("the SHA-256 is not the one in manifest.json", Code.WRONG_CHECKSUM)
+        return data
+
+    @abstractmethod
+    def _content(self, name: str, limit: int) -> bytes: ...
+
+    @abstractmethod
+    def sha256(self) -> str:
+        """The SHA-256 of the zip itself, or of the names and contents of the folder's files."""
 
 
 class _DirectoryGuard:
@@ -35,47 +63,38 @@ class _DirectoryGuard:
         self.seek, self.tell = file.seek, file.tell
 
     def read(self, size: int = -1) -> bytes:
-        _limit("the directory of the zip, in bytes", size, MAX_DIRECTORY_BYTES)
+        _limit("the directory of the zip, in bytes", size, limits.MAX_DIRECTORY_BYTES)
         data = self._file.read(size)
-        _limit("the number of files", data.count(_DIRECTORY_SIGNATURE), MAX_ENTRIES)
+        _limit("the number of files", data.count(_DIRECTORY_SIGNATURE), limits.MAX_ENTRIES)
         return data
 
 
-class Archive:
-    """The files of a zip: ``entries`` can be read, ``refused`` cannot, and the report was told why.
-
-    ``checksums``, when not empty, are the SHA-256 that the files must have.
-    Raises SubmissionError when the zip cannot be listed, or is beyond the limits of this module.
-    """
+class Archive(Files):
+    """The files of a zip. Raises SubmissionError when it cannot be listed, or is beyond the limits."""
 
     def __init__(self, file: BufferedReader, report: Report) -> None:
+        super().__init__()
         self._file = file
-        self.entries: dict[str, zipfile.ZipInfo] = {}
-        self.refused: set[str] = set()
-        self.checksums: Mapping[str, str] = {}
         try:
             infos = zipfile.ZipFile(cast("IO[bytes]", _DirectoryGuard(file))).infolist()
         except _ZIP_ERRORS as error:
             raise SubmissionError(f"expected a zip file: {error}", Code.NOT_A_ZIP) from error
-        _limit("all files, in bytes", sum(info.file_size for info in infos), MAX_TOTAL_BYTES)
-        times = Counter(info.filename for info in infos if not info.filename.endswith("/"))
-        end = file.seek(0, os.SEEK_END)
+        _limit("all files, in bytes", sum(info.file_size for info in infos), limits.MAX_TOTAL_BYTES)
+        infos = [info for info in infos if not info.filename.endswith("/") or _refused_name(info)]
+        times = Counter(_same(info.filename) for info in infos)
+        overlapping = _overlapping(infos, file.seek(0, os.SEEK_END))
         for info in infos:
             name = info.filename
             if name in self.refused:
                 continue
-            if refusal := _refusal(info, times[name], end):
+            if refusal := _refusal(info, times[_same(name)], info.header_offset in overlapping):
                 report.add(refusal[0], name, refusal[1])
                 self.refused.add(name)
-            elif not info.filename.endswith("/"):
+            else:
                 self.entries[name] = info
 
-    def read(self, name: str, limit: int) -> bytes:
-        """The content of an entry.
-
-        Raises SubmissionError when it has more than ``limit`` bytes, is damaged, or has another checksum.
-        """
-        info = self.entries[name]
+    def _content(self, name: str, limit: int) -> bytes:
+        info: zipfile.ZipInfo = self.entries[name]
         _limit("the file, in bytes", max(info.file_size, info.compress_size), limit)
         data = self._packed(info)
         if info.compress_type == zipfile.ZIP_DEFLATED:
@@ -89,12 +108,9 @@ class Archive:
                 raise _damaged("it does not end where the zip says")
         if len(data) != info.file_size or zlib.crc32(data) != info.CRC:
             raise _damaged("its length or its CRC-32 is not what the zip says")
-        if self.checksums and hashlib.sha256(data).hexdigest() != self.checksums.get(name):
-            raise SubmissionError("the SHA-256 is not the one in manifest.json", Code.WRONG_CHECKSUM)
         return data
 
     def sha256(self) -> str:
-        """The SHA-256 of the zip itself."""
         self._file.seek(0)
         return hashlib.file_digest(self._file, "sha256").hexdigest()
 
@@ -110,27 +126,88 @@ class Archive:
         return self._file.read(info.compress_size)
 
 
-def _refusal(info: zipfile.ZipInfo, times: int, end: int) -> tuple[Code, str] | None:
-    """Why an entry must not be read that comes ``times`` times in a zip of ``end`` bytes, or None."""
-    name, first = info.filename, info.filename.partition("/")[0]
-    if len(name) > MAX_NAME or not (info.orig_filename + name).isprintable() or "\\" in name:
-        return (
-            Code.UNSAFE_NAME,
-            f"longer than {MAX_NAME} characters, or control characters or backslashes in it",
-        )
-    if not first or first[1:2] == ":" or ".." in name.split("/"):
-        return Code.UNSAFE_NAME, "the name is absolute or leaves the folder"
-    if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
-        return Code.UNSAFE_NAME, "a link or a device, not a file"
+class Folder(Files):
+    """The files of a folder, such as a platform's worker makes of a zip; links are never followed.
+
+    Raises SubmissionError when there are more files than a zip may have.
+    """
+
+    def __init__(self, folder: Path, report: Report) -> None:
+        super().__init__()
+        for parent, folders, files in os.walk(folder):
+            folders.sort()
+            for path in (Path(parent, name) for name in sorted([*folders, *files])):
+                mode, name = path.lstat().st_mode, path.relative_to(folder).as_posix()
+                if stat.S_ISREG(mode):
+                    self.entries[name] = path
+                elif not stat.S_ISDIR(mode):
+                    report.add(Code.UNSAFE_NAME, name, _NO_FILE)
+                    self.refused.add(name)
+            _limit("the number of files", len(self.entries), limits.MAX_ENTRIES)
+
+    def _content(self, name: str, limit: int) -> bytes:
+        with self.entries[name].open("rb") as file:
+            data: bytes = file.read(limit + 1)
+        _limit("the file, in bytes", len(data), limit)
+        return data
+
+    def sha256(self) -> str:
+        digest = hashlib.sha256()
+        for name, path in self.entries.items():
+            with path.open("rb") as file:
+                content = hashlib.file_digest(file, "sha256").hexdigest()
+            digest.update(f"{content}  ".encode() + os.fsencode(name) + b"\n")
+        return digest.hexdigest()
+
+
+_NO_FILE = "a link or a device, not a file"
+
+
+def _refusal(info: zipfile.ZipInfo, times: int, overlaps: bool) -> tuple[Code, str] | None:
+    """Why an entry must not be read whose name comes ``times`` times, or None."""
+    if why := _refused_name(info):
+        return Code.UNSAFE_NAME, why
     if times > 1:
-        return Code.DUPLICATE_CASE, f"the zip holds {times:,} files of this name"
+        return Code.DUPLICATE_CASE, f"the zip holds {times:,} files of this name, in whatever case"
     if info.flag_bits & 1:
         return Code.ENCRYPTED, "the file is encrypted"
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         return Code.UNREADABLE, f"compression method {info.compress_type}, expected 0 (stored) or 8 (deflate)"
-    if not 0 <= info.header_offset < end:
-        return Code.UNREADABLE, "the file lies outside the zip"
+    if overlaps:
+        return Code.UNREADABLE, "the file lies outside the zip, or overlaps another one"
     return None
+
+
+def _refused_name(info: zipfile.ZipInfo) -> str:
+    """What is wrong with the name or the kind of an entry, or ""."""
+    name, first = info.filename, info.filename.partition("/")[0]
+    if len(name) > limits.MAX_NAME or not (info.orig_filename + name).isprintable() or "\\" in name:
+        return f"longer than {limits.MAX_NAME} characters, or control characters or backslashes in it"
+    if not first or first[1:2] == ":" or ".." in name.split("/"):
+        return "the name is absolute or leaves the folder"
+    return "" if stat.S_IFMT(info.external_attr >> 16) in (0, stat.S_IFREG, stat.S_IFDIR) else _NO_FILE
+
+
+def _overlapping(infos: list[zipfile.ZipInfo], end: int) -> set[int]:
+    """Offsets of the entries whose bytes belong to another one too, or lie outside ``end`` bytes.
+
+    A few kilobytes that thousands of entries share are a bomb of which each one looks harmless.
+    """
+    wrong, reached, last = set(), 0, -1
+    for info in sorted(infos, key=lambda info: info.header_offset):
+        start, stop = info.header_offset, info.header_offset + _LOCAL_HEADER.size + info.compress_size
+        if start < reached:
+            wrong |= {last, start}
+        if not 0 <= start < stop <= end:
+            wrong.add(start)
+        if stop > reached:
+            reached, last = stop, start
+    return wrong
+
+
+def _same(name: str) -> str:
+    """What names of one file have in common, on a system that does not tell them apart."""
+    return name if name.isascii() and name.islower() else unicodedata.normalize("NFKC", name).casefold()
 
 
 def _damaged(why: str) -> SubmissionError:

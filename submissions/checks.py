@@ -5,9 +5,16 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from submissions.limits import MAX_TEXT
+
 LISTED = 20
-MAX_TEXT = 100
 UNKNOWN = "unknown"
+# One line without controls, other spaces than " ", marks that change how text runs, or half characters.
+TEXT = (
+    r"^(?! )[^\u0000-\u001f\u007f-\u00a0\u00ad\u061c\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000"
+    r"\ud800-\udfff\ufeff\ufff9-\ufffb\ufffe\uffff"
+    "\U000e0000-\U000e007f]+(?<! )$(?!\n)"
+)
 
 
 class Code(StrEnum):
@@ -93,7 +100,7 @@ class Report:
     def lines(self) -> list[str]:
         """The report for a person: a verdict, then each kind with its first findings."""
         verdict = "accepted" if self.accepted else "refused"
-        who = f"{self.track}, team {self.team}, method {self.method}"
+        who = printable(f"{self.track}, team {self.team}, method {self.method}")
         lines = [f"{verdict}: {who}, {self.found:,} of {self.expected:,} cases"]
         for code in sorted(self.counts, key=list(Code).index):
             listed = [finding for finding in self.faults + self.warnings if finding.code == code]
@@ -112,7 +119,7 @@ def printable(value: object, limit: int = 300) -> str:
 
 def check_text(text: object, what: str) -> None:
     """Raise SubmissionError unless this is one line of 1 to ``MAX_TEXT`` printable characters."""
-    if not (isinstance(text, str) and 0 < len(text.strip()) == len(text) <= MAX_TEXT and text.isprintable()):
+    if not (isinstance(text, str) and len(text) <= MAX_TEXT and re.search(TEXT, text)):
         got = repr(printable(text)) if isinstance(text, str) else type(text).__name__
         message = f"{what}: expected 1 to {MAX_TEXT} printable characters, no space at either end, got {got}"
         raise SubmissionError(message, Code.BAD_MANIFEST)

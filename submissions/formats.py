@@ -1,36 +1,32 @@
 """What a track must say about its submissions. A module that has these names is a format."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from submissions import mass_mapping, stamps
-from submissions.archive import Archive
+from submissions.archive import Files
 from submissions.checks import Report
-
-Array = np.ndarray[Any, Any]
 
 
 class Format(Protocol):
     """The track's name, its files for a person and for a program, and the shape of a prediction."""
 
-    @property
-    def TRACK(self) -> str: ...
-    @property
-    def FILES(self) -> str: ...
-    @property
-    def SUFFIX(self) -> str: ...
+    TRACK: str
+    FILES: str
+    SUFFIX: str
+
     @property
     def SHAPE(self) -> tuple[int, ...]: ...
 
     def read(
-        self, archive: Archive, names: Sequence[str], case_ids: Sequence[str], size: int, report: Report
-    ) -> Iterator[tuple[int, Array]]:
+        self, archive: Files, names: Sequence[str], case_ids: Sequence[str], size: int, report: Report
+    ) -> Iterator[tuple[int, np.ndarray]]:
         """Start and predictions in the order of ``case_ids``; NaN where the report tells of a fault."""
 
     def write(
-        self, batches: Iterable[tuple[Sequence[str], Array]], folder: str
+        self, batches: Iterable[tuple[Sequence[str], np.ndarray]], folder: str
     ) -> Iterator[tuple[str, bytes]]:
         """Name and content of every file, for batches of case ids and finite predictions."""
 

@@ -6,14 +6,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from submissions import limits
 from submissions.checks import Code, SubmissionError, check_text, printable
 
 NAME = "manifest.json"
 SCHEMA = "astroboard-submission/1"
-MAX_BYTES = 20 << 20
-MAX_WIDE_BYTES = 1 << 20
-MAX_VALUES = 210_000
-MAX_CONTAINERS = 64
 REQUIRED = ("track", "team", "method")
 
 
@@ -62,20 +59,29 @@ def parse(data: bytes) -> Manifest:
     Raises SubmissionError when it is no manifest.
     """
     # Counted before it is parsed, since a few bytes of JSON can become many objects, or a deep recursion.
-    if data.count(b",") > MAX_VALUES or data.count(b"[") + data.count(b"{") > MAX_CONTAINERS:
-        raise SubmissionError("more values than a manifest can have", Code.BAD_MANIFEST)
-    if len(data) > MAX_WIDE_BYTES and not data.isascii():  # one wide character makes all the others wide
-        raise SubmissionError(
-            f"over {MAX_WIDE_BYTES:,} bytes, and not ASCII with \\u escapes", Code.BAD_MANIFEST
-        )
+    for count, limit, what in (
+        (data.count(b","), limits.MAX_MANIFEST_VALUES, "values"),
+        (data.count(b"[") + data.count(b"{"), limits.MAX_MANIFEST_CONTAINERS, "objects and lists"),
+        # One wide character makes all the others wide.
+        (0 if data.isascii() else len(data), limits.MAX_MANIFEST_WIDE_BYTES, "bytes without \\u escapes"),
+    ):
+        if count > limit:
+            raise SubmissionError(f"{count:,} {what}, more than the {limit:,} allowed", Code.BAD_MANIFEST)
     try:
-        values = json.loads(data)
+        values = json.loads(data, parse_constant=_no_constant)
     except ValueError as error:
         raise SubmissionError(f"not JSON: {error}", Code.BAD_MANIFEST) from error
     if not isinstance(values, dict) or values.get("schema") != SCHEMA:
         raise SubmissionError(f'expected an object with "schema": "{SCHEMA}"', Code.BAD_MANIFEST)
     known: dict[str, Any] = dict.fromkeys(REQUIRED)
-    return Manifest(**known | {f.name: values[f.name] for f in fields(Manifest) if f.name in values})
+    known |= {f.name: values[f.name] for f in fields(Manifest) if f.name in values}
+    if isinstance(seed := known.get("seed"), float) and seed.is_integer():
+        known["seed"] = int(seed)  # to JSON, 7.0 is as much an integer as 7
+    return Manifest(**known)
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def _expect(right: bool, name: str, what: str) -> None:

@@ -2,22 +2,19 @@
 
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
-from submissions.archive import Archive
+from submissions import limits
+from submissions.archive import Files
 from submissions.checks import Code, Report, SubmissionError
-from submissions.npy import MAX_HEADER, read_npy
+from submissions.npy import read_npy
 
 TRACK = "mass-mapping"
 FILES = "<team>/<case_id>.npy"
 SUFFIX = ".npy"
 SHAPE = (128, 128)
 PIXELS = SHAPE[0] * SHAPE[1]
-MAX_BYTES = 8 * PIXELS + 2 * MAX_HEADER
-
-Array = np.ndarray[Any, Any]
 
 
 def _standard_header() -> bytes:
@@ -30,8 +27,8 @@ HEADER = _standard_header()
 
 
 def read(
-    archive: Archive, names: Sequence[str], case_ids: Sequence[str], size: int, report: Report
-) -> Iterator[tuple[int, Array]]:
+    archive: Files, names: Sequence[str], case_ids: Sequence[str], size: int, report: Report
+) -> Iterator[tuple[int, np.ndarray]]:
     """Start and maps (n, 128, 128) float16, ``size`` at a time; a case that is absent or wrong is all NaN."""
     files = _files(names, case_ids, report)
     for start in range(0, len(case_ids), size):
@@ -41,7 +38,7 @@ def read(
         for row, name in enumerate(chunk):
             try:
                 if name in archive.entries:
-                    values = parse(archive.read(name, MAX_BYTES))
+                    values = parse(archive.read(name, limits.MAX_MAP_BYTES))
                     maps[row], wrong[row] = values, False
                     if values.dtype != np.float16:
                         report.add(Code.CONVERTED_DTYPE, name, f"expected float16, converted {values.dtype}")
@@ -54,7 +51,7 @@ def read(
         yield start, maps
 
 
-def parse(data: bytes) -> Array:
+def parse(data: bytes) -> np.ndarray:
     """The map (128, 128) in an ``.npy`` file: float16, or other numbers that float16 holds exactly.
 
     Any byte order, C or Fortran order, NaN too. Raises SubmissionError for all else.
@@ -69,7 +66,7 @@ def parse(data: bytes) -> Array:
     return values.astype(values.dtype.newbyteorder("="))
 
 
-def write(batches: Iterable[tuple[Sequence[str], Array]], folder: str) -> Iterator[tuple[str, bytes]]:
+def write(batches: Iterable[tuple[Sequence[str], np.ndarray]], folder: str) -> Iterator[tuple[str, bytes]]:
     """Name and content of each file, for batches of case ids and finite maps (n, 128, 128).
 
     Raises SubmissionError, naming the case, for values beyond ±65,504, where float16 ends.
@@ -103,7 +100,7 @@ def _files(names: Sequence[str], case_ids: Sequence[str], report: Report) -> dic
     return files | dict.fromkeys(twice, "")
 
 
-def _finite(maps: Array) -> Array:
+def _finite(maps: np.ndarray) -> np.ndarray:
     """Which maps of float16 are finite: an exponent of all ones is not. Five times as fast as np.isfinite."""
-    exponents: Array = maps.view(np.uint16) & 0x7C00
+    exponents: np.ndarray = maps.view(np.uint16) & 0x7C00
     return np.asarray(exponents.max(axis=(1, 2)) < 0x7C00)

@@ -7,14 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy
 
+from submissions import limits
 from submissions.checks import Code, SubmissionError, printable
 
-MAX_HEADER = 1024
 
-Array = np.ndarray[Any, Any]
-
-
-def read_npy(data: bytes, shape: tuple[int, ...]) -> Array:
+def read_npy(data: bytes, shape: tuple[int, ...]) -> np.ndarray:
     """The array of numbers of this shape in an ``.npy`` file, read-only, of whatever type and byte order.
 
     C or Fortran order, NaN too. Raises SubmissionError for all else: another shape, objects, structures, a
@@ -33,12 +30,15 @@ def read_npy(data: bytes, shape: tuple[int, ...]) -> Array:
 
 
 def _header(data: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
-    """Shape, Fortran order, dtype, and where the body begins."""
+    """Shape, Fortran order, dtype, and where the body begins. Format 3 is for fields with odd names alone."""
     stream = io.BytesIO(data)
     read_header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
     try:
         with warnings.catch_warnings(action="ignore"):
-            shape, fortran, dtype = read_header[npy.read_magic(stream)](stream, MAX_HEADER)
+            version = npy.read_magic(stream)
+            if version not in read_header:
+                raise ValueError(f"format {version[0]}.{version[1]}, expected 1.0 or 2.0")
+            shape, fortran, dtype = read_header[version](stream, limits.MAX_NPY_HEADER)
     except Exception as error:  # what tokenize, ast and NumPy's dtypes raise has no other name in common
         message = f"expected what np.save writes: {type(error).__name__}, {printable(error)}"
         raise SubmissionError(message, Code.NOT_AN_ARRAY) from error

@@ -1,18 +1,16 @@
 """The one door for submissions: what ``validate`` accepts can be scored, since scorers come through here."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cached_property
-from io import BufferedReader
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from submissions import manifest
-from submissions.archive import Archive
-from submissions.checks import MAX_TEXT, UNKNOWN, Code, Report, SubmissionError
+from submissions import limits, manifest
+from submissions.archive import Archive, Files, Folder
+from submissions.checks import UNKNOWN, Code, Report, SubmissionError
 from submissions.formats import FORMATS, Format, format_of
 
 
@@ -23,13 +21,13 @@ class Submission:
     """
 
     def __init__(
-        self, file: BufferedReader, stem: str, track: Format, case_ids: Sequence[str], report: Report
+        self, files: Files, stem: str, track: Format, case_ids: Sequence[str], report: Report
     ) -> None:
         self.report = report
         self.manifest: manifest.Manifest | None = None
         self._case_ids = case_ids
         self._format = track
-        self._archive = Archive(file, report)
+        self._archive = files
         self._names = self._predictions()
         folders = list(dict.fromkeys(name.rpartition("/")[0] for name in self._names))
         for folder in folders:
@@ -42,10 +40,10 @@ class Submission:
 
     @cached_property
     def sha256(self) -> str:
-        """The SHA-256 of the zip; to be asked for while it is open."""
+        """The SHA-256 of the zip or folder; to be asked for while it is open."""
         return self._archive.sha256()
 
-    def chunks(self, size: int = 256) -> Iterator[tuple[int, np.ndarray[Any, Any]]]:
+    def chunks(self, size: int = 256) -> Iterator[tuple[int, np.ndarray]]:
         """Start and predictions of ``size`` cases at a time, in the order of the case ids; to be read once.
 
         mass-mapping: maps (n, 128, 128) float16. stamps: probabilities (n, 5) float64 in the order of
@@ -71,7 +69,7 @@ class Submission:
     def _read_manifest(self) -> None:
         report = self.report
         try:
-            found = manifest.parse(self._archive.read(manifest.NAME, manifest.MAX_BYTES))
+            found = manifest.parse(self._archive.read(manifest.NAME, limits.MAX_MANIFEST_BYTES))
         except SubmissionError as error:
             report.add(error.code, manifest.NAME, str(error))
             return
@@ -87,19 +85,20 @@ def open_submission(
 ) -> Iterator[Submission]:
     """Open a submission for the cases of a data set, and compare the data set's fingerprint if it is given.
 
-    Raises SubmissionError when nothing can be listed: no such file, no zip, a zip beyond all limits. The
-    report tells of all other faults.
+    ``path`` is a zip, or the folder that somebody made of one. Raises SubmissionError when nothing can be
+    listed: no such file, no zip, a zip beyond all limits. The report tells of all other faults.
     """
-    path = Path(path)
-    if not path.is_file():
+    path, track = Path(path), format_of(track)
+    if not path.is_file() and not path.is_dir():
         raise SubmissionError(f"{path}: expected a zip file, found none", Code.NOT_A_ZIP)
-    with path.open("rb") as file:
-        track = format_of(track)
-        submission = Submission(file, path.stem, track, case_ids, Report(track.TRACK, len(case_ids)))
+    report = Report(track.TRACK, len(case_ids))
+    with nullcontext() if path.is_dir() else path.open("rb") as file:
+        files: Files = Archive(file, report) if file else Folder(path, report)
+        submission = Submission(files, path.stem, track, case_ids, report)
         made_for = submission.manifest and submission.manifest.dataset_fingerprint
         if fingerprint and made_for and made_for != fingerprint:
             message = f"made for the data set {made_for}, this one is {fingerprint}"
-            submission.report.add(Code.WRONG_FINGERPRINT, manifest.NAME, message)
+            report.add(Code.WRONG_FINGERPRINT, manifest.NAME, message)
         yield submission
 
 
@@ -119,4 +118,4 @@ def validate(
 
 
 def _clean(name: str) -> str:
-    return "".join(filter(str.isprintable, name))[:MAX_TEXT].strip()
+    return "".join(filter(str.isprintable, name))[: limits.MAX_TEXT].strip()

@@ -3,32 +3,28 @@
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
-from submissions.archive import MAX_ENTRIES, Archive
+from submissions import limits
+from submissions.archive import Files
 from submissions.checks import Code, Report, SubmissionError, printable
 
 TRACK = "stamps"
 FILES = "predictions.csv"
 SUFFIX = "/predictions.csv"
 CLASSES = ("AGN", "SN", "VS", "asteroid", "bogus")
+CLASS_NUMBERS = {name: number for number, one in enumerate(CLASSES) for name in (one, str(number))}
 COLUMNS = ("case_id", *CLASSES)
 SHAPE = (len(CLASSES),)
 SUM_TOLERANCE = 1e-3
-MAX_BYTES = 64 << 20
-MAX_ROWS = MAX_ENTRIES
-MAX_LINE = 4096
 
 _EXPECTED = f"expected five numbers from 0 to 1 with a sum of 1 ± {SUM_TOLERANCE}"
 
-Array = np.ndarray[Any, Any]
-
 
 def read(
-    archive: Archive, names: Sequence[str], case_ids: Sequence[str], size: int, report: Report
-) -> Iterator[tuple[int, Array]]:
+    archive: Files, names: Sequence[str], case_ids: Sequence[str], size: int, report: Report
+) -> Iterator[tuple[int, np.ndarray]]:
     """Start and probabilities (n, 5) float64, ``size`` at a time; a case absent or wrong is all NaN."""
     values = np.full((len(case_ids), *SHAPE), np.nan)
     if not names:
@@ -37,14 +33,14 @@ def read(
         report.add(Code.DUPLICATE_CASE, FILES, f"{len(names)} files: {names[0]}, {names[1]}")
     elif names[0] in archive.entries:
         try:
-            values = parse(archive.read(names[0], MAX_BYTES), case_ids, report)
+            values = parse(archive.read(names[0], limits.MAX_TABLE_BYTES), case_ids, report)
         except SubmissionError as error:
             report.add(error.code, names[0], str(error))
     for start in range(0, len(case_ids), size):
         yield start, values[start : start + size]
 
 
-def parse(data: bytes, case_ids: Sequence[str], report: Report) -> Array:
+def parse(data: bytes, case_ids: Sequence[str], report: Report) -> np.ndarray:
     """The probabilities (N, 5) of the cases in the order of ``CLASSES``, NaN for a case with a fault.
 
     Rows are matched by case id and columns by name. Raises SubmissionError when the table cannot be read.
@@ -63,7 +59,7 @@ def parse(data: bytes, case_ids: Sequence[str], report: Report) -> Array:
         else:
             lines[row] = line
             try:
-                values[row] = [float(cell) for cell in cells]
+                values[row] = [_number(cell) for cell in cells]
             except ValueError:
                 report.add(Code.BAD_ROW, case_id, f"line {line}: {_EXPECTED}, got {','.join(cells)}")
                 wrong[row] = True
@@ -78,7 +74,7 @@ def parse(data: bytes, case_ids: Sequence[str], report: Report) -> Array:
     return values
 
 
-def write(batches: Iterable[tuple[Sequence[str], Array]], _folder: str) -> Iterator[tuple[str, bytes]]:
+def write(batches: Iterable[tuple[Sequence[str], np.ndarray]], _folder: str) -> Iterator[tuple[str, bytes]]:
     """Name and content of ``predictions.csv``, for batches of case ids and probabilities (n, 5).
 
     A number has the fewest digits that tell its float32 from the next: reading it back gives the same order.
@@ -96,9 +92,16 @@ def write(batches: Iterable[tuple[Sequence[str], Array]], _folder: str) -> Itera
     yield FILES, ("\n".join(table) + "\n").encode()
 
 
-def _are_probabilities(values: Array) -> Array:
+def _are_probabilities(values: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore", invalid="ignore"):
         return np.asarray((values >= 0).all(axis=1) & (np.abs(values.sum(axis=1) - 1) <= SUM_TOLERANCE))
+
+
+def _number(cell: str) -> float:
+    """The number in a cell, as every program reads it: Python's own takes other scripts and underscores."""
+    if not cell.isascii() or "_" in cell:
+        raise ValueError
+    return float(cell)
 
 
 def _rows(data: bytes, report: Report) -> Iterator[tuple[int, str, list[str]]]:
@@ -122,12 +125,12 @@ def _rows(data: bytes, report: Report) -> Iterator[tuple[int, str, list[str]]]:
 def _lines(data: bytes) -> Iterator[str]:
     """The lines of a table, which can fill the memory neither by their length nor by their number."""
     text = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8-sig", newline="")
-    for number in range(1, MAX_ROWS + 2):
-        line = text.readline(MAX_LINE + 1)
-        if len(line) > MAX_LINE or line.count('"') % 2:
-            message = f"line {number}: over {MAX_LINE} characters, or an open quote"
+    for number in range(1, limits.MAX_TABLE_ROWS + 2):
+        line = text.readline(limits.MAX_TABLE_LINE + 1)
+        if len(line) > limits.MAX_TABLE_LINE or line.count('"') % 2:
+            message = f"line {number}: over {limits.MAX_TABLE_LINE} characters, or an open quote"
             raise SubmissionError(message, Code.BAD_ROW)
         if not line:
             return
         yield line
-    raise SubmissionError(f"the table has more than {MAX_ROWS:,} rows", Code.TOO_LARGE)
+    raise SubmissionError(f"the table has more than {limits.MAX_TABLE_ROWS:,} rows", Code.TOO_LARGE)

@@ -12,15 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from submissions.archive import MAX_ENTRIES
+from submissions import limits
 from submissions.checks import Code, SubmissionError, check_case_id
 from submissions.formats import Format, format_of
 from submissions.manifest import NAME, Manifest
 from submissions.reading import open_submission
 
 DEFLATE_LEVEL = 1  # maps are nearly incompressible: higher levels take longer and save nothing
-
-Array = np.ndarray[Any, Any]
 
 
 def write_submission(
@@ -29,7 +27,7 @@ def write_submission(
     team: str,
     method: str,
     case_ids: Sequence[str],
-    chunks: Iterable[Array],
+    chunks: Iterable[np.ndarray],
     manifest_fields: Mapping[str, Any],
 ) -> Manifest:
     """Write predictions, in chunks in the order of ``case_ids``, to a zip that appears when it is complete.
@@ -44,8 +42,8 @@ def write_submission(
     manifest = Manifest(track_format.TRACK, team, method, **manifest_fields)
     for case_id in case_ids:
         check_case_id(case_id)
-    if len(set(case_ids)) < len(case_ids) or len(case_ids) >= MAX_ENTRIES:
-        message = f"expected case ids that differ, fewer than {MAX_ENTRIES:,}, got {len(case_ids):,}"
+    if len(set(case_ids)) < len(case_ids) or len(case_ids) >= limits.MAX_ENTRIES:
+        message = f"expected case ids that differ, fewer than {limits.MAX_ENTRIES:,}, got {len(case_ids):,}"
         raise SubmissionError(message, Code.DUPLICATE_CASE)
     folder = re.sub(r"[^A-Za-z0-9._-]", "", team).lstrip("._-") or "team"
     files = {}
@@ -54,9 +52,9 @@ def write_submission(
         with zipfile.ZipFile(partial, "w") as archive:
             for name, data in track_format.write(_batches(case_ids, chunks, track_format.SHAPE), folder):
                 files[name] = hashlib.sha256(data).hexdigest()
-                _add(archive, name, data)
+                archive.writestr(entry(name), data, zipfile.ZIP_DEFLATED, DEFLATE_LEVEL)
             manifest = replace(manifest, files=files)
-            _add(archive, NAME, manifest.to_bytes())
+            archive.writestr(entry(NAME), manifest.to_bytes(), zipfile.ZIP_DEFLATED, DEFLATE_LEVEL)
         with open_submission(partial, track, case_ids) as written:  # the limits of reading hold for writing
             for fault in written.report.faults:
                 raise SubmissionError(f"{fault.member}: {fault.message}", fault.code)
@@ -66,16 +64,16 @@ def write_submission(
     return manifest
 
 
-def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
+def entry(name: str) -> zipfile.ZipInfo:
+    """An entry of a zip whose bytes do not tell of the time or the system of its writing."""
     info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
-    info.create_system = 3  # Unix, on every system, or the bytes would differ
-    info.external_attr = 0o644 << 16
-    archive.writestr(info, data, zipfile.ZIP_DEFLATED, DEFLATE_LEVEL)
+    info.create_system, info.external_attr = 3, 0o644 << 16  # as on Unix
+    return info
 
 
 def _batches(
-    case_ids: Sequence[str], chunks: Iterable[Array], shape: tuple[int, ...]
-) -> Iterator[tuple[Sequence[str], Array]]:
+    case_ids: Sequence[str], chunks: Iterable[np.ndarray], shape: tuple[int, ...]
+) -> Iterator[tuple[Sequence[str], np.ndarray]]:
     """Each chunk with the ids of its cases, after a look at its shape and values."""
     start = 0
     for chunk in chunks:

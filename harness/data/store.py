@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,7 +23,9 @@ import numpy as np
 
 from harness.files import HarnessError, beside
 from harness.tracks import Track, get_track
-from submissions import check_case_id
+from submissions import SubmissionError, check_case_id
+from submissions.checks import printable
+from submissions.limits import MAX_CASE_BYTES, MAX_CASES, MAX_COLUMNS, MAX_FIELDS, MAX_SOURCE, MAX_TEXT
 
 SCHEMA = "astroboard-dataset/1"
 ROLES = ("full", "train", "validation", "inputs", "truth")
@@ -117,15 +120,13 @@ class Writer:
         ids = np.array(list(self.rows), dtype=f"S{CASE_ID_BYTES}")
         self.file.create_dataset("case_id", data=ids, track_times=False)
         self.file.create_dataset("group", data=np.array(self.groups, np.int32), track_times=False)
-        attributes = {
-            "schema": SCHEMA,
-            "track": self.track.name,
-            "role": self.role,
-            "fingerprint": self.fingerprint(),
-            "source": json.dumps(source, sort_keys=True),
-        }
-        for name, value in attributes.items():
-            self.file.attrs[name] = value
+        self.file.attrs.update(
+            schema=SCHEMA,
+            track=self.track.name,
+            role=self.role,
+            fingerprint=self.fingerprint(),
+            source=json.dumps(source, sort_keys=True),
+        )
 
     def fingerprint(self) -> str:
         digest = hashlib.sha256()
@@ -184,15 +185,24 @@ class Dataset:
         return self.columns[name]
 
     def case_ids(self) -> list[str]:
-        return [str(case_id, "ascii", "replace") for case_id in self.columns["case_id"][:]]
+        """The ids in the order of the file. Raises DataError unless they differ and are what ids may be."""
+        ids = [str(case_id, "ascii", "replace") for case_id in self.columns["case_id"][:]]
+        try:
+            for case_id in ids:
+                check_case_id(case_id)
+        except SubmissionError as error:
+            raise DataError(f"{self.path}: {error}") from error
+        if len(set(ids)) < len(ids):
+            raise DataError(f"{self.path}: case {Counter(ids).most_common(1)[0][0]} comes twice")
+        return ids
 
     def groups(self) -> np.ndarray:
         return np.asarray(self.columns["group"][:])
 
-    def chunks(self, size: int = CHUNK) -> Iterator[dict[str, np.ndarray]]:
-        """All columns, ``size`` cases at a time."""
-        for start in range(0, len(self), size):
-            yield {name: column[start : start + size] for name, column in self.columns.items()}
+    def chunks(self) -> Iterator[dict[str, np.ndarray]]:
+        """All columns, ``CHUNK`` cases at a time."""
+        for start in range(0, len(self), CHUNK):
+            yield {name: column[start : start + CHUNK] for name, column in self.columns.items()}
 
 
 @contextmanager
@@ -205,7 +215,10 @@ def open_dataset(path: Path, track: Track | None = None) -> Iterator[Dataset]:
     except OSError as error:
         raise DataError(f"{path} cannot be read as HDF5: {error}") from error
     with file:
-        dataset = _checked(file, path)
+        try:
+            dataset = _checked(file, path)
+        except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:  # what h5py makes of damage
+            raise DataError(f"{path} cannot be read as a data set: {printable(error)}") from error
         if track is not None and dataset.track.name != track.name:
             raise DataError(
                 f"{path} belongs to the track {dataset.track.name!r}; one of {track.name!r} was expected"
@@ -214,14 +227,16 @@ def open_dataset(path: Path, track: Track | None = None) -> Iterator[Dataset]:
 
 
 def _checked(file: h5py.File, path: Path) -> Dataset:
-    attributes = {name: file.attrs.get(name) for name in ("schema", "track", "role", "fingerprint", "source")}
-    if attributes["schema"] != SCHEMA:
-        raise DataError(f"{path}: schema {SCHEMA!r} was expected, the file has {attributes['schema']!r}")
-    if not all(isinstance(value, str) for value in attributes.values()):
-        raise DataError(f"{path}: the attributes track, role, fingerprint and source must be there, as text")
-    if attributes["role"] not in ROLES:
-        raise DataError(f"{path}: role {attributes['role']!r} is none of {', '.join(ROLES)}")
-    track = get_track(attributes["track"])
+    schema, track_name, role, fingerprint = (
+        _attribute(file, name, path, MAX_TEXT) for name in ("schema", "track", "role", "fingerprint")
+    )
+    if schema != SCHEMA:
+        raise DataError(f"{path}: schema {SCHEMA!r} was expected, the file has {schema!r}")
+    if role not in ROLES:
+        raise DataError(f"{path}: role {role!r} is none of {', '.join(ROLES)}")
+    track = get_track(track_name)
+    if len(file) > MAX_COLUMNS:
+        raise DataError(f"{path} has {len(file):,} columns, more than the {MAX_COLUMNS} allowed")
     columns = {name: _column(file, name, path) for name in file}
     for name in ("case_id", "group"):
         if name not in columns:
@@ -229,29 +244,59 @@ def _checked(file: h5py.File, path: Path) -> Dataset:
     lengths = {name: column.shape[0] for name, column in columns.items()}
     if len(set(lengths.values())) != 1:
         raise DataError(f"{path}: its columns differ in length: {lengths}")
+    if not 0 < lengths["case_id"] <= MAX_CASES:
+        raise DataError(f"{path} declares {lengths['case_id']:,} cases; 1 to {MAX_CASES:,} are allowed")
+    declared = sum(math.prod(column.shape) * column.dtype.itemsize for column in columns.values())
+    if declared > path.stat().st_size:
+        raise DataError(f"{path} declares {declared:,} bytes of columns and has {path.stat().st_size:,}")
     for expected in (track.inputs, track.truth):
         column = columns.get(expected.name)
-        if column is not None and (
-            column.shape[1:] != expected.shape or column.dtype != np.dtype(expected.dtype)
-        ):
-            raise DataError(
-                f"{path}: {expected.name} must be {expected.dtype} {expected.shape} a case, "
-                f"it is {column.dtype} {column.shape[1:]}"
-            )
+        if column is not None and (column.shape[1:], column.dtype) != (expected.shape, expected.dtype):
+            needed = f"{expected.dtype} {expected.shape}"
+            came = f"{column.dtype} {column.shape[1:]}"
+            raise DataError(f"{path}: {expected.name} must be {needed} a case, it is {came}")
+    for name, kinds in (("case_id", "S"), ("group", "iu")):
+        if columns[name].ndim != 1 or columns[name].dtype.kind not in kinds:
+            kind, shape = columns[name].dtype, columns[name].shape[1:]
+            raise DataError(f"{path}: {name} must be one of the types {kinds} a case, it is {kind} {shape}")
     try:
-        source = json.loads(attributes["source"])
-    except json.JSONDecodeError as error:
+        source = json.loads(_attribute(file, "source", path, MAX_SOURCE))
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: the attribute source holds no JSON: {error}") from error
-    return Dataset(path, track, attributes["role"], attributes["fingerprint"], source, columns)
+    if not isinstance(source, dict):
+        raise DataError(f"{path}: the attribute source must hold a JSON object")
+    return Dataset(path, track, role, fingerprint, source, columns)
+
+
+def _attribute(file: h5py.File, name: str, path: Path, limit: int) -> str:
+    """An attribute that is one text of this file, of a length that is sure before it is read if it can be."""
+    stored = file.attrs.get_id(name) if name in file.attrs else None
+    short = stored is not None and stored.shape == () and stored.get_storage_size() <= 4 * limit
+    value = file.attrs[name] if short else None
+    if not isinstance(value, str) or len(value) > limit:
+        raise DataError(f"{path}: the attribute {name} must be a text of at most {limit:,} characters")
+    return value
 
 
 def _column(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
-    """A column that lies in this very file: links, virtual sets and external storage could show any other."""
-    if not isinstance(file.get(name, getlink=True), h5py.HardLink) or not isinstance(
-        file[name], h5py.Dataset
-    ):
-        raise DataError(f"{path}: {name} is no data set of this file itself")
-    column = file[name]
+    """A column of plain values that lie in this very file.
+
+    Links, virtual sets and external storage could show any other file. Values of variable length and
+    filters are refused because a small file could become any number of bytes with them.
+    """
+    where = f"{path}: {printable(name, MAX_TEXT)}"
+    column = file[name] if isinstance(file.get(name, getlink=True), h5py.HardLink) else None
+    if not isinstance(column, h5py.Dataset):
+        raise DataError(f"{where} is no data set of this file itself")
     if column.is_virtual or column.external or not column.shape:
-        raise DataError(f"{path}: {name} keeps its values outside this file, which is not accepted")
+        raise DataError(f"{where} keeps its values outside this file, which is not accepted")
+    if column.id.get_create_plist().get_nfilters():
+        raise DataError(f"{where} is compressed or filtered; write it again without: h5repack -f NONE")
+    fields = [column.dtype[field] for field in column.dtype.names or ()] or [column.dtype]
+    if len(fields) > MAX_FIELDS or any(field.kind not in "fiubS" for field in fields):
+        raise DataError(
+            f"{where} must hold numbers, texts of fixed length, or up to {MAX_FIELDS} such fields"
+        )
+    if math.prod(column.shape[1:]) * column.dtype.itemsize > MAX_CASE_BYTES:
+        raise DataError(f"{where} has more than the {MAX_CASE_BYTES:,} bytes a case that are allowed")
     return column

@@ -9,10 +9,8 @@ from submissions import (
     Fault,
     Report,
     SubmissionError,
-    archive,
     check_case_id,
-    manifest,
-    mass_mapping,
+    limits,
     stamps,
 )
 from submissions.checks import LISTED, WARNINGS, printable
@@ -27,13 +25,16 @@ def test_all_codes_are_documented_with_their_severity():
 
 def test_documented_limits_are_those_of_the_code():
     for limit in (
-        f"{archive.MAX_ENTRIES:,} files",
-        f"{archive.MAX_DIRECTORY_BYTES >> 20} MiB of directory",
-        f"{archive.MAX_TOTAL_BYTES >> 30} GiB unpacked",
-        f"{mass_mapping.MAX_BYTES >> 10} KiB for a map",
-        f"{stamps.MAX_BYTES >> 20} MiB or {stamps.MAX_ROWS:,} rows",
-        f"{manifest.MAX_BYTES >> 20} MiB for the manifest",
-        f"more than {archive.MAX_NAME} characters",
+        f"{limits.MAX_ENTRIES:,} files",
+        f"{limits.MAX_DIRECTORY_BYTES >> 20} MiB of directory",
+        f"{limits.MAX_TOTAL_BYTES >> 30} GiB unpacked",
+        f"{limits.MAX_MAP_BYTES >> 10} KiB for a map",
+        f"{limits.MAX_TABLE_BYTES >> 20} MiB or {limits.MAX_TABLE_ROWS:,} rows",
+        f"{limits.MAX_MANIFEST_BYTES >> 20} MiB for the manifest",
+        f"more than {limits.MAX_NAME} characters",
+        f"header of more than {limits.MAX_NPY_HEADER:,} bytes",
+        f"more than {limits.MAX_TABLE_LINE:,} characters",
+        f"{limits.MAX_MANIFEST_VALUES:,} values or {limits.MAX_MANIFEST_CONTAINERS} objects",
         f"within {stamps.SUM_TOLERANCE}",
         ",".join(stamps.COLUMNS),
     ):

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import os
 import shutil
 import zipfile
 
@@ -9,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from submissions import Code, SubmissionError, open_submission, validate, write_submission
+from submissions.limits import MAX_MAP_BYTES
 from tests.submissions.zips import Entry, a_map, csv_rows, make_zip, npy, probabilities
 
 IDS = ["00087_00323", "00087_00324", "00091_00001"]
@@ -257,6 +259,47 @@ def test_what_is_no_zip_is_not_opened(tmp_path):
         open_submission(tmp_path / "a.zip", "stamps", IDS),
     ):
         pytest.fail("opened")
+
+
+def test_folder_is_read_as_the_zip_of_it(zipped, folder):
+    maps, submission = read(folder.parent)
+    np.testing.assert_array_equal(maps, read(zipped())[0])
+    assert submission.report.accepted
+    assert not submission.report.counts
+    assert (submission.team, submission.report.found) == ("Barrienlens", 3)
+    with open_submission(folder.parent, "mass-mapping", IDS) as one:
+        before = one.sha256
+    np.save(folder / f"{IDS[0]}.npy", MAPS[1])
+    with open_submission(folder.parent, "mass-mapping", IDS) as one:
+        assert one.sha256 != before
+
+
+def test_folder_with_a_link_to_the_truth(folder):
+    (folder.parent.parent / "truth.npy").write_bytes(npy(MAPS[0]))
+    (folder / f"{IDS[0]}.npy").unlink()
+    (folder / f"{IDS[0]}.npy").symlink_to(folder.parent.parent / "truth.npy")
+    (folder.parent / "linked").symlink_to(folder)
+    maps, submission = read(folder.parent)
+    assert {(f.code, f.member) for f in submission.report.faults} == {
+        (Code.UNSAFE_NAME, f"Barrienlens/{IDS[0]}.npy"),
+        (Code.UNSAFE_NAME, "linked"),
+    }
+    assert np.isnan(maps[0]).all()
+
+
+def test_folder_with_a_pipe_and_a_huge_file(folder):
+    (folder / f"{IDS[0]}.npy").unlink()
+    os.mkfifo(folder / f"{IDS[0]}.npy")
+    (folder / f"{IDS[1]}.npy").write_bytes(bytes(MAX_MAP_BYTES + 1))
+    report = read(folder.parent)[1].report
+    assert report.counts[Code.UNSAFE_NAME] == report.counts[Code.TOO_LARGE] == 1
+
+
+def test_folder_against_its_manifest(folder):
+    digests = {path.relative_to(folder.parent).as_posix(): "0" * 64 for path in folder.iterdir()}
+    text = manifest(track="mass-mapping", files=digests).data
+    (folder.parent / "manifest.json").write_bytes(text)
+    assert read(folder.parent)[1].report.counts == {Code.WRONG_CHECKSUM: 3}
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from submissions import Code, Report, SubmissionError
-from submissions.stamps import CLASSES, MAX_LINE, MAX_ROWS, parse, write
+from submissions.limits import MAX_TABLE_LINE, MAX_TABLE_ROWS
+from submissions.stamps import CLASSES, parse, write
 from tests.submissions.zips import csv_rows, probabilities
 
 HEADER = "case_id,AGN,SN,VS,asteroid,bogus\n"
@@ -133,7 +134,7 @@ def test_bad_header(header):
     [
         TABLE.encode("utf-16"),
         TABLE.encode() + b"\xff,1,0,0,0,0\n",
-        TABLE + "x" * (MAX_LINE + 1),
+        TABLE + "x" * (MAX_TABLE_LINE + 1),
         TABLE + '"open,1,0,0,0,0\n',
         TABLE + '"d"x,1,0,0,0,0\n',
         TABLE + "," * (1 << 20),
@@ -145,7 +146,7 @@ def test_no_table(text):
 
 
 def test_more_rows_than_any_data_set():
-    assert refusal(HEADER + "\n" * MAX_ROWS) == Code.TOO_LARGE
+    assert refusal(HEADER + "\n" * MAX_TABLE_ROWS) == Code.TOO_LARGE
 
 
 @given(st.data())

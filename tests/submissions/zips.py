@@ -37,7 +37,7 @@ class Entry:
 
 
 def deflate(data: bytes) -> bytes:
-    compressor = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    compressor = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
     return compressor.compress(data) + compressor.flush()
 
 
@@ -53,13 +53,15 @@ def end(count: int, directory_size: int, offset: int) -> bytes:
 
 
 def make_zip(*entries: Entry) -> bytes:
-    body, directory = b"", b""
+    body, directory, offset = [], [], 0
     for entry in entries:
-        name = (entry.local_name or entry.name).encode()
-        directory += directory_entry(entry, len(body))
+        name, packed = (entry.local_name or entry.name).encode(), entry.packed()
+        directory.append(directory_entry(entry, offset))
         head = struct.pack("<4s5H3L", b"PK\3\4", 20, entry.flags, entry.method, 0, 33, *entry.fields())
-        body += head + struct.pack("<2H", len(name), 0) + name + entry.packed()
-    return body + directory + end(len(entries), len(directory), len(body))
+        body.append(head + struct.pack("<2H", len(name), 0) + name + packed)
+        offset += len(body[-1])
+    listed = b"".join(directory)
+    return b"".join(body) + listed + end(len(entries), len(listed), offset)
 
 
 def npy(array: np.ndarray, **options) -> bytes:

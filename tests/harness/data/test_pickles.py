@@ -6,6 +6,8 @@ import pytest
 
 from harness.data import pickles
 from harness.data.store import DataError
+from tests.harness.data.attacks import PICKLES, SECRET
+from tests.hostile import check_refusal, measure
 
 
 class Runs:
@@ -50,3 +52,19 @@ def test_damaged_pickle(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(DataError, match="no pickle that can be read"):
         pickles.load(path)
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("attacks")
+    for name, (data, _) in PICKLES.items():
+        (folder / f"{name}.pkl").write_bytes(data)
+    return measure(folder, [("pickled", folder / f"{name}.pkl", "") for name in PICKLES])
+
+
+@pytest.mark.parametrize("name", PICKLES)
+def test_pickle_is_refused_or_does_no_harm(found, name):
+    result, words = found[f"{name}.pkl"], PICKLES[name][1]
+    check_refusal(result, SECRET)
+    assert result["accepted"] is (words == "accepted"), result["text"]
+    assert words in result["text"] or result["accepted"]

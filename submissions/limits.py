@@ -1,0 +1,32 @@
+"""Every limit on files from outside, in one place: beyond one of them a file is refused, by its name."""
+
+# A zip
+MAX_ENTRIES = 200_000
+MAX_DIRECTORY_BYTES = 24 << 20
+MAX_TOTAL_BYTES = 16 << 30
+MAX_NAME = 255
+
+# Its files: a map of 128 by 128 numbers of up to 8 bytes, a table, a manifest
+MAX_NPY_HEADER = 1024
+MAX_MAP_BYTES = 8 * 128 * 128 + 2 * MAX_NPY_HEADER
+MAX_TABLE_BYTES = 64 << 20
+MAX_TABLE_ROWS = MAX_ENTRIES
+MAX_TABLE_LINE = 4096
+MAX_MANIFEST_BYTES = 20 << 20
+MAX_MANIFEST_WIDE_BYTES = 1 << 20
+MAX_MANIFEST_VALUES = 210_000
+MAX_MANIFEST_CONTAINERS = 64
+MAX_TEXT = 100
+
+# A data set, HDF5
+MAX_CASES = 500_000
+MAX_CASE_BYTES = 1 << 20
+MAX_COLUMNS = 32
+MAX_FIELDS = 256
+MAX_SOURCE = 1 << 20
+
+# A data set, pickled: steps of reading, containers, and bytes beyond this many times the file's own
+MAX_PICKLE_READS = 6_000_000
+MAX_PICKLE_OBJECTS = 2_000_000
+MAX_PICKLE_GROWTH = 4
+MAX_PICKLE_BYTES = 64 << 20
