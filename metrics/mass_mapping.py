@@ -66,7 +66,8 @@ def dicee(target: ArrayLike, prediction: ArrayLike, alpha: float = 0.5, beta: fl
 
     def formula(truth: Floats, guess: Floats) -> Scores:
         masks = [_above_mean(truth), _above_mean(guess)]
-        in_truth, in_guess, in_both = (_count(mask) for mask in (*masks, masks[0] & masks[1]))
+        masks.append(masks[0] & masks[1])
+        in_truth, in_guess, in_both = (np.bitwise_count(one).sum(axis=1, dtype=np.int64) for one in masks)
         wrong = alpha * (in_guess - in_both) + beta * (in_truth - in_both)
         return np.divide(wrong, in_both + wrong, out=np.zeros(len(wrong)), where=wrong > 0)
 
@@ -78,10 +79,6 @@ def _above_mean(maps: Floats) -> NDArray[np.uint8]:
     # The mean of a constant map may round to below its value, and would then put all of it into the mask.
     mean = np.maximum(maps.mean(axis=1), maps.min(axis=1))
     return np.packbits(maps > mean[:, None], axis=1)
-
-
-def _count(packed: NDArray[np.uint8]) -> Any:
-    return np.bitwise_count(packed).sum(axis=1, dtype=np.int64)
 
 
 def dpeaks(target: ArrayLike, prediction: ArrayLike, n_peaks: int = 3, sigma: float = 3.0) -> Scores:
@@ -281,52 +278,6 @@ def _correlation(truth: Floats, guess: Floats) -> Scores:
         maps /= np.where(varies, np.linalg.norm(maps, axis=1), 1)[:, None]
     truth *= guess
     return np.where(varies, np.clip(truth.sum(axis=1), -1, 1), 0)
-
-
-def hong15(target: ArrayLike, prediction: ArrayLike, edges: ArrayLike, density: ArrayLike) -> Scores:
-    """Σ ω |P − T| / Σ ω, ω = 1 / p(T): Hong et al. 2021 (ApJ 923, 266), equation 15.
-
-    p is the probability density of the true κ over the *whole* set, ``density`` (K,) in the bins of ``edges``
-    (K + 1,), from `kappa_density`: so the many pixels near 0 do not decide. The bins are the caller's choice;
-    scores with other bins do not compare. Raises ValueError if the density at a true value is 0.
-    """
-    edges, density = _check_edges(edges), np.asarray(density, np.float64)
-    if density.shape != (len(edges) - 1,) or not (density >= 0).all():
-        raise ValueError(f"density must be {len(edges) - 1} numbers of 0 or more, but is {density!r}")
-    return _score(
-        lambda t, p: _weighted_mean(_distance(t, p), 1 / density[_bins(t, edges)]), target, prediction
-    )
-
-
-def kappa_density(target: ArrayLike, edges: ArrayLike) -> Floats:
-    """Probability density (K,) of the true κ of maps (..., H, W) in bins of increasing edges (K + 1,).
-
-    The outer bins take in what lies beyond them. A set read in parts has the mean of the parts' densities.
-
-    >>> kappa_density([[0.0, 0.0, 0.1, 0.3]], edges=[0.0, 0.2, 0.4])
-    array([3.75, 1.25])
-    """
-    edges = _check_edges(edges)
-    n_bins = len(edges) - 1
-
-    def formula(maps: Floats) -> Any:
-        n, pixels = len(maps), maps[0].size
-        bins = _bins(maps.reshape(n, pixels), edges) + np.arange(n)[:, None] * n_bins
-        return np.bincount(bins.reshape(-1), minlength=n * n_bins).reshape(n, n_bins) / pixels
-
-    shares = apply_to_maps(formula, np.float64, target=target).reshape(-1, n_bins)
-    return np.asarray(shares.mean(axis=0) / np.diff(edges))
-
-
-def _check_edges(edges: ArrayLike) -> Floats:
-    array = np.asarray(edges, np.float64)
-    if array.ndim != 1 or len(array) < 2 or not (np.diff(array) > 0).all() or not np.isfinite(array).all():
-        raise ValueError(f"edges must be two or more finite numbers that increase, but are {edges!r}")
-    return array
-
-
-def _bins(kappa: Floats, edges: Floats) -> NDArray[np.int64]:
-    return np.clip(np.searchsorted(edges, kappa, side="right") - 1, 0, len(edges) - 2)
 
 
 def _score(formula: Callable[[Floats, Floats], Scores], target: ArrayLike, prediction: ArrayLike) -> Scores:

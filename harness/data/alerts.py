@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from harness.data.store import DataError, Writer
-from harness.progress import Report, silent
+from harness.data.store import CHUNK, DataError, Writer
 from harness.tracks import STAMPS
 
-CHUNK = 256
+SHAPE = STAMPS.inputs.shape
+LeaveOut = Callable[[str, DataError, bool], None]
 
 
 @dataclass(frozen=True)
 class Alerts:
-    """Alerts as they come, after the checks that need no look at the images."""
+    """Alerts as they come, after the checks that need no look at the images: columns of one length.
 
-    images: Sequence[np.ndarray]
+    ``case_id`` is the alert's ``candid`` and ``group_name`` the object's name, where they are known.
+    """
+
+    images: Sequence[np.ndarray] | np.ndarray
     labels: np.ndarray | None
     metadata: np.ndarray | None
     case_id: list[str]
@@ -42,13 +45,13 @@ def stamps_from(content: Any, name: str) -> Alerts:
         raise DataError(
             f"{name}: labels must be whole numbers in one row, they are {labels.dtype} {labels.shape}"
         )
+    if not isinstance(images, list | tuple | np.ndarray):
+        raise DataError(f"{name}: images must be a list or an array, not a {type(images).__name__}")
     if len(images) != len(labels):
         raise DataError(f"{name} has {len(images)} images and {len(labels)} labels")
-    wrong = np.flatnonzero((labels < 0) | (labels >= len(STAMPS.classes)))
-    if len(wrong):
-        raise DataError(
-            f"{name}: label {labels[wrong[0]]} of alert {wrong[0]} is none of 0 to {len(STAMPS.classes) - 1}"
-        )
+    highest = len(STAMPS.classes) - 1
+    for row in np.flatnonzero((labels < 0) | (labels > highest)):
+        raise DataError(f"{name}: label {labels[row]} of alert {row} is none of 0 to {highest}")
     metadata = _metadata(parts.get("metadata"), len(labels), name)
     case_id = _texts(metadata, ("candid",)) or [f"{index:06d}" for index in range(len(labels))]
     group_name = _texts(metadata, ("objectId", "oid")) or case_id
@@ -56,27 +59,22 @@ def stamps_from(content: Any, name: str) -> Alerts:
 
 
 def _metadata(rows: Any, cases: int, name: str) -> np.ndarray | None:
-    """Metadata as a structured array: as it came, or from a list of values for each alert."""
+    """Metadata as a structured array of numbers and bytes: from any such, or from a list for each alert."""
     if rows is None:
         return None
     if len(rows) != cases:
         raise DataError(f"{name} has {cases} labels and metadata of {len(rows)}")
     if isinstance(rows, np.ndarray) and rows.dtype.names:
-        if rows.dtype.hasobject or rows.ndim != 1:
-            raise DataError(f"{name}: metadata must be one row of plain values an alert, not {rows.dtype}")
-        return rows
-    if isinstance(rows[0], Mapping):
-        names = [str(key) for key in rows[0]]
-        rows = [list(row.values()) for row in rows]
+        columns = {key: rows[key] for key in rows.dtype.names}
+    elif isinstance(rows[0], Mapping):
+        columns = {str(key): [row[key] for row in rows] for key in rows[0]}
     else:
-        names = [f"feature_{index:02d}" for index in range(len(rows[0]))]
-    if any(len(row) != len(names) for row in rows):
-        raise DataError(f"{name}: metadata must have {len(names)} values for every alert, as for the first")
-    columns = [_plain(np.array(column)) for column in zip(*rows, strict=True)]
-    table = np.empty(cases, [(key, column.dtype) for key, column in zip(names, columns, strict=True)])
-    for key, column in zip(names, columns, strict=True):
+        columns = {f"feature_{index:02d}": column for index, column in enumerate(zip(*rows, strict=True))}
+    plain = {key: _plain(np.asarray(column)) for key, column in columns.items()}
+    table = np.empty(cases, [(key, column.dtype) for key, column in plain.items()])
+    for key, column in plain.items():
         table[key] = column
-    return table
+    return table if plain else None
 
 
 def _plain(column: np.ndarray) -> np.ndarray:
@@ -91,54 +89,49 @@ def _plain(column: np.ndarray) -> np.ndarray:
 def _texts(metadata: np.ndarray | None, names: tuple[str, ...]) -> list[str] | None:
     for name in names:
         if metadata is not None and name in (metadata.dtype.names or ()):
-            return [
-                str(v, "utf-8", "replace") if isinstance(v, bytes) else str(v)
-                for v in metadata[name].tolist()
-            ]
+            values = metadata[name].tolist()
+            return [str(v, "utf-8", "replace") if isinstance(v, bytes) else str(v) for v in values]
     return None
 
 
-def append_stamps(
-    writer: Writer,
-    alerts: Alerts,
-    numbers: dict[str, int],
-    leave_out: Callable[[str, DataError, bool], None] | None = None,
-    report: Report = silent,
-) -> None:
-    """Add alerts to a dataset file, where ``numbers`` holds the group of each object so far, and learns more.
+def usable(alerts: Alerts, leave_out: LeaveOut) -> Iterator[Alerts]:
+    """The alerts whose images are as they must be, a few at a time, ``images`` as (n, 63, 63, 3) float32.
 
-    ``leave_out(case_id, error, damaged)`` hears of every alert that is not added: those cut off by the edge
-    of the detector, as ALeRCE drops them, and damaged ones, for which it may raise.
+    ``leave_out(case_id, error, damaged)`` hears of every other one: those cut off by the edge of the
+    detector, as ALeRCE drops them, and damaged ones, for which it may raise.
     """
-    kept: list[int] = []
-    for index, image in enumerate(alerts.images):
-        if (
-            not isinstance(image, np.ndarray)
-            or image.shape != STAMPS.inputs.shape
-            or image.dtype.kind not in "fiu"
-        ):
-            reason, damaged = _unfit(image)
-            name = alerts.case_id[index]
-            if leave_out:
-                leave_out(name, DataError(f"alert {name} (number {index}): {reason}"), damaged)
-        else:
-            kept.append(index)
-    for first in range(0, len(kept), CHUNK):
-        chunk = kept[first : first + CHUNK]
-        columns = {STAMPS.inputs.name: np.stack([alerts.images[index] for index in chunk]).astype(np.float32)}
-        if alerts.labels is not None:
-            columns[STAMPS.truth.name] = alerts.labels[chunk]
-        if alerts.metadata is not None:
-            columns["metadata"] = alerts.metadata[chunk]
-        ids = [alerts.case_id[index] for index in chunk]
-        groups = [numbers.setdefault(alerts.group_name[index], len(numbers)) for index in chunk]
-        writer.append(ids, groups, **columns)
-        report(first + len(chunk), len(kept), "alerts")
+    for first in range(0, len(alerts.images), CHUNK):
+        kept: list[int] = []
+        for row, image in enumerate(alerts.images[first : first + CHUNK], first):
+            if isinstance(image, np.ndarray) and image.shape == SHAPE and image.dtype.kind in "fiu":
+                kept.append(row)
+            else:
+                reason, damaged = _unfit(image)
+                leave_out(alerts.case_id[row], DataError(f"alert {alerts.case_id[row]}: {reason}"), damaged)
+        if kept:
+            yield Alerts(
+                np.stack([alerts.images[row] for row in kept]).astype(np.float32, copy=False),
+                None if alerts.labels is None else alerts.labels[kept],
+                None if alerts.metadata is None else alerts.metadata[kept],
+                [alerts.case_id[row] for row in kept],
+                [alerts.group_name[row] for row in kept],
+            )
+
+
+def append_stamps(writer: Writer, alerts: Alerts, numbers: dict[str, int]) -> None:
+    """Add `usable` alerts to a dataset file; ``numbers`` holds the group of each object, and learns more."""
+    columns = {STAMPS.inputs.name: np.asarray(alerts.images)}
+    if alerts.labels is not None:
+        columns[STAMPS.truth.name] = alerts.labels
+    if alerts.metadata is not None:
+        columns["metadata"] = alerts.metadata
+    groups = [numbers.setdefault(name, len(numbers)) for name in alerts.group_name]
+    writer.append(alerts.case_id, groups, **columns)
 
 
 def _unfit(image: Any) -> tuple[str, bool]:
     """Why an image cannot be used, and whether that means damage."""
-    expected = f"numbers of shape {STAMPS.inputs.shape} were expected"
+    expected = f"numbers of shape {SHAPE} were expected"
     if not isinstance(image, np.ndarray):
         return f"a {type(image).__name__} came; {expected}", True
     cut = image.ndim == 3 and image.shape[2] == 3 and 0 < min(image.shape) <= max(image.shape) <= 63

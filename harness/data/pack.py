@@ -8,7 +8,7 @@ stamps: the pickled dictionary ``images``, ``labels``, ``metadata``, or Avro pac
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from harness.data import packets, pickles
-from harness.data.alerts import append_stamps, stamps_from
+from harness.data.alerts import Alerts, LeaveOut, append_stamps, stamps_from, usable
 from harness.data.members import members
 from harness.data.store import DataError, Writer, create
 from harness.progress import Report, silent
@@ -24,7 +24,7 @@ from harness.tracks import MASS_MAPPING, STAMPS, Track
 from submissions import SubmissionError
 from submissions.npy import read_npy
 
-CHUNK = 256
+LISTED, NAME = 1000, 64  # names of what was left out that the file keeps, and their length
 MEMBER = re.compile(r"(?:.*/)?(EPSILON|KAPPA)/(\d{1,9})_(\d{1,9})\.npy", re.DOTALL)
 SHAPES = {"EPSILON": (3, 128, 128), "KAPPA": (128, 128)}
 COLUMNS = {"EPSILON": MASS_MAPPING.inputs.name, "KAPPA": MASS_MAPPING.truth.name}
@@ -70,7 +70,11 @@ def pack(
             first = packing.left_out[0][1]
             raise DataError(f"no case can be used, {len(packing.left_out)} were left out, the first: {first}")
         packing.cases = len(writer.rows)
-        source |= {"left_out": len(packing.left_out), "ignored": len(packing.ignored)}
+        source |= {
+            "left_out": len(packing.left_out),
+            "left_out_first": [name[:NAME] for name, _ in packing.left_out[:LISTED]],
+            "ignored": len(packing.ignored),
+        }
     return packing
 
 
@@ -132,45 +136,30 @@ def _pair(writer: Writer, seen: dict[str, dict[int, str]], packing: Packing) -> 
 def _stamps(writer: Writer, sources: Sequence[Path], packing: Packing) -> None:
     numbers: dict[str, int] = {}
     for source in sources:
-        if packets.holds_packets(source):
-            _packets(writer, source, numbers, packing)
-        else:
-            alerts = stamps_from(pickles.load(source), str(source))
-            append_stamps(writer, alerts, numbers, packing.leave_out, packing.report)
+        for alerts in alerts_in(source, packing.labels, packing.leave_out):
+            append_stamps(writer, alerts, numbers)
+            packing.report(len(writer.rows), 0, "alerts")
     if STAMPS.truth.name not in writer.file:
         writer.role = "inputs"
 
 
-def _packets(writer: Writer, source: Path, numbers: dict[str, int], packing: Packing) -> None:
-    records: list[dict[str, Any]] = []
-    images: list[np.ndarray] = []
+def alerts_in(source: Path, labels: Mapping[str, int] | None, leave_out: LeaveOut) -> Iterator[Alerts]:
+    """The `usable` alerts of a pickle, or of packets: a file, a folder, an archive; a few at a time."""
+    if packets.holds_packets(source):
+        found = packets.read_alerts(source, labels, leave_out)
+    else:
+        found = _pickled(source, leave_out)
+    for alerts in found:
+        yield from usable(alerts, leave_out)
 
-    def write() -> None:
-        if records:
-            alerts = packets.alerts_of(records, images, packing.labels)
-            append_stamps(writer, alerts, numbers, packing.leave_out)
-            packing.report(len(writer.rows), 0, "alerts")
-            records.clear()
-            images.clear()
 
-    for name, data in packets.packets(source):
-        try:
-            found = packets.read_packet(f"{source}: {name}", data)
-        except DataError as error:
-            packing.leave_out(name, error)
-            continue
-        for record in found:
-            candid = str(record["candid"])
-            try:
-                if packing.labels is not None and candid not in packing.labels:
-                    raise DataError("it has no label")
-                images.append(packets.stamp_of(record))
-                records.append(record)
-            except DataError as error:
-                packing.leave_out(candid, DataError(f"alert {candid}: {error}"), damaged=False)
-        if len(records) >= CHUNK:
-            write()
-    write()
+def _pickled(source: Path, leave_out: LeaveOut) -> Iterator[Alerts]:
+    try:
+        yield stamps_from(pickles.load(source), str(source))
+    except DataError as error:
+        leave_out(str(source), error, True)
+    except (LookupError, OverflowError, TypeError, ValueError) as error:
+        leave_out(str(source), DataError(f"{source} is not laid out as expected: {error}"), True)
 
 
 PACKERS: dict[str, Callable[[Writer, Sequence[Path], Packing], None]] = {

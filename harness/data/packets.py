@@ -14,12 +14,13 @@ import fastavro
 import numpy as np
 from astropy.io import fits
 
-from harness.data.alerts import Alerts
+from harness.data.alerts import Alerts, LeaveOut
 from harness.data.members import members
-from harness.data.store import DataError
-from harness.tracks import STAMPS
+from harness.data.store import CHUNK, DataError
+from submissions.stamps import CLASS_NUMBERS, CLASSES
 
 CUTOUTS = ("cutoutScience", "cutoutTemplate", "cutoutDifference")
+NEEDED = {"candid", "objectId", "candidate", *CUTOUTS}
 IMAGE_BYTES = 2**20
 PACKET = ".avro"
 GZIP = 31  # what zlib calls that format
@@ -35,28 +36,37 @@ def holds_packets(source: Path) -> bool:
     return source.is_dir() or source.name.endswith((PACKET, ".tar", ".tar.gz", ".tgz"))
 
 
-def packets(source: Path) -> Iterator[tuple[str, bytes]]:
+def packets(source: Path, leave_out: LeaveOut) -> Iterator[tuple[str, bytes]]:
     """Name and bytes of each ``.avro`` file: the source itself, or in a folder, ``.tar``, ``.tar.gz``."""
-    if source.name.endswith(PACKET):
+    if source.name.endswith(PACKET) and source.is_file():
         yield source.name, source.read_bytes()
         return
-    for name, data in members(source):
-        if name.endswith(PACKET):
-            yield name, data
-
-
-def read_packet(name: str, data: bytes) -> list[dict[str, Any]]:
-    """The alerts of one Avro file. Raises DataError where it cannot be read as that."""
     try:
-        records: list[Any] = list(fastavro.reader(io.BytesIO(data)))
-    except Exception as error:  # a damaged file makes the reader stumble over whatever comes next
+        for name, data in members(source):
+            if name.endswith(PACKET):
+                yield name, data
+    except DataError as error:
+        leave_out(str(source), error, True)
+
+
+def read_packet(name: str, data: bytes) -> Iterator[dict[str, Any]]:
+    """The alerts of one Avro file, one after the other. Raises DataError where it is not one of ZTF's."""
+    try:
+        reader: Any = fastavro.reader(io.BytesIO(data))
+    except Exception as error:  # a damaged file makes fastavro stumble over whatever comes next
         raise DataError(f"{name} is no Avro file that can be read: {error}") from error
-    for record in records:
-        if not isinstance(record, dict) or not {"candid", "objectId", "candidate", *CUTOUTS} <= record.keys():
-            raise DataError(
-                f"{name} holds no ZTF alerts: candid, objectId, candidate and cutouts were expected"
-            )
-    return records
+    if reader.codec != "null":  # what a few bytes unpack to has no limit
+        raise DataError(f"{name} is compressed as {reader.codec!r}, which packets of ZTF are not: rewrite it")
+    try:
+        for record in reader:
+            known = isinstance(record, dict) and record.keys() >= NEEDED
+            if not known or not isinstance(record["candidate"], dict):
+                raise DataError(f"{name} holds no ZTF alerts: {', '.join(sorted(NEEDED))} were expected")
+            yield record
+    except DataError:
+        raise
+    except Exception as error:
+        raise DataError(f"{name} is cut off, or breaks the schema that it states: {error}") from error
 
 
 def stamp_of(record: Mapping[str, Any]) -> np.ndarray:
@@ -85,13 +95,36 @@ def _image(name: str, cutout: Any) -> np.ndarray:
     return image
 
 
-def alerts_of(
-    records: Sequence[dict[str, Any]], images: Sequence[np.ndarray], labels: Mapping[str, int] | None
-) -> Alerts:
-    """Alerts with numbers of their ``candidate`` record as metadata, NaN where a packet has none.
+def read_alerts(source: Path, labels: Mapping[str, int] | None, leave_out: LeaveOut) -> Iterator[Alerts]:
+    """The alerts of a source, a few at a time; ``leave_out`` hears of files and alerts that cannot be read.
 
     ``labels`` gives the class of each by its ``candid``, if they are known.
     """
+    records: list[dict[str, Any]] = []
+    images: list[np.ndarray] = []
+    for name, data in packets(source, leave_out):
+        try:
+            for record in read_packet(f"{source}: {name}", data):
+                candid = str(record["candid"])
+                try:
+                    if labels is not None and candid not in labels:
+                        raise DataError("it has no label")
+                    images.append(stamp_of(record))
+                    records.append(record)
+                except DataError as error:
+                    leave_out(candid, DataError(f"alert {candid}: {error}"), False)
+                if len(records) >= CHUNK:
+                    yield _alerts(records, images, labels)
+                    records, images = [], []
+        except DataError as error:
+            leave_out(name, error, True)
+    yield _alerts(records, images, labels)
+
+
+def _alerts(
+    records: Sequence[dict[str, Any]], images: Sequence[np.ndarray], labels: Mapping[str, int] | None
+) -> Alerts:
+    """Alerts with numbers of their ``candidate`` record as metadata, NaN where a packet has none."""
     metadata = np.zeros(len(records), [("objectId", "S32"), *((name, "f8") for name in NUMBERS)])
     for row, record in enumerate(records):
         values = (record["candidate"].get(name) for name in NUMBERS)
@@ -104,8 +137,6 @@ def alerts_of(
 
 def read_labels(path: Path) -> dict[str, int]:
     """Class of each alert from a CSV with the columns ``candid`` and ``label``, a name or a number."""
-    numbers = {name: index for index, name in enumerate(STAMPS.classes)}
-    numbers |= {str(index): index for index in range(len(STAMPS.classes))}
     labels: dict[str, int] = {}
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
@@ -113,12 +144,10 @@ def read_labels(path: Path) -> dict[str, int]:
             if not {"candid", "label"} <= set(table.fieldnames or ()):
                 raise DataError(f"{path}: the columns candid and label were expected, not {table.fieldnames}")
             for line, row in enumerate(table, 2):
-                if row["label"] not in numbers:
-                    known = ", ".join(STAMPS.classes)
-                    raise DataError(
-                        f"{path}, line {line}: label {row['label']!r} is none of {known} or 0 to 4"
-                    )
-                labels[row["candid"]] = numbers[row["label"]]
+                if (label := row["label"]) not in CLASS_NUMBERS:
+                    known = ", ".join(CLASSES)
+                    raise DataError(f"{path}, line {line}: label {label!r} is none of {known} or 0 to 4")
+                labels[row["candid"]] = CLASS_NUMBERS[label]
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} cannot be read as CSV: {error}") from error
     return labels

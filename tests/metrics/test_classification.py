@@ -1,6 +1,7 @@
 """The scores of classifiers against cases worked out by hand, slow formulas, and scikit-learn."""
 
 import doctest
+import warnings
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import sklearn.metrics
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.calibration import calibration_curve
 
 import metrics
 from tests.reference import classification as reference
@@ -187,6 +189,178 @@ def test_a_uniform_prediction():
     uniform = np.full((3, 5), 0.2)
     assert metrics.log_loss([0, 3, 4], uniform) == pytest.approx(np.log(5))
     assert metrics.brier([0, 3, 4], uniform) == pytest.approx(0.8**2 + 4 * 0.2**2)
+
+
+def test_scores_of_every_class_at_once():
+    rng = np.random.default_rng(2)
+    labels, predictions = rng.integers(0, 3, 50), rng.integers(0, 4, 50)
+    matrix = metrics.confusion_matrix(labels, predictions, 4)
+    expected = reference.scores_by_class(labels, predictions, 4)
+    scores = metrics.scores_by_class(np.stack([matrix, 2 * matrix]))
+    assert scores.keys() == expected.keys()
+    for name, values in expected.items():
+        assert_allclose(scores[name], [values, values], rtol=1e-14)
+
+
+def test_rows_are_normalised():
+    counts = np.array([[3, 1, 0], [0, 0, 0], [0, 0, 7]])
+    shares = metrics.normalise_rows(counts)
+    assert_array_equal(shares, [[0.75, 0.25, 0], [0, 0, 0], [0, 0, 1]])
+    assert_array_equal(shares, reference.normalise_rows(counts.tolist()))
+    assert_array_equal(metrics.normalise_rows([counts, 5 * counts]), [shares, shares])
+
+
+def test_precision_at_another_prior_is_that_of_a_sample_that_has_it():
+    rng = np.random.default_rng(3)
+    prior = np.array([0.6, 0.03, 0.37])
+    labels = rng.choice(3, 200_000, p=prior)
+    predictions = np.where(rng.random(len(labels)) < 0.8, labels, rng.integers(0, 3, len(labels)))
+    balanced = np.concatenate([np.flatnonzero(labels == c)[:5000] for c in range(3)])
+    matrix = metrics.confusion_matrix(labels[balanced], predictions[balanced], 3)
+    moved = metrics.precision_from_confusion(metrics.normalise_rows(matrix) * prior[:, None], 1)
+    assert moved == pytest.approx(metrics.precision(labels, predictions, 1), abs=0.02)
+    assert metrics.precision(labels[balanced], predictions[balanced], 1) > moved + 0.5
+
+
+# Probabilities that are often equal, of labels that may all be of one class.
+ranked = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 8)), min_size=1, max_size=25)
+
+
+def two_classes(cases):
+    """Labels 0..2 and probabilities of three classes, of which that of class 1 is drawn."""
+    labels, eighths = np.array(cases).T
+    rest = (8 - eighths) / 16
+    return labels, np.column_stack([rest, eighths / 8, rest])
+
+
+def points(curve):
+    return np.transpose(curve)
+
+
+@settings(deadline=None, max_examples=60)
+@given(ranked)
+def test_slow_curves_agree(cases):
+    labels, probabilities = two_classes(cases)
+    scores = probabilities[:, 1].tolist()
+    for name in ("precision_recall_curve", "roc_curve"):
+        expected = getattr(reference, name)(labels.tolist(), scores, 1)
+        assert_allclose(points(getattr(metrics, name)(labels, probabilities, 1)), expected, rtol=1e-14)
+    for name in ("average_precision", "roc_auc"):
+        expected = getattr(reference, name)(labels.tolist(), scores, 1)
+        assert getattr(metrics, name)(labels, probabilities, 1) == pytest.approx(expected, rel=1e-12, abs=0)
+    for bins in (1, 4, 15):
+        expected = reference.reliability_curve(labels, probabilities, bins)
+        assert_allclose(points(metrics.reliability_curve(labels, probabilities, bins)), expected, rtol=1e-14)
+        expected = reference.calibration_error(labels, probabilities, bins)
+        assert metrics.calibration_error(labels, probabilities, bins) == pytest.approx(expected, abs=1e-14)
+
+
+@settings(deadline=None, max_examples=60)
+@given(ranked)
+def test_scikit_learn_agrees_on_curves(cases):
+    labels, probabilities = two_classes(cases)
+    truth, scores = labels == 1, probabilities[:, 1]
+    peer = sklearn.metrics
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "No positive class found", UserWarning)
+        average = peer.average_precision_score(truth, scores)
+        precision, recall, thresholds = peer.precision_recall_curve(truth, scores)
+    assert metrics.average_precision(labels, probabilities, 1) == pytest.approx(average, rel=1e-13)
+    ours = metrics.precision_recall_curve(labels, probabilities, 1)
+    assert_allclose(ours[0][::-1], precision[:-1], rtol=1e-14)
+    assert_array_equal(ours[2][::-1], thresholds)
+    if not truth.any():
+        assert not ours[1].any()
+    else:
+        assert_allclose(ours[1][::-1], recall[:-1], rtol=1e-14)
+    if truth.all() or not truth.any():  # which that package leaves undefined
+        assert metrics.roc_auc(labels, probabilities, 1) == 0
+        return
+    false, true, thresholds = metrics.roc_curve(labels, probabilities, 1)
+    expected = peer.roc_curve(truth, scores, drop_intermediate=False)
+    assert_allclose([false, true], expected[:2], rtol=1e-14)
+    assert_array_equal(thresholds, expected[2])
+    for most in (1.0, 0.2, 0.01):
+        area = peer.roc_auc_score(truth, scores, max_fpr=most)
+        assert metrics.roc_auc(labels, probabilities, 1, most) == pytest.approx(area, rel=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_scikit_learn_agrees_on_the_curves_of_five_classes(dtype):
+    labels, probabilities = probable(dtype, 1000)
+    for c in range(5):
+        truth, scores = labels == c, probabilities[:, c]
+        average = sklearn.metrics.average_precision_score(truth, scores)
+        assert metrics.average_precision(labels, probabilities, c) == pytest.approx(average, rel=1e-13)
+        area = sklearn.metrics.roc_auc_score(truth, scores, max_fpr=0.2)
+        assert metrics.roc_auc(labels, probabilities, c, 0.2) == pytest.approx(area, rel=1e-12)
+
+
+@pytest.mark.parametrize("n_bins", [5, 10, 15])
+def test_scikit_learn_agrees_on_calibration(n_bins):
+    labels, probabilities = probable(n=500)
+    accuracy, confidence = calibration_curve(
+        probabilities.argmax(axis=1) == labels, probabilities.max(axis=1), n_bins=n_bins
+    )
+    curve = metrics.reliability_curve(labels, probabilities, n_bins)
+    filled = curve[2] > 0
+    assert_allclose(curve[0][filled], confidence, rtol=1e-13)
+    assert_allclose(curve[1][filled], accuracy, rtol=1e-13)
+    assert curve[2].sum() == 500
+
+
+def test_calibration_by_hand():
+    # A confidence of 0.75 that is right three times in four, one of 1 that never is.
+    calm, certain = [[0.75, 0.25]] * 4, [[0.0, 1.0]] * 4
+    assert metrics.calibration_error([0, 0, 0, 1], calm) == 0
+    assert metrics.calibration_error([0] * 4, certain) == 1
+    assert metrics.calibration_error([0, 0, 0, 1] + [0] * 4, calm + certain) == 0.5
+
+
+def test_a_perfect_and_a_reversed_order():
+    labels, rising = [0, 0, 1, 1], np.array([0.1, 0.2, 0.8, 0.9])
+    perfect, reversed_ = (np.column_stack([1 - p, p]) for p in (rising, rising[::-1]))
+    assert metrics.average_precision(labels, perfect, 1) == metrics.roc_auc(labels, perfect, 1) == 1
+    assert metrics.roc_auc(labels, reversed_, 1) == 0
+    assert metrics.average_precision(labels, reversed_, 1) == pytest.approx((1 / 3 + 2 / 4) / 2)
+    equal = np.full((4, 2), 0.5)
+    assert metrics.roc_auc(labels, equal, 1) == metrics.average_precision(labels, equal, 1) == 0.5
+
+
+def test_average_precisions_of_many_histograms():
+    counts = np.random.default_rng(4).integers(0, 5, (3, 2, 7, 2))
+    counts[0, 0, :, 1] = 0
+    scores = metrics.average_precision_from_counts(counts)
+    assert scores.shape == (3, 2)
+    assert scores[0, 0] == 0
+    for index in np.ndindex(3, 2):
+        labels = np.repeat(np.tile([0, 1], 7), counts[index].ravel())
+        falling = np.repeat(np.linspace(0.9, 0.1, 7), counts[index].sum(axis=1))
+        expected = metrics.average_precision(labels, np.column_stack([1 - falling, falling]), 1)
+        assert scores[index] == pytest.approx(expected, rel=1e-13)
+
+
+@pytest.mark.parametrize(
+    "score",
+    [metrics.precision_recall_curve, metrics.average_precision, metrics.roc_curve, metrics.roc_auc],
+)
+def test_a_class_that_there_is_not(score):
+    with pytest.raises(ValueError, match=r"positive must lie in 0\.\.4"):
+        score(*probable(), 5)
+
+
+@pytest.mark.parametrize("most", [0, -0.1, 1.1, np.nan])
+def test_part_of_the_roc_curve_must_be_one(most):
+    with pytest.raises(ValueError, match="most must be above 0"):
+        metrics.roc_auc(*probable(), 1, most)
+
+
+def test_bins_and_counts_must_be_there():
+    with pytest.raises(ValueError, match="n_bins must be 1 or more, but is 0"):
+        metrics.calibration_error(*probable(), 0)
+    for shape in ((2,), (3, 3), (0, 2)):
+        with pytest.raises(ValueError, match=r"counts must have shape \(\.\.\., T, 2\)"):
+            metrics.average_precision_from_counts(np.ones(shape))
 
 
 def test_examples_in_the_docstrings():

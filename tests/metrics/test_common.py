@@ -1,7 +1,6 @@
 """What every score of maps must do, and the properties that each claims: a score inherits its tests here."""
 
 import re
-from functools import partial
 
 import numpy as np
 import pytest
@@ -9,7 +8,6 @@ import pytest
 import metrics
 from metrics.checking import BYTES_AT_ONCE
 
-EDGES = np.linspace(-0.5, 1.5, 9)
 SIDE = 16
 KAPPA = np.random.default_rng(1).integers(-40, 160, (4, SIDE, SIDE)) / 128  # exact in float16, no two alike
 KAPPA[KAPPA == 0] = 3 / 128
@@ -32,10 +30,6 @@ SCORES = {
     "wmae": (metrics.wmae, WEIGHTED),
     "wmse": (metrics.wmse, WEIGHTED),
     "correlation": (metrics.correlation, {*WEIGHTED, SCALE, SYMMETRIC, AFFINE}),
-    "hong15": (
-        partial(metrics.hong15, edges=EDGES, density=metrics.kappa_density(KAPPA, EDGES)),
-        WEIGHTED,
-    ),
 }
 BEST = {"correlation": 1.0}
 
@@ -57,7 +51,7 @@ def test_every_score_of_maps_is_listed():
     exported = {
         name for name in metrics.__all__ if getattr(metrics, name).__module__ == "metrics.mass_mapping"
     }
-    assert exported - {"find_peaks", "kappa_density"} == set(SCORES)
+    assert exported - {"find_peaks"} == set(SCORES)
 
 
 @having(IDENTITY)

@@ -15,8 +15,6 @@ from metrics import (
     dicee,
     dpeaks,
     find_peaks,
-    hong15,
-    kappa_density,
     l2_dpeaks,
     mae,
     wmae,
@@ -318,45 +316,6 @@ def test_other_scores_are_the_formulas(name, kind, seed, shape):
     target, prediction, _ = draw_maps(kind, np.random.default_rng(seed), shape)
     expected = getattr(reference, name)(target, prediction)
     assert_allclose(getattr(metrics, name)(target, prediction), expected, rtol=1e-9, atol=1e-13)
-
-
-def test_density_by_hand():
-    # Of eight pixels five are below 1, one even below the edges, and three from 1 on, one at the last edge.
-    maps = [[[-9, 0, 0.5, 0.9]], [[0.99, 1, 2, 4]]]
-    assert_allclose(kappa_density(maps, [0, 1, 4]), [5 / 8, 3 / 8 / 3])
-
-
-def test_hong15_by_hand():
-    # ω = 1/4 for the three common pixels and 1 for the rare one.
-    assert hong15([[0, 0, 0, 5]], [[1, 0, 0, 7]], [-1, 1, 9], [4, 1]) == pytest.approx((0.25 + 2) / 1.75)
-
-
-def test_hong15_is_the_formula_and_density_that_of_the_whole_set():
-    rng, edges = np.random.default_rng(8), [-1.5, -0.5, 0.0, 0.7, 1.2]
-    target, prediction = rng.normal(size=(2, 6, 9, 7))
-    density = kappa_density(target, edges)
-    assert_allclose(density, reference.kappa_density(target, edges), rtol=1e-12)
-    assert_allclose(density, (kappa_density(target[:3], edges) + kappa_density(target[3:], edges)) / 2)
-    assert density @ np.diff(edges) == pytest.approx(1)
-    expected = [reference.hong15(*pair, edges, density) for pair in zip(target, prediction, strict=True)]
-    assert_allclose(hong15(target, prediction, edges, density), expected, rtol=1e-12)
-
-
-@pytest.mark.parametrize("edges", [[0.0], [0, 1, 1], [1, 0], [0, np.inf], [0, np.nan, 2], [[0, 1], [2, 3]]])
-def test_edges_must_increase(edges):
-    with pytest.raises(ValueError, match="edges must be two or more finite numbers that increase"):
-        kappa_density(np.eye(3), edges)
-
-
-@pytest.mark.parametrize("density", [[1.0], [1, 1, 1], [1, -1], [np.nan, 1]])
-def test_densities_are_checked(density):
-    with pytest.raises(ValueError, match="density must be 2 numbers of 0 or more"):
-        hong15(np.eye(3), np.eye(3), [0, 0.5, 2], density)
-
-
-def test_a_true_value_of_no_density_is_refused():
-    with pytest.raises(ValueError, match=r"score of map \[\] is not finite"):
-        hong15(np.eye(3), np.eye(3), [0, 0.5, 2], [1, 0])
 
 
 # --- real maps, and examples

@@ -47,3 +47,77 @@ def brier_by_case(labels, probabilities):
         sum((float(p) - (k == label)) ** 2 for k, p in enumerate(row))
         for label, row in zip(labels, probabilities, strict=True)
     ]
+
+
+def scores_by_class(labels, predictions, n_classes):
+    return {
+        "precision": [precision(labels, predictions, c) for c in range(n_classes)],
+        "recall": [recall(labels, predictions, c) for c in range(n_classes)],
+        "f1": [fbeta(labels, predictions, 1, c) for c in range(n_classes)],
+        "f2": [fbeta(labels, predictions, 2, c) for c in range(n_classes)],
+    }
+
+
+def normalise_rows(confusion):
+    return [[count / sum(row) if sum(row) else 0.0 for count in row] for row in confusion]
+
+
+def _passed(labels, scores, positive, threshold):
+    """Numbers of other and of positive cases whose score is the threshold or more."""
+    passed = [label == positive for label, score in zip(labels, scores, strict=True) if score >= threshold]
+    return len(passed) - sum(passed), sum(passed)
+
+
+def precision_recall_curve(labels, scores, positive):
+    points, positives = [], sum(label == positive for label in labels)
+    for threshold in sorted(set(scores), reverse=True):
+        others, hits = _passed(labels, scores, positive, threshold)
+        points.append((hits / (others + hits), hits / positives if positives else 0.0, threshold))
+    return points
+
+
+def average_precision(labels, scores, positive):
+    total, before = 0.0, 0.0
+    for p, r, _ in precision_recall_curve(labels, scores, positive):
+        total += (r - before) * p
+        before = r
+    return total
+
+
+def roc_curve(labels, scores, positive):
+    positives = sum(label == positive for label in labels)
+    others = len(labels) - positives
+    points = [(0.0, 0.0, math.inf)]
+    for threshold in sorted(set(scores), reverse=True):
+        wrong, hits = _passed(labels, scores, positive, threshold)
+        points.append((wrong / others if others else 0.0, hits / positives if positives else 0.0, threshold))
+    return points
+
+
+def roc_auc(labels, scores, positive):
+    """How often a positive case has the higher score of a pair, half a time if they are equal."""
+    cases = list(zip(labels, scores, strict=True))
+    higher = [s for label, s in cases if label == positive]
+    lower = [s for label, s in cases if label != positive]
+    wins = [1.0 if high > low else 0.5 if high == low else 0.0 for high in higher for low in lower]
+    return sum(wins) / len(wins) if wins else 0.0
+
+
+def reliability_curve(labels, probabilities, n_bins):
+    bins = [[] for _ in range(n_bins)]
+    for label, row in zip(labels, probabilities, strict=True):
+        row = [float(p) for p in row]
+        confidence = max(row)
+        upper = (k for k in range(n_bins) if confidence <= (k + 1) / n_bins)
+        bins[next(upper, n_bins - 1)].append((confidence, row.index(confidence) == label))
+    return [
+        (sum(c for c, _ in held) / len(held), sum(hit for _, hit in held) / len(held), len(held))
+        if held
+        else (0.0, 0.0, 0)
+        for held in bins
+    ]
+
+
+def calibration_error(labels, probabilities, n_bins=15):
+    curve = reliability_curve(labels, probabilities, n_bins)
+    return sum(cases * abs(hits - confidence) for confidence, hits, cases in curve) / len(labels)

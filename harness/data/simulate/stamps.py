@@ -20,10 +20,11 @@ import numpy as np
 from numpy.random import Generator, SeedSequence, default_rng
 from scipy import ndimage
 
+from harness.tracks import CHALLENGE
+
 SIZE = 63
 AXIS = np.arange(SIZE) - SIZE // 2
 AGN, SN, VS, ASTEROID, BOGUS = range(5)  # as the challenge numbers them
-CHALLENGE = (14966, 1620, 14996, 9899, 10763)  # alerts of each class in the challenge's data
 FEWEST = 20  # alerts of a class, however rare, so that a small set can be split and scored
 OBJECTS = 64  # in a batch
 ALERTS = (0.5, 0.2, 0.15, 0.1, 0.05)  # share of the AGN, SN and VS that have 1, 2, … 5 alerts
@@ -60,19 +61,18 @@ class Batch:
         return sum(alerts for _, alerts in self.objects)
 
 
-def batches(cases: int, *, seed: int = 0, balance: tuple[float, ...] = CHALLENGE) -> list[Batch]:
-    """Deal exactly ``cases`` alerts, the classes mixed, into batches.
+def batches(cases: int, *, seed: int = 0) -> list[Batch]:
+    """Deal exactly ``cases`` alerts, the classes mixed as in the challenge, into batches.
 
-    ``balance`` weighs AGN, SN, VS, asteroid and bogus. Shares are exact but for rounding, save that a class
-    of any weight has at least 20 alerts, or a tenth of the cases if that is less. An AGN, SN or VS has one to
-    five alerts, an asteroid or a bogus one. Raises ValueError for less than one case, and for weights that
-    are not five finite numbers ≥ 0 with a sum above 0.
+    Shares are exact but for rounding, save that a class has at least 20 alerts, or a tenth of the cases if
+    that is less. An AGN, SN or VS has one to five alerts, an asteroid or a bogus one. Raises ValueError for
+    less than one case.
     """
     if cases < 1:
         raise ValueError(f"expected at least 1 case, got {cases}")
     rng = default_rng(SeedSequence(seed))
     objects: list[tuple[int, int]] = []
-    for label, count in enumerate(_deal(cases, balance)):
+    for label, count in enumerate(_deal(cases)):
         sizes = 1 + rng.choice(len(ALERTS), count, p=ALERTS) * (label in (AGN, SN, VS))
         ends = np.minimum(np.cumsum(sizes), count)
         objects += [(label, int(size)) for size in np.diff(ends, prepend=0) if size]
@@ -84,14 +84,11 @@ def batches(cases: int, *, seed: int = 0, balance: tuple[float, ...] = CHALLENGE
     return dealt
 
 
-def _deal(cases: int, balance: tuple[float, ...]) -> np.ndarray:
-    weights = np.asarray(balance, float)
-    if weights.shape != (5,) or not (weights >= 0).all() or not 0 < weights.sum() < np.inf:
-        raise ValueError(f"expected five finite class weights ≥ 0, not all of them 0, got {balance}")
-    shares = cases * weights / weights.sum()
+def _deal(cases: int) -> np.ndarray:
+    shares = cases * np.array(CHALLENGE, float) / sum(CHALLENGE)
     counts: np.ndarray = np.floor(shares).astype(int)
     counts[np.argsort(counts - shares, kind="stable")[: cases - counts.sum()]] += 1
-    fewest = np.where(weights > 0, min(FEWEST, cases // 10), 0)
+    fewest = min(FEWEST, cases // 10)
     while (counts < fewest).any():
         counts[np.argmax(fewest - counts)] += 1
         counts[np.argmax(counts - fewest)] -= 1

@@ -183,6 +183,7 @@ def test_stamps_drops_what_is_not_square_and_keeps_nan(tmp_path):
     result = pack(STAMPS, [path], tmp_path / "out.h5")
     assert [name for name, _ in result.left_out] == ["100000000000000002"]
     with open_dataset(tmp_path / "out.h5") as data:
+        assert (data.source["left_out"], data.source["left_out_first"]) == (1, ["100000000000000002"])
         kept = [0, 1, 3, 4, 5]
         assert data.case_ids() == [str(10**17 + index) for index in kept]
         np.testing.assert_array_equal(data.truth[:], content["labels"][kept])
@@ -211,22 +212,45 @@ def test_stamps_other_layouts_of_the_pickle(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("metadata", "stored"),
+    [
+        (np.array([("ZTFñ", 1.5)] * 6, [("objectId", "U5"), ("x", "f4")]), ("ZTFñ".encode(), 1.5)),
+        ([{"objectId": "ZTF1", "x": index} for index in range(6)], (b"ZTF1", 0)),
+        ([[], [], [], [], [], []], None),
+    ],
+)
+def test_stamps_texts_and_numbers_of_the_metadata_are_kept(tmp_path, metadata, stored):
+    path, _ = stamp_pickle(tmp_path, metadata=metadata)
+    pack(STAMPS, [path], tmp_path / "out.h5")
+    with open_dataset(tmp_path / "out.h5") as data:
+        assert (data.metadata and data.metadata[0].item()) == stored
+
+
+@pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"labels": np.array([0, 1, 2, 3, 4, 5])}, ["label 5", "0 to 4"]),
         ({"labels": np.arange(5)}, ["6 images", "5 labels"]),
         ({"labels": None}, ["images and labels"]),
         ({"labels": np.zeros(6)}, ["whole numbers"]),
-        ({"metadata": [[1]] * 3}, ["6 labels"]),
+        ({"metadata": [[1], [2], [3]]}, ["6 labels"]),
+        ({"metadata": 5}, ["laid out"]),
+        ({"metadata": [1, 2, 3, 4, 5, 6]}, ["laid out"]),
+        ({"metadata": [[1], [2, 3], [4], [5], [6], [7]]}, ["laid out"]),
+        ({"metadata": [[[1]], [[2]], [[3]], [[4]], [[5]], [[6]]]}, ["laid out"]),
+        ({"metadata": [{"a": 1}, *({"b": index} for index in range(5))]}, ["laid out"]),
+        ({"labels": [[0], [1, 2], 3, 4, 5, 6]}, ["laid out"]),
+        ({"images": 3}, ["list or an array"]),
+        ({"images": dict.fromkeys(range(6))}, ["list or an array"]),
         (
             {"images": [np.zeros((63, 63, 3), "f4")] * 5 + [np.zeros((63, 63), "f4")]},
-            ["(63, 63)", "number 5"],
+            ["(63, 63)", "100000000000000005"],
         ),
         (
             {"images": [np.zeros((63, 63, 3), "f4")] * 5 + [np.empty((63, 63, 3), object)]},
-            ["object", "number 5"],
+            ["object", "100000000000000005"],
         ),
-        ({"images": [np.zeros((63, 63, 3), "f4")] * 5 + ["text"]}, ["str", "number 5"]),
+        ({"images": [np.zeros((63, 63, 3), "f4")] * 5 + ["text"]}, ["str", "100000000000000005"]),
     ],
 )
 def test_stamps_faults_are_named(tmp_path, changes, words):
@@ -268,3 +292,14 @@ def test_files_that_do_not_fit_together(tmp_path):
     (tmp_path / "without").mkdir()
     other, _ = stamp_pickle(tmp_path / "without", metadata=None)
     refuses(tmp_path, [path, other], "metadata", track=STAMPS)
+
+
+def test_a_thousand_that_were_left_out_are_named_in_the_file(tmp_path):
+    names = [f"{index:0100d}" for index in range(1200)]
+    images = [np.zeros((63, 63, 3), np.float32)] + [np.zeros((63, 9, 3), np.float32)] * 1200
+    metadata = np.array([("1",), *((name,) for name in names)], [("candid", "S100")])
+    path, _ = stamp_pickle(tmp_path, images=images, labels=np.zeros(1201, int), metadata=metadata)
+    pack(STAMPS, [path], tmp_path / "out.h5")
+    with open_dataset(tmp_path / "out.h5") as data:
+        assert data.source["left_out"] == 1200
+        assert data.source["left_out_first"] == [name[:64] for name in names[:1000]]

@@ -1,4 +1,4 @@
-"""Alert packets, written by the tests with the libraries that the survey writes them with."""
+"""Alert packets from files, folders and archives, whole and damaged."""
 
 import gzip
 import io
@@ -6,70 +6,13 @@ import io
 import fastavro
 import numpy as np
 import pytest
-from astropy.io import fits
 
 from harness.data.pack import pack
 from harness.data.packets import CUTOUTS, NUMBERS, read_labels
 from harness.data.store import DataError, open_dataset
 from harness.tracks import STAMPS
+from tests.harness.data.avro import fits_gz, packet
 from tests.harness.data.conftest import write_tar
-
-CUTOUT = {
-    "type": "record",
-    "name": "cutout",
-    "fields": [{"name": "fileName", "type": "string"}, {"name": "stampData", "type": "bytes"}],
-}
-SCHEMA = fastavro.parse_schema(
-    {
-        "type": "record",
-        "name": "alert",
-        "fields": [
-            {"name": "objectId", "type": "string"},
-            {"name": "candid", "type": "long"},
-            {
-                "name": "candidate",
-                "type": {
-                    "type": "record",
-                    "name": "candidate",
-                    "fields": [
-                        {"name": "magpsf", "type": "float"},
-                        {"name": "fid", "type": "int"},
-                        {"name": "drb", "type": ["float", "null"]},
-                        {"name": "isdiffpos", "type": "string"},
-                    ],
-                },
-            },
-            *(
-                {"name": name, "type": ["null", CUTOUT if name == CUTOUTS[0] else "cutout"]}
-                for name in CUTOUTS
-            ),
-        ],
-    }
-)
-
-
-def fits_gz(image):
-    buffer = io.BytesIO()
-    fits.PrimaryHDU(image).writeto(buffer)
-    return gzip.compress(buffer.getvalue())
-
-
-def packet(candid, objects=("ZTF1",), shape=(63, 63), **changes):
-    """An Avro file of an alert for each object, numbered on from ``candid``, and their images."""
-    rng = np.random.default_rng(candid)
-    records, images = [], []
-    for number, name in enumerate(objects, candid):
-        image = rng.normal(size=(*shape, 3)).astype(np.float32)
-        image[0, 0, 0] = np.nan
-        cutouts = {
-            key: {"fileName": key, "stampData": fits_gz(image[..., i])} for i, key in enumerate(CUTOUTS)
-        }
-        candidate = {"magpsf": 18.5, "fid": 2, "drb": None, "isdiffpos": "t"}
-        records.append({"objectId": name, "candid": number, "candidate": candidate, **cutouts, **changes})
-        images.append(image)
-    buffer = io.BytesIO()
-    fastavro.writer(buffer, SCHEMA, records)
-    return buffer.getvalue(), images
 
 
 def test_from_file_folder_and_archive(tmp_path):
@@ -143,12 +86,30 @@ def test_damaged_cutouts_are_left_out_and_named(tmp_path):
         assert word in reasons[candid]
 
 
-@pytest.mark.parametrize("content", [b"", b"no Avro", packet(1)[0][:-40]])
-def test_a_file_that_is_no_avro(tmp_path, content):
+def other(codec="null", fields=()):
+    """An Avro file of numbers, compressed or not, that is no packet."""
+    buffer = io.BytesIO()
+    schema = {"type": "record", "name": "x", "fields": [{"name": name, "type": "long"} for name in fields]}
+    fastavro.writer(buffer, schema, [dict.fromkeys(fields, 0)], codec=codec)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "no Avro file"),
+        (b"no Avro", "no Avro file"),
+        (packet(1)[0][:-40], "cut off"),
+        (other(fields=["candid"]), "no ZTF alerts"),
+        (other(fields=["candid", "objectId", "candidate", *CUTOUTS]), "no ZTF alerts"),
+        (other("deflate"), "compressed as 'deflate'"),
+    ],
+)
+def test_a_file_that_is_no_packet(tmp_path, content, words):
     (tmp_path / "bad.avro").write_bytes(content)
     (tmp_path / "good.avro").write_bytes(packet(10)[0])
     sources = [tmp_path / "good.avro", tmp_path / "bad.avro"]
-    with pytest.raises(DataError, match=r"bad\.avro"):
+    with pytest.raises(DataError, match=rf"bad\.avro.*{words}"):
         pack(STAMPS, sources, tmp_path / "out.h5")
     assert not (tmp_path / "out.h5").exists()
     result = pack(STAMPS, sources, tmp_path / "out.h5", skip_damaged=True)
@@ -161,3 +122,13 @@ def test_packets_without_images_say_so(tmp_path, shared_data):
     with pytest.raises(DataError, match="JPEG preview"):
         pack(STAMPS, [shared_data / "stamps" / "alerts"], tmp_path / "out.h5", skip_damaged=True)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_archive_cut_off_ends_the_packing_or_is_listed(tmp_path):
+    archive = write_tar(tmp_path / "a.tar", {f"{n}.avro": packet(n)[0] for n in (10, 20, 30)}, "w")
+    archive.write_bytes(archive.read_bytes()[: archive.stat().st_size // 2])
+    with pytest.raises(DataError, match=r"a\.tar is damaged or cut off after 10\.avro"):
+        pack(STAMPS, [archive], tmp_path / "out.h5")
+    result = pack(STAMPS, [archive], tmp_path / "out.h5", skip_damaged=True)
+    assert result.cases == 1
+    assert "cut off" in dict(result.left_out)[str(archive)]
