@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -54,19 +54,23 @@ class Cases:
 class Training:
     """The circumstances of one fit.
 
-    ``folder`` is the baseline's own, for checkpoints and histories; ``progress`` tells how far it is.
+    ``folder`` is the baseline's own, for checkpoints and histories; a file ``checkpoint.*`` in it is removed
+    when the run is complete. ``progress`` tells how far it is. ``mirrored`` shares the batches among all GPUs
+    of the machine, or all logical processors of TensorFlow if it has none.
     """
 
     seed: int
     folder: Path
     progress: Progress = silent
+    strategy: Literal["single", "mirrored"] = "single"
 
 
 @runtime_checkable
 class Baseline(Protocol):
     """A method: its settings are the arguments of its constructor, all with defaults.
 
-    It may name ``packages``, a tuple of modules whose versions belong into the record of a run.
+    It may name ``packages``, a tuple of modules whose versions belong into the record of a run. One that sets
+    ``needs_metadata`` to True gets ``predict(inputs, metadata)``, with the metadata of the same cases.
     """
 
     track: ClassVar[str]
@@ -83,3 +87,13 @@ class Baseline(Protocol):
 
     def restore(self, folder: Path) -> None:
         """Read what ``save`` wrote, into a baseline made with the same settings."""
+
+
+def predict(baseline: Baseline, inputs: np.ndarray, metadata: Any) -> np.ndarray:
+    """What a baseline predicts for a chunk, given its metadata, or None, if it needs them."""
+    if not getattr(baseline, "needs_metadata", False):
+        return baseline.predict(inputs)
+    if metadata is None:
+        raise BaselineError(f"{type(baseline).__name__} predicts from metadata, and these data have none")
+    with_metadata: Callable[[np.ndarray, np.ndarray], np.ndarray] = baseline.predict  # type: ignore[assignment]
+    return with_metadata(inputs, metadata)

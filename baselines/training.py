@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from functools import cache, partial
 from math import ceil, isfinite
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
+from zlib import crc32
 
 import numpy as np
 
@@ -26,15 +31,22 @@ import tensorflow as tf
 tf.get_logger().setLevel("ERROR")
 
 MODEL, HISTORY, CHECKPOINT = "model.keras", "history.csv", "checkpoint.npz"
+DRIVER = Path("/proc/driver/nvidia/version")
+CUDA = {"CUDA": "cuda_version", "cuDNN": "cudnn_version"}
+READ_AHEAD = 4  # batches
+
+Schedule = Literal["constant", "cosine"]
+Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
 
 Scores = Callable[[np.ndarray, np.ndarray], dict[str, float]]
 """Takes truth and predictions of a batch, returns the means of some scores over its cases."""
 
 
-class Batches(keras.utils.PyDataset):
+class Batches:
     """Batches whose order in an epoch follows from the seed and the epoch's number alone.
 
     ``order(rng)`` draws the rows of an epoch, always as many; ``read(rows)`` returns their inputs and truth.
+    They are made a multiple of ``devices``, by leaving out the last ones, so that each has its share.
     """
 
     def __init__(
@@ -44,12 +56,13 @@ class Batches(keras.utils.PyDataset):
         batch_size: int,
         seed: int,
     ) -> None:
-        super().__init__()
         self.read, self.order, self.batch_size, self.seed = read, order, batch_size, seed
+        self.fault: Exception | None = None
         self.begin(0)
 
-    def begin(self, epoch: int) -> None:
-        self.rows = self.order(np.random.default_rng(np.random.SeedSequence([self.seed, epoch])))
+    def begin(self, epoch: int, devices: int = 1) -> None:
+        rows = self.order(np.random.default_rng(np.random.SeedSequence([self.seed, epoch])))
+        self.rows = rows[: len(rows) // devices * devices]
 
     def __len__(self) -> int:
         return ceil(len(self.rows) / self.batch_size)
@@ -57,19 +70,34 @@ class Batches(keras.utils.PyDataset):
     def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         return self.read(self.rows[number * self.batch_size : (number + 1) * self.batch_size])
 
+    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        try:
+            yield from map(self.__getitem__, range(len(self)))
+        except Exception as error:
+            self.fault = error  # TensorFlow will raise another one in its place
+            raise
+
+    def dataset(self) -> tf.data.Dataset:
+        """The batches of whatever epoch has begun, read ahead while the network computes."""
+        kinds = tuple(tf.TensorSpec((None, *each.shape[1:]), each.dtype) for each in self[0])
+        batches = tf.data.Dataset.from_generator(lambda: iter(self), output_signature=kinds)
+        return batches.apply(tf.data.experimental.assert_cardinality(len(self))).prefetch(READ_AHEAD)
+
 
 class Fit(keras.callbacks.Callback):
     """The state of one fit between its epochs, in memory and in the training's folder.
 
+    ``alone`` is the network itself, or, where several devices train it, its twin outside their strategy.
     ``arguments`` are those that tell this fit from others: a checkpoint of another one is not resumed.
     """
 
     def __init__(
         self, train: Batches, validation: Batches, arguments: dict[str, Any], training: Training,
-        scores: Scores | None,
+        alone: keras.Model, scores: Scores | None,
     ) -> None:  # fmt: skip
         super().__init__()
         self.train, self.validation, self.training, self.scores = train, validation, training, scores
+        self.alone = alone
         self.arguments, self.epochs = arguments, arguments["epochs"]
         self.history: list[dict[str, float]] = []
         self.best_weights: list[np.ndarray] = []
@@ -85,13 +113,15 @@ class Fit(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
         self.started = time.perf_counter()
-        self.train.begin(epoch)
+        self.train.begin(epoch, self.arguments["devices"])
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         losses = {key: float(logs[key]) for key in sorted(logs)}
         if not (isfinite(losses["loss"]) and isfinite(losses["val_loss"])):
             raise BaselineError(f"the loss is no longer finite in epoch {epoch + 1}: lower the learning_rate")
-        scored = mean_scores(self.model, self.validation, self.scores) if self.scores else {}
+        if self.alone is not self.model:
+            self.alone.set_weights(self.model.get_weights())
+        scored = mean_scores(self.alone, self.validation, self.scores) if self.scores else {}
         seconds = round(time.perf_counter() - self.started, 3)
         now = {"epoch": epoch + 1, "seconds": seconds, **losses, **scored}
         self.history.append(now)
@@ -143,6 +173,8 @@ def fit(
     training: Training,
     patience: int = 0,
     scores: Scores | None = None,
+    precision: Precision = "float32",
+    jit: bool = False,
 ) -> tuple[keras.Model, dict[str, Any]]:
     """Train the compiled model that ``build`` makes; return it as it was when its validation loss was least.
 
@@ -152,39 +184,100 @@ def fit(
 
     The same seed on the same machine gives the same weights, byte for byte, also if the process is killed on
     the way and the call repeated: it goes on after the last epoch that was complete, from a checkpoint in the
-    folder that is there until the fit is complete. ``OSError`` if it cannot be written; the last one stays.
+    folder. That stays when the fit is complete, and the same call then returns at once: remove it when the
+    network is safe elsewhere. ``OSError`` if it cannot be written; the last one stays.
+
+    The layers that ``build`` makes compute in ``precision``. ``jit`` has XLA compile a step of the training,
+    on a single device. Several devices share each batch, whose size must be a multiple of their number.
     """
     keras.utils.set_random_seed(int(np.random.SeedSequence(training.seed).generate_state(1)[0]))
     tf.config.experimental.enable_op_determinism()
-    model = build()  # after the seed, on which its first weights depend
-    model.optimizer.build(model.trainable_variables)
+    strategy = _mirrored() if training.strategy == "mirrored" else None
+    devices = strategy.num_replicas_in_sync if strategy else 1
+    if train.batch_size % devices:
+        raise BaselineError(f"batch_size must be a multiple of the {devices} devices, got {train.batch_size}")
+    keras.config.set_dtype_policy(precision)
+    try:
+        with strategy.scope() if strategy else nullcontext():
+            model = build()  # after the seed, on which its first weights depend
+            model.optimizer.build(model.trainable_variables)
+        alone = build() if strategy else model
+    finally:
+        keras.config.set_dtype_policy("float32")
+    if jit and devices == 1:  # Keras itself refuses to beside op determinism, whatever the network
+        step = partial(type(model).train_step, model)
+        model.train_step = tf.function(step, autograph=False, jit_compile=True)
+    for batches in (train, validation):
+        batches.begin(0, devices)
     arguments = {
         **{"seed": training.seed, "epochs": epochs, "patience": patience, "batch_size": train.batch_size},
         "rows": [len(train.rows), len(validation.rows)],
-        "optimizer": json.loads(json.dumps(model.optimizer.get_config() | {"name": None}, default=str)),
+        "data": [crc32(part.tobytes()) for batches in (train, validation) for part in batches[0]],
+        **{"precision": precision, "jit": jit, "devices": devices},
+        **{name: _described(getattr(model, name)) for name in ("optimizer", "loss")},
         "shapes": [list(variable.shape) for variable in model.variables],
     }
-    state = Fit(train, validation, arguments, training, scores)
+    state = Fit(train, validation, arguments, training, alone, scores)
     state.set_model(model)
     state.resume()
     done = len(state.history)
     training.progress(done, epochs, f"resuming after epoch {done}" if done else "first epoch")
     if not state.complete:
-        model.fit(
-            train, validation_data=validation, initial_epoch=done, epochs=epochs, callbacks=[state],
-            shuffle=False, verbose=0,
-        )  # fmt: skip
-    model.set_weights(state.best_weights)
-    (training.folder / CHECKPOINT).unlink()
+        try:
+            model.fit(
+                train.dataset(), validation_data=validation.dataset(), initial_epoch=done, epochs=epochs,
+                callbacks=[state], shuffle=False, verbose=0,
+            )  # fmt: skip
+        except tf.errors.OpError as error:
+            fault = f"TensorFlow cannot go on: {error.message.strip().splitlines()[0]}"
+            hint = "lower batch_size if memory is short, set jit = false if XLA cannot compile the network"
+            raise train.fault or validation.fault or BaselineError(f"{fault}; {hint}") from error
+    alone.set_weights(state.best_weights)
     best = {key: value for key, value in state.best.items() if key not in ("epoch", "seconds")}
-    return model, {"epochs": len(state.history), "best_epoch": state.best["epoch"], **best}
+    return alone, {"epochs": len(state.history), "best_epoch": state.best["epoch"], **best}
+
+
+def accelerators() -> list[str]:
+    """The GPUs that TensorFlow sees, with the versions of driver, CUDA and cuDNN; empty if it sees none."""
+    found = tf.config.list_physical_devices("GPU")
+    if not found:
+        return []
+    details = [tf.config.experimental.get_device_details(device) for device in found]
+    names = Counter(str(each.get("device_name", "GPU of unknown name")) for each in details)
+    build = tf.sysconfig.get_build_info()
+    driver = DRIVER.read_text() if DRIVER.is_file() else ""
+    version = re.search(r"\d+\.[\d.]+", driver)
+    return [
+        *(f"{count} × {name}" for name, count in names.items()),
+        f"driver {version.group() if version else 'unknown'}",
+        *(f"{label} {build.get(key, 'unknown')}" for label, key in CUDA.items()),
+    ]
+
+
+@cache  # two in one process would number what they exchange alike, and mix it up
+def _mirrored() -> tf.distribute.Strategy:
+    found = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    return tf.distribute.MirroredStrategy([device.name for device in found])
+
+
+def adam(learning_rate: float, schedule: Schedule, steps: int) -> keras.optimizers.Adam:
+    """Adam at that rate, or with one that falls from it to 0 over all ``steps`` along half a cosine."""
+    if schedule == "cosine":
+        return keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(learning_rate, steps))
+    return keras.optimizers.Adam(learning_rate)
+
+
+def _described(part: Any) -> Any:
+    """The settings of an optimizer or a loss as JSON values, without names, in which Keras counts."""
+    text = json.dumps(keras.saving.serialize_keras_object(part), default=str)
+    return json.loads(text, object_hook=lambda table: {k: v for k, v in table.items() if k != "name"})
 
 
 def mean_scores(model: keras.Model, batches: Batches, scores: Scores) -> dict[str, float]:
     """Means of the scores over the cases of all batches, whatever the sizes of the batches."""
     totals: dict[str, float] = {}
     cases = 0
-    for inputs, truth in map(batches.__getitem__, range(len(batches))):
+    for inputs, truth in batches:
         cases += len(truth)
         for name, mean in scores(truth, model.predict_on_batch(inputs)).items():
             totals[name] = totals.get(name, 0.0) + float(mean) * len(truth)

@@ -17,12 +17,12 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.metadata import EntryPoint, entry_points, packages_distributions, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from baselines.presets import make, settings
-from baselines.protocol import Baseline, Cases, Training
+from baselines.protocol import Baseline, Cases, Training, predict
 from harness.data.store import Dataset, open_dataset
 from harness.files import HarnessError, json_text, read_json, write_text
 from harness.progress import Report, silent
@@ -69,7 +69,13 @@ def _load(entry: EntryPoint) -> type[Baseline]:
 
 
 def train(
-    name: str, data: Path, run: Path, preset: str = "laptop", seed: int = 0, report: Report = silent
+    name: str,
+    data: Path,
+    run: Path,
+    preset: str = "laptop",
+    seed: int = 0,
+    report: Report = silent,
+    strategy: Literal["single", "mirrored"] = "single",
 ) -> dict[str, Any]:
     """Fit a baseline on ``train.h5`` and ``validation.h5`` of a folder, and write the run's folder.
 
@@ -93,13 +99,14 @@ def train(
             "track": track.name,
             "settings": chosen,
             "seed": seed,
+            "strategy": strategy,
             "data": training_data.fingerprint,
             "validation": validation_data.fingerprint,
             "versions": versions(baseline),
         }
-        with _unfinished(run, attempted) as folder:
+        with unfinished(run, attempted) as folder:
             started = time.perf_counter()
-            training = Training(seed, folder, report)
+            training = Training(seed, folder, report, strategy)
             outcome = baseline.fit(_cases(training_data), _cases(validation_data), training)
             (folder / "model").mkdir()
             baseline.save(folder / "model")
@@ -107,7 +114,7 @@ def train(
                 "preset": Path(preset).name,
                 "cases": len(training_data),
                 "outcome": outcome,
-                "hardware": hardware(),
+                "hardware": hardware(baseline),
                 "seconds": round(time.perf_counter() - started, 3),
             }
             if (folder / "history.csv").is_file():
@@ -120,7 +127,7 @@ def train(
 
 
 @contextmanager
-def _unfinished(run: Path, attempted: dict[str, Any]) -> Iterator[Path]:
+def unfinished(run: Path, attempted: dict[str, Any]) -> Iterator[Path]:
     """The folder of a run that is not complete, renamed to ``run`` when the block ends well.
 
     It holds what the fit of an earlier attempt at the same run left, and stays if that of this one left any.
@@ -139,6 +146,8 @@ def _unfinished(run: Path, attempted: dict[str, Any]) -> Iterator[Path]:
                 print(f"resuming the run that was left unfinished in {outer}", file=sys.stderr)
             yield folder
             folder.replace(run)
+            for checkpoint in run.rglob("checkpoint.*"):
+                checkpoint.unlink()
         finally:
             if not folder.is_dir() or {path.name for path in folder.iterdir()} <= {"model"}:
                 shutil.rmtree(outer)
@@ -195,7 +204,8 @@ def restored(run: Path) -> tuple[dict[str, Any], Baseline]:
 
 def _predictions(baseline: Baseline, data: Dataset, report: Report) -> Iterator[np.ndarray]:
     for start in range(0, len(data), CHUNK):
-        yield baseline.predict(data.inputs[start : start + CHUNK])
+        part = slice(start, start + CHUNK)
+        yield predict(baseline, data.inputs[part], None if data.metadata is None else data.metadata[part])
         report(min(start + CHUNK, len(data)), len(data), "cases")
 
 
@@ -207,5 +217,11 @@ def versions(baseline: Baseline) -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}, **theirs}
 
 
-def hardware() -> str:
-    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors"
+def hardware(baseline: Baseline) -> str:
+    """What it was trained on: processors, GPUs with their software, and the precision of a network."""
+    parts = [f"{platform.system()} {platform.machine()}", f"{os.cpu_count()} processors"]
+    if "tensorflow" in getattr(baseline, "packages", ()):
+        from baselines.training import accelerators
+
+        parts += [*accelerators(), getattr(baseline, "precision", "float32")]
+    return ", ".join(parts)

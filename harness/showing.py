@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from baselines.protocol import predict
 from harness.data.store import open_dataset
 from harness.experiment import restored
 from harness.files import HarnessError
@@ -25,7 +26,8 @@ def show(run: Path, data_path: Path, case_id: str, out: Path) -> None:
         inputs = data.inputs[row : row + 1]
         known = track.truth.name in data.columns
         truth = data.truth[row] if known else None
-    prediction = baseline.predict(inputs)[0]
+        metadata = None if data.metadata is None else data.metadata[row : row + 1]
+    prediction = predict(baseline, inputs, metadata)[0]
     title = f"{case_id}, {record['baseline']}"
     if track.classes:
         figure = stamp_figure(

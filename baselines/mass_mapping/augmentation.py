@@ -26,8 +26,9 @@ def augment(
     ``symmetries`` (n,) are places in ``SYMMETRIES``, as ``draw`` gives them.
     """
     moved_epsilon, moved_maps = np.empty_like(epsilon), np.empty_like(maps)
-    for place, symmetry in enumerate(SYMMETRIES.values()):
-        cases = symmetries == place
+    every = list(SYMMETRIES.values())
+    for place in np.unique(symmetries):
+        cases, symmetry = symmetries == place, every[place]
         turn = symmetry if augmentation == "spin-2" else symmetry._replace(signs=(1, 1))
         moved_epsilon[cases] = transform_epsilon(epsilon[cases], turn)
         moved_maps[cases] = transform_kappa(maps[cases], symmetry)

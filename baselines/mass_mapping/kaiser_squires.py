@@ -108,14 +108,15 @@ class KaiserSquires(TunedInversion):
         return self.learnt | scores
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
-        return _smoothed(inputs, self.learnt["sigma"])
+        return smoothed_convergence(inputs, self.learnt["sigma"])
 
 
 def _attempts(inputs: np.ndarray) -> Iterator[tuple[float, np.ndarray]]:
     for sigma in SIGMAS:
-        yield sigma, _smoothed(inputs, sigma)
+        yield sigma, smoothed_convergence(inputs, sigma)
 
 
-def _smoothed(inputs: np.ndarray, sigma: float) -> np.ndarray:
+def smoothed_convergence(inputs: np.ndarray, sigma: float) -> np.ndarray:
+    """KS93 of ellipticity maps (n, H, W, 3), smoothed by a Gaussian of ``sigma`` pixels: (n, H, W)."""
     e1, e2, _ = components(inputs)
     return convergence_from_shear(e1, e2, gaussian_transfer(e1.shape, sigma))

@@ -23,6 +23,7 @@ ops = keras.ops
 Tensor = Any  # of the backend's own type; whatever it can make one of will do for the truth
 
 PIXELS = (1, 2)  # the axes of one map
+FLAT = 0.001  # in κ, the least spread that a map is taken to have
 
 
 def focal_weight(kappa: Tensor) -> Tensor:
@@ -96,6 +97,14 @@ class MapLoss(keras.losses.Loss):
 
 
 @keras.saving.register_keras_serializable(package="astroboard")
+class MSE(MapLoss):
+    """Mean of (P − T)²."""
+
+    def by_map(self, truth: Tensor, guess: Tensor) -> Tensor:
+        return ops.mean(ops.square(guess - truth), axis=PIXELS)
+
+
+@keras.saving.register_keras_serializable(package="astroboard")
 class Focal(MapLoss):
     """Mean of (1 + |T| / max |T|) (P − T)²."""
 
@@ -144,9 +153,9 @@ class WMAPE(MapLoss):
 
 
 class SoftLoss(MapLoss):
-    """A loss that tends to a hard score as ``temperature``, in units of κ, falls."""
+    """A loss that tends to a hard score as its ``temperature`` falls."""
 
-    def __init__(self, temperature: float = 0.01, **rest: Any) -> None:
+    def __init__(self, temperature: float, **rest: Any) -> None:
         super().__init__(**rest)
         self.settings = _checked(temperature=temperature)
         self.temperature = float(temperature)
@@ -154,16 +163,23 @@ class SoftLoss(MapLoss):
 
 @keras.saving.register_keras_serializable(package="astroboard")
 class SoftDICEE(SoftLoss):
-    """DICEE with the mask of P softened to p, a sigmoid of (P − mean P) / temperature.
+    """DICEE with the mask of P softened to p, a sigmoid of (P − mean P) / (temperature · spread of P).
 
     1 − 2 Σ t p / (Σ t + Σ p), t the mask of T. The limit is `metrics.dicee`, if no pixel of P is at the mean.
+    The spread is the standard deviation: like the score, this does not change when P is stretched, and so
+    leaves a map's contrast to other losses. A map flatter than 0.001 is taken to have that spread.
     """
+
+    def __init__(self, temperature: float = 0.3, **rest: Any) -> None:
+        super().__init__(temperature, **rest)
 
     def by_map(self, truth: Tensor, guess: Tensor) -> Tensor:
         # The mean of a constant map may round to below its value, and would then put all of it into the mask.
         mean, least = (f(truth, axis=PIXELS, keepdims=True) for f in (ops.mean, ops.min))
         mask = ops.cast(truth > ops.maximum(mean, least), "float32")
-        soft = ops.sigmoid((guess - ops.mean(guess, axis=PIXELS, keepdims=True)) / self.temperature)
+        above = guess - ops.mean(guess, axis=PIXELS, keepdims=True)
+        spread = ops.sqrt(ops.mean(ops.square(above), axis=PIXELS, keepdims=True) + FLAT**2)
+        soft = ops.sigmoid(above / (self.temperature * spread))
         return 1 - 2 * ops.sum(mask * soft, axis=PIXELS) / ops.sum(mask + soft, axis=PIXELS)
 
 
@@ -176,6 +192,9 @@ class SoftDPEAKS(SoftLoss):
     peaks or move them. The limit is `metrics.dpeaks`, if the four highest peaks of P are of unlike height. A
     map without peaks, as a constant, has no gradient.
     """
+
+    def __init__(self, temperature: float = 0.01, **rest: Any) -> None:
+        super().__init__(temperature, **rest)
 
     def by_map(self, truth: Tensor, guess: Tensor) -> Tensor:
         *_, targets = _find_peaks(truth, n_peaks=3)
@@ -194,16 +213,22 @@ class SoftDPEAKS(SoftLoss):
 
 @keras.saving.register_keras_serializable(package="astroboard")
 class CombinedLoss(MapLoss):
-    """The sum of `MultiFocal`, `WMAPE`, `SoftDICEE` and `SoftDPEAKS`, each times its coefficient.
+    """The sum of `MultiFocal`, `WMAPE`, `SoftDICEE`, `SoftDPEAKS` and `MSE`, each times its coefficient.
 
-    These are of unlike size: on a poor map about 1e-4 (κ²), 10, 0.3, and 100 (pixels).
+    These are of unlike size: on a poor map about 1e-4 (κ²), 10, 0.3, 100 (pixels), and 5e-4 (κ²).
     """
 
     def __init__(
-        self, multifocal: float = 0.95, wmape: float = 0.05, dicee: float = 0, dpeaks: float = 0, **rest: Any
+        self,
+        multifocal: float = 0.95,
+        wmape: float = 0.05,
+        dicee: float = 0,
+        dpeaks: float = 0,
+        mse: float = 0,
+        **rest: Any,
     ) -> None:
         super().__init__(**rest)
-        self.settings = _checked(multifocal=multifocal, wmape=wmape, dicee=dicee, dpeaks=dpeaks)
+        self.settings = _checked(multifocal=multifocal, wmape=wmape, dicee=dicee, dpeaks=dpeaks, mse=mse)
         self.terms = [(a, LOSSES[name]()) for name, a in self.settings.items() if a]
 
     def by_map(self, truth: Tensor, guess: Tensor) -> Tensor:
@@ -211,7 +236,7 @@ class CombinedLoss(MapLoss):
 
 
 LOSSES: dict[str, Callable[..., Any]] = {
-    "mse": keras.losses.MeanSquaredError,
+    "mse": MSE,
     "focal": Focal,
     "multifocal": MultiFocal,
     "wmape": WMAPE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from baselines.mass_mapping.unet import SIZE
-from baselines.training import keras
+from baselines.training import keras, tf
 
 WIDEST = 8  # times the filters of the first stage
 REGULARISED = 3  # stages of the decoder with dropout
@@ -64,21 +64,22 @@ def unet(
         width = filters * min(2**stage, WIDEST)
         paths = [_convolution(width // len(kernels), kernel, use_bias=stage == 0)(maps) for kernel in kernels]
         maps = keras.layers.concatenate(paths) if len(paths) > 1 else paths[0]
-        maps = maps if stage == 0 else keras.layers.BatchNormalization(momentum=MOMENTUM)(maps)
+        maps = maps if stage == 0 else _normalisation()(maps)
         maps = keras.layers.LeakyReLU()(maps)
         twins.append(maps)
     for stage, twin in enumerate(reversed(twins[:-1])):
         maps = _convolution(twin.shape[-1], kernels[0], transposed=True, use_bias=False)(maps)
-        maps = keras.layers.BatchNormalization(momentum=MOMENTUM)(maps)
+        maps = _normalisation()(maps)
         maps = keras.layers.Dropout(dropout)(maps) if stage < REGULARISED else maps
         maps = keras.layers.ReLU()(maps)
         maps = keras.layers.concatenate([maps, _gated(twin, maps) if attention else twin])
     start = {"kernel_initializer": "zeros"} if residual else {}
-    maps = _convolution(1, kernels[0], transposed=True, activation="tanh", name=LAST, **start)(maps)
-    maps = keras.layers.Cropping2D(padding)(maps)
-    maps = keras.layers.Reshape((SIZE, SIZE))(maps)
-    maps = keras.layers.Rescaling(half_range, centre)(maps)
-    return keras.Model(inputs, keras.layers.add([maps, inputs[..., -1]]) if residual else maps)
+    full = {"dtype": "float32"}  # from here on, whatever the precision of the layers above
+    maps = _convolution(1, kernels[0], transposed=True, activation="tanh", name=LAST, **start, **full)(maps)
+    maps = keras.layers.Cropping2D(padding, **full)(maps)
+    maps = keras.layers.Reshape((SIZE, SIZE), **full)(maps)
+    maps = keras.layers.Rescaling(half_range, centre, **full)(maps)
+    return keras.Model(inputs, keras.layers.add([maps, inputs[..., -1]], **full) if residual else maps)
 
 
 def _gated(twin: Any, decoded: Any) -> Any:
@@ -90,6 +91,12 @@ def _gated(twin: Any, decoded: Any) -> Any:
     both = keras.layers.add([keras.layers.Conv2D(width, 1)(maps) for maps in (twin, decoded)])
     weight = keras.layers.Conv2D(1, 1, activation="sigmoid")(keras.layers.ReLU()(both))
     return keras.layers.multiply([twin, weight])
+
+
+def _normalisation() -> keras.layers.Layer:
+    """By the moments of the whole batch, also where several devices share it."""
+    shared = tf.distribute.get_strategy().num_replicas_in_sync > 1
+    return keras.layers.BatchNormalization(momentum=MOMENTUM, synchronized=shared)
 
 
 def _convolution(width: int, kernel: int, transposed: bool = False, **options: Any) -> keras.layers.Layer:

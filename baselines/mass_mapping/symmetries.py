@@ -39,5 +39,8 @@ def transform_kappa(kappa: np.ndarray, symmetry: Symmetry) -> np.ndarray:
 
 def transform_epsilon(epsilon: np.ndarray, symmetry: Symmetry) -> np.ndarray:
     """Maps of e1, e2 and Δe (..., H, W, 3), moved and turned: a copy of the same type."""
-    moved = np.moveaxis(transform_kappa(np.moveaxis(epsilon, -1, 0), symmetry), 0, -1)
-    return np.asarray(moved * np.array([*symmetry.signs, 1], epsilon.dtype))
+    moved = np.moveaxis(transform_kappa(np.moveaxis(epsilon, -1, 0), symmetry), 0, -1).copy()
+    for i, sign in enumerate(symmetry.signs):
+        if sign < 0:  # many times as fast as a product in half precision
+            np.negative(moved[..., i], out=moved[..., i])
+    return moved

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -13,16 +14,16 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from baselines.mass_mapping.augmentation import Augmentation, augment, draw
-from baselines.mass_mapping.kaiser_squires import convergence_from_shear
+from baselines.mass_mapping.kaiser_squires import convergence_from_shear, smoothed_convergence
 from baselines.mass_mapping.masked import MaskedKaiserSquires
-from baselines.mass_mapping.tuning import OFFICIAL, components
+from baselines.mass_mapping.tuning import OFFICIAL, choose, components
 from baselines.mass_mapping.wiener import Wiener
 from baselines.protocol import CHUNK, Baseline, BaselineError, Cases, Training
 
 SIZE = 128  # pixels, the width of a map
 MARGIN = 1.1  # the network's range over that of the training set's κ: tanh only tends to its bounds
 PREDICTED = 16  # maps that pass through the network together
-BASES: dict[str, Callable[[], Baseline]] = {"ks93-masked": MaskedKaiserSquires, "wiener": Wiener}
+BASES: dict[str, type[Baseline]] = {"ks93-masked": MaskedKaiserSquires, "wiener": Wiener}
 
 
 @dataclass
@@ -31,7 +32,9 @@ class UNet:
 
     ``filters`` are those of the first stage, ``kernel`` is the width of all, in pixels; ``padding`` is how
     far a map is continued on each side before it is halved ``depth`` times. The network's range has the mean
-    κ of the training set for a centre, and reaches 1.1 times as far as κ does.
+    κ of the training set for a centre, and reaches 1.1 times as far as κ does. The training ends when
+    ``patience`` epochs in a row, if it is not 0, have brought no better validation loss; the ``cosine``
+    schedule lowers the learning rate to 0 over all epochs. ``loss_settings`` are arguments of the loss.
     """
 
     track: ClassVar[str] = "mass-mapping"
@@ -51,7 +54,12 @@ class UNet:
     batch_size: int = 8
     learning_rate: float = 1e-4
     loss: Literal["mse", "focal", "multifocal", "wmape", "dicee", "dpeaks", "combined"] = "multifocal"
+    loss_settings: dict[str, float] = field(default_factory=dict)
     augmentation: Augmentation = "spin-2"
+    patience: int = 0
+    schedule: Literal["constant", "cosine"] = "constant"
+    precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
+    jit: bool = False
     model: Any = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -61,6 +69,8 @@ class UNet:
                 "filters, kernel, epochs, batch_size and learning_rate must be positive, "
                 f"dropout 0 or more and below 1, got {self}"
             )
+        if self.patience < 0:
+            raise BaselineError(f"patience must be 0, for none, or a number of epochs, got {self.patience}")
         size = SIZE + 2 * self.padding
         if not (self.depth >= 1 and 0 <= self.padding < SIZE and size % 2**self.depth == 0):
             raise BaselineError(
@@ -78,13 +88,11 @@ class UNet:
         return np.empty((len(inputs), 0, *inputs.shape[1:3]), np.float32)
 
     def fit(self, train: Cases, validation: Cases, training: Training) -> dict[str, Any]:
-        """Further maps wait in a temporary file in the training's folder, 32 kB a case."""
+        """Further maps wait in a nameless file on the disk of the training's folder, 32 kB a case."""
         if not (len(train) and len(validation)):
             raise BaselineError("there are no cases to train on, or none to validate on")
-        with tempfile.TemporaryDirectory(prefix="maps.", dir=training.folder) as folder:
-            seen = Examples(train, self, Path(folder, "train.npy"))
-            unseen = Examples(validation, self, Path(folder, "validation.npy"))
-            return self.learn(seen, unseen, training)
+        seen, unseen = (Examples(cases, self, training.folder) for cases in (train, validation))
+        return self.learn(seen, unseen, training)
 
     def learn(self, train: Examples, validation: Examples, training: Training) -> dict[str, Any]:
         """Train the network, and return what ``fit`` does."""
@@ -103,18 +111,37 @@ class UNet:
         self, make: Callable[[], Any], train: Examples, validation: Examples, training: Training
     ) -> dict[str, Any]:
         """Train the network that ``make`` gives with this baseline's settings, and keep it."""
-        from baselines.mass_mapping.losses import LOSSES
-        from baselines.training import Batches, fit, keras
-
-        def build() -> keras.Model:
-            network = make()
-            network.compile(optimizer=keras.optimizers.Adam(self.learning_rate), loss=LOSSES[self.loss]())
-            return network
+        from baselines.training import Batches, adam, fit, keras
 
         seen = Batches(train.read, train.shuffled, self.batch_size, training.seed)
         unseen = Batches(validation.read, validation.as_they_are, self.batch_size, training.seed)
-        self.model, reached = fit(build, seen, unseen, self.epochs, training, scores=official)
+        loss = self.loss_function()
+
+        def build() -> keras.Model:
+            network = make()
+            rate = adam(self.learning_rate, self.schedule, self.epochs * len(seen))
+            network.compile(optimizer=rate, loss=loss)
+            return network
+
+        self.model, reached = fit(
+            build, seen, unseen, self.epochs, training, patience=self.patience, scores=official,
+            precision=self.precision, jit=self.jit,
+        )  # fmt: skip
         return reached
+
+    def loss_function(self) -> Any:
+        """The loss with its settings: those of its arguments that are numbers."""
+        from baselines.mass_mapping.losses import LOSSES
+
+        arguments = inspect.signature(LOSSES[self.loss]).parameters.values()
+        known = {each.name: each.default for each in arguments if isinstance(each.default, int | float)}
+        for name in self.loss_settings.keys() - known.keys():
+            there_are = ", ".join(f"{each} = {value:g}" for each, value in known.items()) or "none"
+            raise BaselineError(f"loss {self.loss} has no setting {name!r}; its settings are: {there_are}")
+        try:
+            return LOSSES[self.loss](**self.loss_settings)
+        except ValueError as error:
+            raise BaselineError(f"loss_settings of {self.loss}: {error}") from error
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
         if self.model is None:
@@ -139,17 +166,19 @@ class UNet:
 
 
 class Examples:
-    """Cases as a network is shown them, with their further maps, which are made once and kept in a file."""
+    """Cases as a network is shown them, with their further maps, which are made once and kept on the disk."""
 
-    def __init__(self, cases: Cases, baseline: UNet, path: Path) -> None:
+    def __init__(self, cases: Cases, baseline: UNet, folder: Path) -> None:
         self.cases, self.baseline = cases, baseline
         shape = (len(cases), baseline.further, SIZE, SIZE)
         self.maps = np.empty(shape, np.float16)
         if baseline.further:
-            self.maps = np.lib.format.open_memmap(path, "w+", np.float16, shape)
-            for start in range(0, len(cases), CHUNK):
-                part = slice(start, start + CHUNK)
-                self.maps[part] = baseline.further_maps(cases.inputs[part])
+            with tempfile.TemporaryFile(dir=folder) as file:  # gone with the process, however that ends
+                for start in range(0, len(cases), CHUNK):
+                    maps = baseline.further_maps(cases.inputs[start : start + CHUNK])
+                    file.write(maps.astype(np.float16).tobytes())
+                file.flush()
+                self.maps = np.memmap(file, np.float16, "r", shape=shape)
 
     def value_range(self) -> tuple[float, float]:
         """The centre and half the width of a range that holds κ, or what a residual network adds: about 0."""
@@ -178,19 +207,29 @@ class Examples:
         return np.arange(len(self.cases))[:, None] * (1, 0, 0) + (0, 0, 1)
 
     def read(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        cases, symmetries, shown = rows[np.argsort(rows[:, 0])].T  # the order that HDF5 reads in
-        further = self.maps[cases] * shown.astype(np.float32)[:, None, None, None]
-        kappa = np.asarray(self.cases.truth[cases], np.float32)
+        cases, symmetries, shown = rows[np.argsort(rows[:, 0])].T  # in the order that they lie on the disk
+        further = self.maps[cases] * shown.astype(np.float16)[:, None, None, None]
+        kappa = gather(self.cases.truth, cases)[:, None]
         inputs, maps = augment(
-            self.cases.inputs[cases], np.concatenate([further, kappa[:, None]], axis=1),
+            gather(self.cases.inputs, cases), np.concatenate([further, kappa], axis=1),
             symmetries, self.baseline.augmentation,
         )  # fmt: skip
-        return network_inputs(inputs, maps[:, :-1]), maps[:, -1]
+        return network_inputs(inputs, maps[:, :-1]), maps[:, -1].astype(np.float32)
+
+
+def gather(column: Any, rows: np.ndarray) -> np.ndarray:
+    """Rows of an array or of an HDF5 data set, of which slices are read a hundred times as fast as lists."""
+    return np.concatenate([column[row : row + 1] for row in rows])
 
 
 def network_inputs(epsilon: np.ndarray, further: np.ndarray) -> np.ndarray:
     """Ellipticities (n, H, W, 3) and further maps (n, m, H, W) as (n, H, W, 3 + m) float32."""
-    return np.stack([*components(epsilon), *np.moveaxis(further, 1, 0)], axis=-1, dtype=np.float32)
+    if not (np.ndim(epsilon) == 4 and epsilon.shape[-1] == 3):
+        components(epsilon)  # says what is wrong
+    inputs = np.concatenate([epsilon, np.moveaxis(further, 1, -1)], axis=-1, dtype=np.float32)
+    if not np.isfinite(inputs).all():
+        components(epsilon)
+    return inputs
 
 
 def official(truth: np.ndarray, kappa: np.ndarray) -> dict[str, float]:
@@ -253,48 +292,70 @@ class UNetFinetuned(UNet):
             )
 
     def learn(self, train: Examples, validation: Examples, training: Training) -> dict[str, Any]:
-        from baselines.mass_mapping.networks import LAST
+        from baselines.mass_mapping.networks import LAST, keras
 
         first = super().learn(train, validation, training)
-        for layer in self.model.layers:
-            layer.trainable = layer.name == LAST
+        whole = self.model
+
+        def tunable() -> keras.Model:
+            network = keras.models.clone_model(whole)
+            network.set_weights(whole.get_weights())
+            for layer in network.layers:
+                layer.trainable = layer.name == LAST
+            return network
+
         folder = training.folder / "finetuning"
         folder.mkdir(exist_ok=True)
         epochs, rate = self.finetuning_epochs, self.finetuning_learning_rate
-        tuner = replace(self, epochs=epochs, learning_rate=rate, loss="combined")
-        reached = tuner.optimise(lambda: self.model, train, validation, replace(training, folder=folder))
+        tuner = replace(self, epochs=epochs, learning_rate=rate, loss="combined", loss_settings={})
+        reached = tuner.optimise(tunable, train, validation, replace(training, folder=folder))
         self.model = tuner.model
         return {**first, "finetuning": reached}
 
 
 @dataclass
 class UNetResidual(UNet):
-    """A UNet that corrects a training-free baseline, which it is shown too.
+    """A UNet that corrects a training-free map, which it is shown beside two plain ones.
 
-    With ``wiener`` for a base it is in the way of DeepMass (Jeffrey et al. 2020, MNRAS 492, 5023).
+    With ``wiener`` for a base it is in the way of DeepMass (Jeffrey et al. 2020, MNRAS 492, 5023). The
+    ``best`` base is the one that maps the validation cases better.
     """
 
     summary: ClassVar[str] = "UNet that learns the correction to a training-free map (as DeepMass does)"
-    further: ClassVar[int] = 1
+    sigmas: ClassVar[tuple[float, ...]] = (1.0, 2.0)  # pixels, of the KS93 maps that hold what the base lost
+    further: ClassVar[int] = len(sigmas) + 1
     residual: ClassVar[bool] = True
 
-    base: Literal["ks93-masked", "wiener"] = "ks93-masked"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.fitted = BASES[self.base]()
+    base: Literal["best", "ks93-masked", "wiener"] = "best"
+    fitted: Any = field(default=None, init=False, repr=False, compare=False)
 
     def further_maps(self, inputs: np.ndarray) -> np.ndarray:
-        return self.fitted.predict(inputs)[:, None]
+        plain = [smoothed_convergence(inputs, sigma) for sigma in self.sigmas]
+        return np.stack([*plain, self.fitted.predict(inputs)], axis=1)
 
     def fit(self, train: Cases, validation: Cases, training: Training) -> dict[str, Any]:
-        reached = self.fitted.fit(train, validation, training)
-        return {"base": reached, **super().fit(train, validation, training)}
+        bases = {name: BASES[name]() for name in (BASES if self.base == "best" else (self.base,))}
+        records = {name: base.fit(train, validation, training) for name, base in bases.items()}
+        best, reached = choose(
+            validation,
+            lambda inputs: ((name, base.predict(inputs)) for name, base in bases.items()),
+            training,
+        )
+        self.fitted = bases[best]
+        chosen = {"name": best, **records[best], **reached}
+        return {"base": chosen, **super().fit(train, validation, training)}
 
     def save(self, folder: Path) -> None:
         super().save(folder)
-        self.fitted.save(folder)
+        name = next(name for name, kind in BASES.items() if type(self.fitted) is kind)
+        (folder / name).mkdir()
+        self.fitted.save(folder / name)
 
     def restore(self, folder: Path) -> None:
         super().restore(folder)
-        self.fitted.restore(folder)
+        for name in BASES:
+            if (folder / name).is_dir():
+                self.fitted = BASES[name]()
+                self.fitted.restore(folder / name)
+                return
+        raise BaselineError(f"{folder}: expected a folder of the base, {' or '.join(BASES)}. Received: none")

@@ -5,40 +5,107 @@ Logits rather than probabilities, because losses are exact on them where a proba
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from baselines.stamps.preparation import N_CLASSES, STAMP_SHAPE
 from baselines.training import keras
 
+ops = keras.ops
 
-def features() -> list[keras.layers.Layer]:
-    """The convolutions of Castillo & Foix (2020), from 21×21×3 to 5×5×64.
 
-    The first kernel is 3×3 in their text and 4×4 by the 1,568 weights in their table, which is followed.
+@keras.saving.register_keras_serializable("astroboard")
+class Rotations(keras.layers.Layer):
+    """Stamps (n, size, size, c), and after them the same turned by 90, 180 and 270 degrees: (4n, …)."""
+
+    def call(self, stamps: Any) -> Any:
+        return ops.concatenate([ops.rot90(stamps, turns, axes=(1, 2)) for turns in range(4)])
+
+
+@keras.saving.register_keras_serializable("astroboard")
+class RotationAverage(keras.layers.Layer):
+    """The mean over the four rotations of each stamp: (4n, …) → (n, …).
+
+    Turning a stamp only permutes them, so all that follows is the same, to rounding, for all four.
     """
 
-    def convolution(filters: int, kernel: int) -> keras.layers.Layer:
-        return keras.layers.Conv2D(filters, kernel, padding="same", activation="relu")
+    def call(self, values: Any) -> Any:
+        return ops.mean(ops.reshape(values, (4, -1, *values.shape[1:])), axis=0)
 
+
+def features(kernel: int = 3) -> list[keras.layers.Layer]:
+    """The convolutions of Castillo & Foix (2020), from 21×21×3 to 5×5×64.
+
+    The first kernel is 3×3 in their text and 4×4 by the 1,568 weights in their table, which is followed;
+    ``kernel`` is the width of the others.
+    """
     return [
-        convolution(32, 4),
-        convolution(32, 3),
+        _convolution(32, 4),
+        _convolution(32, kernel),
         keras.layers.MaxPooling2D(2),
-        convolution(64, 3),
-        convolution(64, 3),
-        convolution(64, 3),
+        *[_convolution(64, kernel) for _ in range(3)],
         keras.layers.MaxPooling2D(2),
     ]
 
 
-def classifier() -> list[keras.layers.Layer]:
-    """The dense layers of Castillo & Foix (2020), from 5×5×64 to the logits."""
-    return [
-        keras.layers.Flatten(),
-        keras.layers.Dense(64, activation="relu"),
-        keras.layers.Dense(64, activation="relu"),
-        keras.layers.Dense(N_CLASSES),
-    ]
+def dense(dropout: float = 0.0) -> list[keras.layers.Layer]:
+    """Two layers of 64, each followed by dropout if there is to be any."""
+    layers = [[keras.layers.Dense(64, activation="relu"), keras.layers.Dropout(dropout)] for _ in range(2)]
+    return [layer for pair in layers for layer in pair[: 2 if dropout else 1]]
 
 
-def plain_cnn(size: int = 21) -> keras.Model:
+def plain_cnn(size: int = 21, kernel: int = 3, dropout: float = 0.0) -> keras.Model:
     """The plain network of Castillo & Foix (2020): 210,117 weights for stamps of 21×21."""
-    return keras.Sequential([keras.Input((size, size, STAMP_SHAPE[2])), *features(), *classifier()])
+    return _sequence(size, *features(kernel), keras.layers.Flatten(), *dense(dropout), _logits())
+
+
+def rotation_invariant_cnn(size: int = 21, kernel: int = 3, dropout: float = 0.0) -> keras.Model:
+    """The same weights, with the average over four rotations between convolutions and dense layers."""
+    trunk = [Rotations(), *features(kernel), RotationAverage()]
+    return _sequence(size, *trunk, keras.layers.Flatten(), *dense(dropout), _logits())
+
+
+def alerce(size: int = 21, kernel: int = 3, dropout: float = 0.5) -> keras.Model:
+    """ALeRCE's own geometry (Carrasco-Davis et al. 2021): averaged after the dense layers.
+
+    Three pixels of padding and a first kernel of 4×4 without any make 24×24 of 21×21: twice halved without a
+    remainder, as 44×44 of 41×41 is. 66×66 of 63×63 loses a row and a column when halved for the second time.
+    """
+    trunk = [keras.layers.ZeroPadding2D(3), _convolution(32, 4, "valid"), *features(kernel)[1:]]
+    averaged = [Rotations(), *trunk, keras.layers.Flatten(), *dense(dropout), RotationAverage()]
+    return _sequence(size, *averaged, _logits())
+
+
+def cnn_with_metadata(
+    size: int, kernel: int, dropout: float, mean: np.ndarray, variance: np.ndarray
+) -> keras.Model:
+    """`rotation_invariant_cnn` with batch-normalised metadata joined after the average.
+
+    Its input is (n, size·size·3 + m): the pixels, and then the metadata, whose ``mean`` and ``variance`` (m,)
+    are those of the training set. NaN counts as the mean. The running statistics of the batch normalisation,
+    which prediction uses, are about right from the first step on.
+    """
+    pixels = size * size * STAMP_SHAPE[2]
+    inputs = keras.Input((pixels + len(mean),))
+    values = keras.layers.Reshape((size, size, STAMP_SHAPE[2]))(inputs[:, :pixels])
+    for layer in [Rotations(), *features(kernel), RotationAverage(), keras.layers.Flatten()]:
+        values = layer(values)
+    normal = keras.layers.Normalization(mean=mean.tolist(), variance=variance.tolist())(inputs[:, pixels:])
+    metadata = keras.layers.BatchNormalization()(ops.nan_to_num(normal))
+    values = keras.layers.concatenate([values, metadata])
+    for layer in [*dense(dropout), _logits()]:
+        values = layer(values)
+    return keras.Model(inputs, values)
+
+
+def _convolution(filters: int, kernel: int, padding: str = "same") -> keras.layers.Layer:
+    return keras.layers.Conv2D(filters, kernel, padding=padding, activation="relu")
+
+
+def _logits() -> keras.layers.Layer:
+    return keras.layers.Dense(N_CLASSES)
+
+
+def _sequence(size: int, *layers: keras.layers.Layer) -> keras.Model:
+    return keras.Sequential([keras.Input((size, size, STAMP_SHAPE[2])), *layers])

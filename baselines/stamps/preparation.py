@@ -10,6 +10,7 @@ import numpy as np
 from baselines.protocol import BaselineError, Cases
 
 N_CLASSES = 5
+SUPERNOVA = 1
 STAMP_SHAPE = (63, 63, 3)
 SIZES = (21, 41, 63)
 NO_FLUX = 1e10  # some public templates hold ±3.4e38 where they have no pixel

@@ -5,6 +5,8 @@ A sampler takes the labels (N,) and a random generator, and draws one epoch; all
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 
@@ -19,11 +21,26 @@ def balanced(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     No case comes more than once more often than another of its class; which ones do is drawn.
     A class without a single case stays without one.
     """
+    return _of_every_class(labels, lambda counts: counts.max(), rng)
+
+
+def middle(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """As `balanced`, but to the geometric mean of the largest and the smallest class that has a case.
+
+    So the smallest is repeated as many times as the largest is divided: neither is strained more. Which
+    cases of a larger class are left out is drawn anew for every epoch.
+    """
+    return _of_every_class(labels, lambda counts: round(float(counts.min() * counts.max()) ** 0.5), rng)
+
+
+def _of_every_class(
+    labels: np.ndarray, size: Callable[[np.ndarray], int], rng: np.random.Generator
+) -> np.ndarray:
     classes, counts = np.unique(labels, return_counts=True)
-    largest = counts.max()
-    # np.resize repeats a class from its beginning until there are enough, so the surplus falls on the first.
-    drawn = [np.resize(rng.permutation(np.flatnonzero(labels == each)), largest) for each in classes]
+    # np.resize repeats a class from its beginning until there are enough, so the surplus falls on the first;
+    # of a larger class it takes the beginning.
+    drawn = [np.resize(rng.permutation(np.flatnonzero(labels == each)), size(counts)) for each in classes]
     return rng.permutation(np.concatenate(drawn))
 
 
-SAMPLERS = {"balanced": balanced, "unchanged": unchanged}
+SAMPLERS = {"balanced": balanced, "middle": middle, "unchanged": unchanged}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -58,13 +59,19 @@ def baselines(as_json: bool) -> None:
 @click.option("--out", required=True, type=NEW, metavar="RUN", help="New folder for the run.")
 @preset_option
 @seed_option
-def train(baseline: str, data: Path, out: Path, preset: str, seed: int) -> None:
+@click.option(
+    "--strategy", default="single", show_default=True, type=click.Choice(["single", "mirrored"]),
+    help="mirrored shares the batches of a network among all GPUs of the machine.",
+)  # fmt: skip
+def train(
+    baseline: str, data: Path, out: Path, preset: str, seed: int, strategy: Literal["single", "mirrored"]
+) -> None:
     """Train BASELINE, and keep what it learnt in the folder RUN."""
     from harness.experiment import train as run
     from harness.progress import progress
 
     with progress(baseline) as report:
-        record = run(baseline, data, out, preset, seed, report)
+        record = run(baseline, data, out, preset, seed, report, strategy)
     click.echo(f"{out}: {baseline} trained on {record['cases']} cases in {record['seconds']:.1f} s")
     for key, value in record["outcome"].items():
         click.echo(f"  {key}: {value:.6g}" if isinstance(value, float) else f"  {key}: {value}")

@@ -1,5 +1,5 @@
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from importlib.resources import files
 from typing import Literal
@@ -20,6 +20,7 @@ class Example:
     name: str = "x"
     limit: float | None = None
     kind: Literal["a", 1] = "a"
+    weights: dict[str, float] = field(default_factory=dict)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -28,7 +29,9 @@ def test_every_table_makes_its_baseline(preset):
     for name in tables:
         (entry,) = entry_points(group="astroboard.baselines", name=name)
         made = make(entry.load(), settings(preset, name))
-        assert {key: getattr(made, key) for key in tables[name]} == tables[name]
+        own = {key: value for key, value in tables[name].items() if key != "like"}
+        assert own.items() <= settings(preset, name).items()
+        assert {key: getattr(made, key) for key in settings(preset, name)} == settings(preset, name)
 
 
 def test_paper_is_the_published_setting():
@@ -38,6 +41,16 @@ def test_paper_is_the_published_setting():
 def test_baseline_without_a_table_has_its_defaults():
     assert settings("paper", "majority") == {}
     assert make(Majority, {}) == Majority()
+
+
+def test_table_like_another(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text("[unet]\nfilters = 8\nepochs = 3\n[unet-2k]\nlike = 'unet'\nepochs = 1\n")
+    assert settings(str(path), "unet-2k") == {"filters": 8, "epochs": 1}
+    for wrong in ("'none'", "3"):
+        path.write_text(f"[unet-2k]\nlike = {wrong}\n")
+        with pytest.raises(BaselineError, match=r"a table .* was expected, got None"):
+            settings(str(path), "unet-2k")
 
 
 def test_file_of_the_users(tmp_path):
@@ -68,7 +81,16 @@ def test_unknown_setting_is_answered_with_those_there_are():
 
 
 @pytest.mark.parametrize(
-    "good", [{"steps": 7}, {"rate": 1}, {"rate": 1e-3}, {"deep": True}, {"limit": 2.0}, {"kind": 1}]
+    "good",
+    [
+        {"steps": 7},
+        {"rate": 1},
+        {"rate": 1e-3},
+        {"deep": True},
+        {"limit": 2.0},
+        {"kind": 1},
+        {"weights": {"a": 1, "b": 0.5}},
+    ],
 )
 def test_values_of_the_right_type_are_taken(good):
     assert make(Example, good) == Example(**good)
@@ -87,6 +109,9 @@ def test_values_of_the_right_type_are_taken(good):
         {"kind": "b"},
         {"kind": True},
         {"kind": [1]},
+        {"weights": 3.0},
+        {"weights": {"a": "x"}},
+        {"weights": {"a": True}},
     ],
 )
 def test_values_of_another_type_are_refused(wrong):

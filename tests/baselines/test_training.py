@@ -1,10 +1,5 @@
 import csv
 import errno
-import os
-import signal
-import subprocess
-import sys
-import time
 import zipfile
 from pathlib import Path
 
@@ -126,7 +121,7 @@ def test_converges_and_writes_a_history(tmp_path):
     losses = [float(row["val_loss"]) for row in rows]
     assert record["val_loss"] == min(losses)
     assert record["best_epoch"] == 1 + losses.index(min(losses))
-    assert list(tmp_path.iterdir()) == [tmp_path / "history.csv"]
+    assert {path.name for path in tmp_path.iterdir()} == {"history.csv", "checkpoint.npz"}
 
 
 def test_weights_of_the_best_epoch_are_kept(tmp_path):
@@ -183,48 +178,6 @@ def test_code_in_a_model_is_refused(tmp_path):
     loop.save(keras.Sequential([keras.Input((2,)), keras.layers.Lambda(lambda x: x[:, :1])]), tmp_path)
     with pytest.raises(BaselineError, match="holds no model"):
         loop.load(tmp_path, (2,), (1,))
-
-
-SCRIPT = """
-import importlib.util, os, pathlib, sys
-spec = importlib.util.spec_from_file_location("those", sys.argv[1])
-those = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(those)
-for _ in sys.stdin:  # a process of its own for every attempt, with TensorFlow imported but once
-    if child := os.fork():
-        print("ended", os.waitpid(child, 0)[1], flush=True)
-    else:
-        print(os.getpid(), "started", flush=True)
-        progress = lambda done, total, text: print(done, text, flush=True)
-        those.fit_whole(pathlib.Path(sys.argv[2]), 40, progress)
-        os._exit(0)
-"""
-
-
-def test_killed_three_times_ends_as_if_never(tmp_path):
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-    command = [sys.executable, "-W", "ignore", "-c", SCRIPT, __file__, str(tmp_path / "part")]
-    moments, last = np.random.default_rng(int.from_bytes(os.urandom(4), "little")), 0
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True, bufsize=1) as process:
-        told = (line.strip().split(" ", 1) for line in process.stdout)
-        for _ in range(3):
-            process.stdin.write("\n")
-            child = int(next(told)[0])
-            done, text = next(told)
-            assert int(done) >= last
-            assert text == (f"resuming after epoch {done}" if last else "first epoch")
-            last = int(done) + moments.integers(2, 6)
-            assert next(epoch for epoch, _ in told if epoch == str(last))
-            time.sleep(moments.uniform(0, 0.05))  # anywhere in an epoch, or in the writing of a checkpoint
-            os.kill(child, signal.SIGKILL)
-            assert next(status for word, status in told if word == "ended") == str(int(signal.SIGKILL))
-    part, whole = (fit_whole(tmp_path / name, 40) for name in ("part", "whole"))
-    assert part[1] == whole[1]
-    assert part[0].predict_on_batch(X).tobytes() == whole[0].predict_on_batch(X).tobytes()
-    rows = [[{**row, "seconds": 0} for row in history(tmp_path / name)] for name in ("part", "whole")]
-    assert rows[0] == rows[1]
-    assert list((tmp_path / "part").iterdir()) == [tmp_path / "part" / "history.csv"]
 
 
 def test_stopped_after_the_last_epoch_is_complete(tmp_path):
@@ -301,6 +254,82 @@ def test_patience_survives_a_stop(tmp_path):
         loop.fit(linear(0.02), *data, 7, Training(0, tmp_path, stop_after(4)), patience=3)
     _, record = loop.fit(linear(0.02), *data, 7, Training(0, tmp_path), patience=3)
     assert record["epochs"] == 4
+
+
+def test_a_fault_of_the_reading_is_told_as_it_is(tmp_path):
+    def read(rows):
+        if 29 in rows and counted.append(0) is None and len(counted) > 2:
+            raise BaselineError("case 29 is not finite")
+        return X[rows], Y[rows]
+
+    counted = []
+    data = Batches(read, lambda rng: rng.permutation(30), batch_size=10, seed=0)
+    with pytest.raises(BaselineError, match=r"^case 29 is not finite$"):
+        loop.fit(linear(), data, batches(), 9, Training(0, tmp_path))
+
+
+def test_other_data_of_the_same_size_start_anew(tmp_path):
+    first = fit_whole(tmp_path)[1]
+    told = []
+    training = Training(3, tmp_path, lambda *progress: told.append(progress[-1]))
+    loop.fit(with_dropout(), batches(), batches(shuffled=False), 6, training)
+    loop.fit(with_dropout(), batches(y=2 * Y), batches(shuffled=False), 6, training)
+    assert told[:2] == ["resuming after epoch 6", "first epoch"]
+    assert first["epochs"] == 6
+
+
+@pytest.mark.parametrize(("schedule", "expected"), [("constant", 0.5), ("cosine", 0.0)])
+def test_learning_rate_follows_its_schedule_to_the_last_step(tmp_path, schedule, expected):
+    def build():
+        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        model.compile(optimizer=loop.adam(0.5, schedule, 3 * 5), loss="mse")
+        rates.append(model.optimizer)
+        return model
+
+    rates = []
+    loop.fit(build, batches(), batches(), 3, Training(0, tmp_path))
+    assert float(rates[0].learning_rate) == pytest.approx(expected, abs=1e-7)
+
+
+@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision_resumes_to_the_same_bytes(tmp_path, precision):
+    def fit(name, progress=silent):
+        (tmp_path / name).mkdir(exist_ok=True)
+        training = Training(3, tmp_path / name, progress)
+        data = batches(), batches(shuffled=False)
+        return loop.fit(with_dropout(), *data, 4, training, precision=precision)[0]
+
+    whole = fit("whole")
+    assert {layer.compute_dtype for layer in whole.layers} == {precision.removeprefix("mixed_")}
+    assert {str(weights.dtype) for weights in whole.get_weights()} == {"float32"}
+    assert keras.config.dtype_policy().name == "float32"
+    with pytest.raises(Stop):
+        fit("part", stop_after(2))
+    told = []
+    part = fit("part", lambda *progress: told.append(progress[-1]))
+    assert told[0] == "resuming after epoch 2"
+    assert all(np.array_equal(a, b) for a, b in zip(part.get_weights(), whole.get_weights(), strict=True))
+
+
+def test_compiled_by_xla_learns_the_same(tmp_path):
+    weights = []
+    for jit in (False, True):
+        data = batches(), batches(shuffled=False)
+        model, record = loop.fit(linear(), *data, 2, Training(3, tmp_path), jit=jit)
+        weights.append(model.get_weights()[0])
+        assert record["val_loss"] < 0.5
+    np.testing.assert_allclose(*weights, atol=1e-4)
+
+
+def test_gpus_are_recorded_with_their_software(tmp_path, monkeypatch):
+    assert loop.accelerators() == []
+    config, build = loop.tf.config, {"cuda_version": "12.5.1", "cudnn_version": "9"}
+    (tmp_path / "version").write_text("NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  Tue\n")
+    monkeypatch.setattr(loop, "DRIVER", tmp_path / "version")
+    monkeypatch.setattr(config, "list_physical_devices", lambda kind: [kind] * 2)
+    monkeypatch.setattr(config.experimental, "get_device_details", lambda _: {"device_name": "NVIDIA A100"})
+    monkeypatch.setattr(loop.tf.sysconfig, "get_build_info", lambda: build)
+    assert loop.accelerators() == ["2 × NVIDIA A100", "driver 550.54.15", "CUDA 12.5.1", "cuDNN 9"]
 
 
 def test_scores_are_means_over_the_validation_cases(tmp_path):

@@ -1,15 +1,23 @@
 """Runs that are stopped on the way: what stays, what goes on, what starts anew."""
 
 import json
+import os
+import resource
 import shutil
+import signal
+import subprocess
+import sys
 import threading
+import time
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from baselines.protocol import BaselineError
 from harness.data.split import split
 from harness.data.store import open_dataset
-from harness.experiment import restored, train
+from harness.experiment import restored, submit, train
 from harness.files import HarnessError
 
 CNN = "[cnn]\nepochs = 4\nbatch_size = 64\nsampling = 'unchanged'\nlearning_rate = {}\n"
@@ -144,3 +152,132 @@ def test_a_failed_save_can_be_repeated(maps, tmp_path, monkeypatch):
     assert not any(tmp_path.iterdir())
     train("zeros", maps, tmp_path / "run", "smoke")
     assert not (tmp_path / "run/model/half").exists()
+
+
+UNET = """
+[unet-finetuned]
+filters = 2
+depth = 3
+padding = 0
+dropout = 0.3
+epochs = 6
+batch_size = 8
+finetuning_epochs = 8
+schedule = "cosine"
+loss_settings = { peaks = 5.0 }
+"""
+ATTEMPTS = """
+import os, sys
+from pathlib import Path
+from harness.experiment import train
+import baselines.mass_mapping.networks
+name, data, run, preset = sys.argv[1:]
+for _ in sys.stdin:  # a process of its own for every attempt, with TensorFlow imported but once
+    if child := os.fork():
+        print("ended", os.waitpid(child, 0)[1], flush=True)
+    else:
+        print(os.getpid(), "started", flush=True)
+        train(name, Path(data), Path(run), preset, 0, lambda *told: print("told", told[-1], flush=True))
+        os._exit(0)
+"""
+
+
+def test_killed_five_times_submits_the_bytes_of_an_unbroken_run(maps, tmp_path):
+    preset = tmp_path / "settings.toml"
+    preset.write_text(UNET)
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-c",
+        ATTEMPTS,
+        "unet-finetuned",
+        maps,
+        tmp_path / "part",
+        preset,
+    ]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    moments, pipe = np.random.default_rng(5), subprocess.PIPE
+    with subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True, bufsize=1) as process:
+        said = (line.strip().split(" ", 1) for line in process.stdout)
+        for attempt in range(6):
+            process.stdin.write("\n")
+            child = int(next(said)[0])
+            for told in range(1, 100):
+                word, text = next(said)
+                if told == 1:  # of the first phase, which must not begin anew
+                    assert text.startswith("resuming" if attempt else "first epoch")
+                if word == "ended" or (attempt < 5 and told == 3):
+                    break
+            if word != "ended":
+                time.sleep(moments.uniform(0, 0.3))  # anywhere in an epoch, or in what is written after it
+                os.kill(child, signal.SIGKILL)
+                assert next(text for word, text in said if word == "ended") == str(int(signal.SIGKILL))
+        assert (word, text) == ("ended", "0")
+    train("unet-finetuned", maps, tmp_path / "whole", str(preset), 0)
+    inputs = maps / "test-inputs.h5"
+    for name in ("part", "whole"):
+        submit(tmp_path / name, inputs, "us", tmp_path / f"{name}.zip")
+        assert not list((tmp_path / name).rglob("checkpoint*"))
+    again = [sys.executable, "-m", "harness.cli", "submit", tmp_path / "part", "--inputs", inputs]
+    for name in ("once", "twice"):
+        subprocess.run([*again, "--team", "us", tmp_path / f"{name}.zip"], env=environment, check=True)
+    zips = {(tmp_path / f"{name}.zip").read_bytes() for name in ("part", "whole", "once", "twice")}
+    assert len(zips) == 1
+
+
+def test_a_disk_that_is_full_is_told_and_the_run_goes_on_when_there_is_room(stamps, tmp_path, preset):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fill(done, *_):
+        if done == 2:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+
+    try:
+        with pytest.raises(OSError, match=r"File too large: make room, then run the same command again"):
+            train("cnn", stamps, tmp_path / "run", str(preset), 0, fill)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    told = []
+    train("cnn", stamps, tmp_path / "run", str(preset), 0, until(None, told))
+    assert told[0] == "resuming after epoch 2"
+    assert (tmp_path / "run/run.json").is_file()
+
+
+MIRRORED = """
+import sys
+from pathlib import Path
+import numpy as np
+import tensorflow as tf
+processor, = tf.config.list_physical_devices("CPU")
+tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
+from harness.data.store import open_dataset
+from harness.experiment import restored, train
+data, folder, preset = map(Path, sys.argv[1:])
+maps = []
+for strategy in ("single", "mirrored"):
+    record = train("unet-finetuned", data, folder / strategy, str(preset), 0, strategy=strategy)
+    assert record["strategy"] == strategy
+    with open_dataset(data / "test-inputs.h5") as cases:
+        maps.append(restored(folder / strategy)[1].predict(cases.inputs[:]))
+assert len(tf.config.list_logical_devices("CPU")) == 2
+print(maps[0].std(), abs(maps[1] - maps[0]).max())
+"""
+
+
+def test_two_devices_learn_what_one_does(maps, tmp_path):
+    preset = tmp_path / "settings.toml"
+    preset.write_text(UNET.replace("0.3", "0.0").replace("= 6", "= 2"))
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-c", MIRRORED, maps, tmp_path, preset]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    spread, apart = map(float, done.stdout.split()[:2])
+    assert apart < 1e-3 * spread
+
+
+def test_what_a_network_was_trained_on_is_recorded(stamps, maps, tmp_path, preset):
+    network = train("cnn", stamps, tmp_path / "cnn", str(preset))
+    plain = train("zeros", maps, tmp_path / "zeros", "smoke")
+    assert network["hardware"] == plain["hardware"] + ", float32"
+    assert plain["hardware"].endswith(f"{os.cpu_count()} processors")

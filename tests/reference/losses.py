@@ -84,11 +84,12 @@ def multifocal(truth, guess):
     return total / truth.size
 
 
-def dicee(truth, guess, temperature=0.01):
+def dicee(truth, guess, temperature=0.3):
     true_mean, mean = truth.mean(), guess.mean()
+    spread = math.sqrt(((guess - mean) ** 2).mean() + 0.001**2)
     both = only_guess = only_truth = 0.0
     for pixel in pixels(truth):
-        inside = 1 / (1 + math.exp(min((mean - guess[pixel]) / temperature, 700)))
+        inside = 1 / (1 + math.exp(min((mean - guess[pixel]) / (temperature * spread), 700)))
         if truth[pixel] > true_mean:
             both += inside
             only_truth += 1 - inside

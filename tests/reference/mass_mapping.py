@@ -74,22 +74,3 @@ def correlation(target, prediction):
     if len(set(truth.tolist())) == 1 or len(set(guess.tolist())) == 1:
         return 0.0
     return np.corrcoef(truth, guess)[0, 1]
-
-
-def kappa_density(target, edges):
-    counts = [0] * (len(edges) - 1)
-    for value in np.ravel(target):
-        inner = [edge for edge in edges[1:-1] if edge <= value]
-        counts[len(inner)] += 1
-    return [
-        c / np.size(target) / (high - low) for c, low, high in zip(counts, edges, edges[1:], strict=False)
-    ]
-
-
-def hong15(target, prediction, edges, density):
-    weighted = total = 0.0
-    for t, p in zip(np.ravel(target), np.ravel(prediction), strict=True):
-        weight = 1 / density[sum(edge <= t for edge in edges[1:-1])]
-        weighted += weight * abs(float(p) - float(t))
-        total += weight
-    return weighted / total

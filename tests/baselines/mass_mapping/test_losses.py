@@ -129,17 +129,24 @@ def test_wmape_is_the_score():
     np.testing.assert_allclose(by_map("wmape", TRUTH, GUESS), metrics.wmape(TRUTH, GUESS), rtol=1e-4)
 
 
-@pytest.mark.parametrize(("soft", "hard"), [(SoftDICEE, metrics.dicee), (SoftDPEAKS, metrics.dpeaks)])
-def test_soft_scores_tend_to_the_hard(soft, hard):
+@pytest.mark.parametrize(
+    ("soft", "hard", "unit"), [(SoftDICEE, metrics.dicee, 30), (SoftDPEAKS, metrics.dpeaks, 1)]
+)
+def test_soft_scores_tend_to_the_hard(soft, hard, unit):
     for truth, guess in [(HALOES, MOVED), (MOVED, HALOES), (HALOES, HALOES)]:
         expected = hard(truth, guess)
         distances = [
-            abs(float(soft(temperature)(truth[None], guess[None])) - expected)
+            abs(float(soft(temperature * unit)(truth[None], guess[None])) - expected)
             for temperature in (0.1, 0.02, 0.004, 1e-5)
         ]
         assert distances == sorted(distances, reverse=True)
         assert distances[0] > 0.1
         assert distances[-1] < 2e-3
+
+
+def test_soft_dicee_is_blind_to_contrast_as_the_score_is():
+    values = [by_map("dicee", TRUTH, stretch * GUESS) for stretch in (1, 4)]
+    np.testing.assert_allclose(*values, rtol=0.01)
 
 
 def test_constant_truth_has_an_empty_mask_however_its_mean_rounds():
@@ -189,7 +196,8 @@ def test_empty_truth_and_perfect_maps_keep_gradients_finite(name):
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_gradients_are_the_slopes_of_the_loss(name):
-    loss = LOSSES[name](temperature=0.02) if name in ("dicee", "dpeaks") else LOSSES[name]()
+    softer = {"dicee": {"temperature": 0.6}, "dpeaks": {"temperature": 0.02}}
+    loss = LOSSES[name](**softer.get(name, {}))
     truth, guess = TRUTH[3:] + np.float32(0.01), GUESS[3:]
     way = (HALOES[None] - guess) * 0.01
     slope = gradient(loss, truth, guess)[1]
@@ -266,9 +274,9 @@ def test_configurations_go_round(loss):
 def test_coefficients_choose_and_weigh():
     only = MultiFocal(focal=0, local=0, peaks=4, structure=0, edges=0)
     np.testing.assert_array_equal(only.weight(TRUTH), WEIGHTS["peaks"](TRUTH))
-    combined = CombinedLoss(multifocal=2, wmape=0.5, dicee=3, dpeaks=0.1)
-    parts = [by_map(name, TRUTH, GUESS) for name in ("multifocal", "wmape", "dicee", "dpeaks")]
-    expected = 2 * parts[0] + 0.5 * parts[1] + 3 * parts[2] + 0.1 * parts[3]
+    combined = CombinedLoss(multifocal=2, wmape=0.5, dicee=3, dpeaks=0.1, mse=5)
+    parts = [by_map(name, TRUTH, GUESS) for name in ("multifocal", "wmape", "dicee", "dpeaks", "mse")]
+    expected = 2 * parts[0] + 0.5 * parts[1] + 3 * parts[2] + 0.1 * parts[3] + 5 * parts[4]
     assert float(combined(TRUTH, GUESS)) == pytest.approx(expected.mean(), rel=1e-5)
 
 
@@ -322,4 +330,4 @@ def test_a_network_of_mixed_precision_learns_and_is_saved_with_its_loss(training
     loop.save(model, training.folder)
     again = keras.saving.load_model(training.folder / loop.MODEL)
     assert again.loss.get_config() == loss.get_config()
-    np.testing.assert_allclose(again.evaluate(data, verbose=0), reached["val_loss"], rtol=1e-3)
+    np.testing.assert_allclose(again.evaluate(data.dataset(), verbose=0), reached["val_loss"], rtol=1e-3)

@@ -37,7 +37,7 @@ ALL = {
     "unet-ks93": UNetKS93(**TINY),
     "unet-finetuned": UNetFinetuned(**TINY, finetuning_epochs=1),
     "unet-attention": UNetAttention(**TINY),
-    "unet-residual": UNetResidual(**(TINY | {"learning_rate": 1e-12}), base="wiener"),
+    "unet-residual": UNetResidual(**(TINY | {"learning_rate": 1e-12})),
 }
 
 
@@ -82,7 +82,8 @@ def test_predicts_maps_and_the_same_bytes_after_a_restore(name, cases, fitted, t
     assert kappa.shape == (8, 128, 128)
     assert kappa.dtype == np.float32
     assert np.isfinite(kappa).all()
-    assert not list(folder.rglob("*.npy"))
+    left = {path.name for path in folder.iterdir()} - {"train.h5", "finetuning"}
+    assert left == {"history.csv", "checkpoint.npz"}
     baseline.save(tmp_path)
     restored = replace(ALL[name])
     restored.restore(tmp_path)
@@ -110,6 +111,7 @@ def test_finetuning_changes_the_last_layer_alone(fitted):
 def test_residual_starts_as_its_base(cases, fitted):
     unet, record, _ = fitted("unet-residual")
     assert record["centre"] == 0
+    assert record["base"]["name"] == "ks93-masked"  # better than wiener under sparse noise
     np.testing.assert_allclose(unet.predict(cases.inputs), unet.fitted.predict(cases.inputs), atol=1e-4)
 
 
@@ -130,7 +132,7 @@ def test_examples_are_turned_as_a_sky_is_unless_naively(exact, tmp_path):
     wrong = {}
     for augmentation in ("spin-2", "naive"):
         unet = UNetKS93(augmentation=augmentation)
-        inputs, kappa = Examples(exact, unet, tmp_path / "maps.npy").read(rows[::-1])
+        inputs, kappa = Examples(exact, unet, tmp_path).read(rows[::-1])
         of_inputs = convergence_from_shear(inputs[..., 0], inputs[..., 1])
         wrong[augmentation] = abs(of_inputs - kappa).max(axis=(1, 2)) > 1e-5
         np.testing.assert_allclose(inputs[..., 3], kappa, atol=1e-3)  # half precision
@@ -142,7 +144,7 @@ def test_examples_are_turned_as_a_sky_is_unless_naively(exact, tmp_path):
 def test_half_of_the_training_cases_show_their_ks93_map_and_all_others_do(exact, tmp_path):
     unet = UNetKS93()
     many = Cases(*(np.concatenate([each] * 8) for each in (exact.inputs, exact.truth, exact.group)))
-    examples = Examples(many, unet, tmp_path / "maps.npy")
+    examples = Examples(many, unet, tmp_path)
     shown = examples.read(examples.shuffled(np.random.default_rng(0)))[0][..., 3].any(axis=(1, 2))
     assert 0.3 < shown.mean() < 0.7
     assert examples.read(examples.as_they_are(np.random.default_rng(0)))[0][..., 3].any(axis=(1, 2)).all()
@@ -150,7 +152,7 @@ def test_half_of_the_training_cases_show_their_ks93_map_and_all_others_do(exact,
 
 
 def test_every_case_is_read_once_an_epoch(exact, tmp_path):
-    examples = Examples(exact, UNet(), tmp_path / "maps.npy")
+    examples = Examples(exact, UNet(), tmp_path)
     first, second = (examples.shuffled(np.random.default_rng(seed)) for seed in (0, 1))
     assert sorted(first[:, 0]) == sorted(second[:, 0]) == list(range(8))
     assert not np.array_equal(first, second)
@@ -163,7 +165,7 @@ def test_every_case_is_read_once_an_epoch(exact, tmp_path):
 def test_range_holds_every_map_with_a_margin(exact, tmp_path):
     exact.truth[3, 5, 7], exact.truth[4] = 2.0, exact.truth[4] + 0.4
     mean = exact.truth.mean(dtype=np.float64)
-    centre, half_range = Examples(exact, UNet(), tmp_path / "maps.npy").value_range()
+    centre, half_range = Examples(exact, UNet(), tmp_path).value_range()
     assert centre == pytest.approx(mean, abs=1e-6)
     assert half_range == pytest.approx(1.1 * (2.0 - mean), rel=1e-5)
 
@@ -180,6 +182,7 @@ def test_range_holds_every_map_with_a_margin(exact, tmp_path):
         (UNet2k, {"filters": 3}),
         (UNet2k, {"large_kernel": 0}),
         (UNetFinetuned, {"finetuning_epochs": 0}),
+        (UNet, {"patience": -1}),
     ],
 )
 def test_impossible_settings_are_refused(kind, wrong):
@@ -199,6 +202,58 @@ def test_faulty_cases_are_refused(exact, training, tmp_path):
     with pytest.raises(BaselineError, match="finite"):
         unet.fit(exact, exact, training)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("changed", [{"precision": "mixed_bfloat16"}, {"precision": "mixed_float16"}])
+def test_mixed_precision_learns_and_gives_float32_maps(changed, cases, fitted, tmp_path):
+    unet = UNet(**TINY, **changed)
+    unet.fit(cases, cases, Training(3, tmp_path))
+    dtypes = {layer.compute_dtype for layer in unet.model.layers}
+    assert dtypes == {"float32", changed["precision"].removeprefix("mixed_")}
+    assert unet.model.output.dtype == "float32"
+    full = fitted("unet")[0].predict(cases.inputs)
+    np.testing.assert_allclose(unet.predict(cases.inputs), full, atol=0.05 * np.ptp(cases.truth))
+    unet.save(tmp_path)
+    again = replace(unet)
+    again.restore(tmp_path)
+    assert again.predict(cases.inputs).tobytes() == unet.predict(cases.inputs).tobytes()
+
+
+def test_settings_reach_the_loss_and_unknown_ones_are_told():
+    assert UNet(loss="multifocal", loss_settings={"peaks": 7.0}).loss_function().settings["peaks"] == 7
+    with pytest.raises(BaselineError, match=r"loss multifocal has no setting 'peak'; .*peaks = 3"):
+        UNet(loss_settings={"peak": 7.0}).loss_function()
+    with pytest.raises(BaselineError, match=r"loss mse has no setting 'name'.*none"):
+        UNet(loss="mse", loss_settings={"name": 1.0}).loss_function()
+    with pytest.raises(BaselineError, match=r"loss_settings of dicee: .*temperature"):
+        UNet(loss="dicee", loss_settings={"temperature": -1.0}).loss_function()
+
+
+def test_an_infinite_ellipticity_in_training_is_told(exact, training):
+    exact.inputs[5, 3, 4, 1] = np.inf
+    with pytest.raises(BaselineError, match="e2 of 1"):
+        UNet(**TINY).fit(exact, exact, training)
+
+
+def test_finetuning_that_was_stopped_does_not_repeat_the_first_phase(cases, fitted, tmp_path):
+    class Stop(Exception):
+        pass
+
+    def stop(*progress):
+        told.append(progress[-1])
+        if len(told) == 3:  # the first phase: "first epoch", its only epoch; then the second's "first epoch"
+            raise Stop
+
+    told = []
+    baseline = replace(ALL["unet-finetuned"])
+    with pytest.raises(Stop):
+        baseline.fit(cases, cases, Training(3, tmp_path, stop))
+    told = ["", "", ""]
+    baseline.fit(cases, cases, Training(3, tmp_path, stop))
+    assert told[3] == "resuming after epoch 1"
+    assert told[4] == "first epoch"
+    whole = fitted("unet-finetuned")[0]
+    assert baseline.predict(cases.inputs).tobytes() == whole.predict(cases.inputs).tobytes()
 
 
 def test_listing_needs_no_keras():

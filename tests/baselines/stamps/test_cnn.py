@@ -1,15 +1,23 @@
+import csv
 import json
 import os
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 
 import h5py
 import numpy as np
 import pytest
 
-from baselines.protocol import Baseline, BaselineError, Cases, Training
-from baselines.stamps.cnn import PlainCNN
+from baselines.protocol import Baseline, BaselineError, Cases, Training, predict
+from baselines.stamps.cnn import (
+    Alerce,
+    MetadataCNN,
+    PlainCNN,
+    RotationInvariantCNN,
+    RotationInvariantEntropyCNN,
+)
 
 SHAPES = {0: (1, 1), 1: (4, 1), 2: (1, 4), 3: (3, 3), 4: (0, 0)}  # blobs that a network can tell apart
 
@@ -24,7 +32,10 @@ def easy_cases(counts, seed):
         image[31 - high : 31 + high, 31 - wide : 31 + wide] += 1
     images[::9, 25:30, 25:30, 1] = np.nan
     images[3::17, 30, 30, 1] = 3.4e38
-    return Cases(images, labels.astype(np.int8), np.arange(len(labels)))
+    metadata = np.zeros(len(labels), [(name, "f8") for name in ("magpsf", "fwhm", "ndethist")])
+    metadata["magpsf"], metadata["fwhm"] = rng.normal(18, 1, (2, len(labels)))
+    metadata["magpsf"][::5], metadata["fwhm"][::7] = -999, np.nan
+    return Cases(images, labels.astype(np.int8), np.arange(len(labels)), metadata)
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +119,110 @@ def test_same_seed_gives_the_same_bytes_from_a_file_and_in_a_fresh_and_quiet_pro
     assert cnn.predict(validation.inputs).tobytes() == fresh.stdout
 
 
+class Killed(BaseException):
+    """What no code catches, as a signal would be."""
+
+
+def killed_after_the_first_epoch(done, *_):
+    if done == 1:
+        raise Killed
+
+
+SETTINGS = {
+    RotationInvariantEntropyCNN: {"sampling": "middle"},
+    MetadataCNN: {"columns": "magpsf fwhm"},
+    Alerce: {"learning_rate": 1e-3},
+}
+
+
+@pytest.fixture(scope="module", params=SETTINGS, ids=lambda kind: kind.__name__)
+def variant(request, tmp_path_factory):
+    """A baseline that was trained, the folder of its run, and its model saved."""
+    folder = tmp_path_factory.mktemp("variant")
+    cnn = request.param(epochs=2, batch_size=16, **SETTINGS[request.param])
+    cnn.fit(easy_cases([9, 5, 6, 7, 8], 0), easy_cases([4] * 5, 1), Training(3, folder))
+    (folder / "model").mkdir()
+    cnn.save(folder / "model")
+    return cnn, folder
+
+
+TEST = easy_cases([3] * 5, 2)
+
+
+def test_variants_are_invariant_baselines(variant):
+    cnn, _ = variant
+    out = predict(cnn, TEST.inputs, TEST.metadata)
+    assert isinstance(cnn, Baseline)
+    assert (out.shape, out.dtype) == ((15, 5), np.float32)
+    np.testing.assert_allclose(out.sum(axis=1), 1, atol=1e-6)
+    for turns in (1, 2, 3):
+        turned = predict(cnn, np.rot90(TEST.inputs, turns, axes=(1, 2)), TEST.metadata)
+        np.testing.assert_allclose(turned, out, atol=1e-6)
+
+
+def test_variants_that_were_killed_and_resumed_end_in_the_same_bytes(variant, tmp_path):
+    cnn, folder = variant
+    train, validation = easy_cases([9, 5, 6, 7, 8], 0), easy_cases([4] * 5, 1)
+    with pytest.raises(Killed):
+        replace(cnn).fit(train, validation, Training(3, tmp_path, killed_after_the_first_epoch))
+    resumed, told = replace(cnn), []
+    resumed.fit(train, validation, Training(3, tmp_path, lambda *words: told.append(words[-1])))
+    assert told[0] == "resuming after epoch 1"
+    outputs = [predict(each, TEST.inputs, TEST.metadata).tobytes() for each in (cnn, resumed)]
+    assert outputs[0] == outputs[1]
+    with (folder / "history.csv").open() as file:
+        assert {"val_accuracy", "val_sn_f1", "val_sn_f2", "val_balanced_accuracy"} <= set(
+            next(csv.reader(file))
+        )
+
+
+def test_variants_restored_predict_the_same_bytes(variant):
+    cnn, folder = variant
+    restored = replace(cnn)
+    restored.restore(folder / "model")
+    outputs = [predict(each, TEST.inputs, TEST.metadata).tobytes() for each in (cnn, restored)]
+    assert outputs[0] == outputs[1]
+    with pytest.raises(BaselineError, match="settings that it was trained with"):
+        replace(cnn, size=41).restore(folder / "model")
+
+
+RESTORE = """
+import runpy, sys
+from pathlib import Path
+from baselines.stamps.cnn import MetadataCNN
+cases = runpy.run_path(sys.argv[1])["easy_cases"]([3] * 5, 2)
+cnn = MetadataCNN(columns="magpsf fwhm")
+cnn.restore(Path(sys.argv[2]))
+sys.stdout.buffer.write(cnn.predict(cases.inputs, cases.metadata).tobytes())
+"""
+
+
+@pytest.mark.parametrize("variant", [MetadataCNN], indirect=True)
+def test_restored_in_a_fresh_process(variant):
+    cnn, folder = variant
+    command = [sys.executable, "-c", RESTORE, __file__, str(folder / "model")]
+    fresh = subprocess.run(command, capture_output=True, check=True)
+    assert fresh.stdout == cnn.predict(TEST.inputs, TEST.metadata).tobytes()
+
+
+def test_metadata_are_asked_for(tmp_path):
+    cases = easy_cases([2] * 5, 0)
+    without = Cases(cases.inputs, cases.truth, cases.group)
+    with pytest.raises(BaselineError, match="no metadata"):
+        MetadataCNN(epochs=1).fit(without, cases, Training(0, tmp_path))
+    with pytest.raises(BaselineError, match="no column 'sigmapsf'"):
+        MetadataCNN(epochs=1).fit(cases, cases, Training(0, tmp_path))
+    with pytest.raises(BaselineError, match="ndethist gives the class away"):
+        MetadataCNN(columns="magpsf ndethist")
+
+
+def test_defaults_are_the_published_ones():
+    assert (RotationInvariantCNN().epochs, RotationInvariantCNN().loss) == (22, "cross-entropy")
+    assert (RotationInvariantEntropyCNN().epochs, RotationInvariantEntropyCNN().loss) == (26, "entropy")
+    alerce = Alerce()
+    assert (alerce.learning_rate, alerce.batch_size, alerce.beta, alerce.dropout) == (1e-4, 32, 0.5, 0.5)
+
+
 def test_sampling_and_size_are_followed(tmp_path):
     train, validation = easy_cases([9, 5, 3, 2, 1], 0), easy_cases([1] * 5, 1)
     cnn = PlainCNN(epochs=1, sampling="unchanged", size=41)
@@ -116,7 +231,13 @@ def test_sampling_and_size_are_followed(tmp_path):
     assert cnn.predict(validation.inputs).shape == (5, 5)
 
 
-@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"batch_size": -1}, {"learning_rate": float("nan")}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *({"epochs": 0}, {"batch_size": -1}, {"learning_rate": float("nan")}),
+        *({"dropout": 1.0}, {"dropout": -0.1}, {"beta": float("inf")}, {"beta": -1.0}, {"patience": -1}),
+    ],
+)
 def test_impossible_settings_are_refused(wrong):
     with pytest.raises(BaselineError, match=next(iter(wrong))):
         PlainCNN(**wrong)

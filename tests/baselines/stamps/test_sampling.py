@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from baselines.stamps.sampling import SAMPLERS, balanced, unchanged
+from baselines.stamps.sampling import SAMPLERS, balanced, middle, unchanged
 
 LABELS = np.repeat([0, 1, 2, 3, 4], [50, 7, 49, 25, 1])[np.random.default_rng(0).permutation(132)]
 
@@ -33,6 +33,27 @@ def test_every_case_gets_its_turn_to_come_once_more():
 def test_class_without_cases_is_left_out():
     labels = np.array([0, 0, 0, 4])
     np.testing.assert_array_equal(np.bincount(labels[balanced(labels, rng())], minlength=5), [3, 0, 0, 0, 3])
+
+
+def test_middle_repeats_the_smallest_as_often_as_it_divides_the_largest():
+    labels = np.repeat(np.arange(5), [900, 100, 300, 500, 100])
+    times = np.bincount(middle(labels, rng()), minlength=len(labels))
+    assert [int(times[label == labels].sum()) for label in range(5)] == [300] * 5
+    assert (times[labels == 1] == 3).all()
+    assert (times[labels == 2] == 1).all()
+    assert times[labels == 0].max() == 1  # a third of them, none twice
+
+
+def test_middle_leaves_out_others_every_epoch():
+    labels = np.repeat([0, 1], [400, 25])
+    first, second = (set(middle(labels, rng(seed))) for seed in (1, 2))
+    assert len(first | second) > 150 > len(first)
+    seen = set().union(*(middle(labels, rng(seed)).tolist() for seed in range(40)))
+    assert len(seen) > 420
+
+
+def test_middle_of_classes_with_one_case_each():
+    np.testing.assert_array_equal(np.sort(middle(np.array([0, 3]), rng())), [0, 1])
 
 
 def test_unchanged_shows_each_case_once():

@@ -1,0 +1,91 @@
+"""From the metadata of alerts to the numbers that a classifier may see, the same wherever they are used."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from baselines.protocol import BaselineError, Cases
+
+MISSING = -999  # what ZTF writes where there is no value
+# The poles that latitudes are counted from: right ascension and declination in degrees, J2000.
+POLES = {"galactic_latitude": (192.85948, 27.12825), "ecliptic_latitude": (270.0, 66.56071)}
+# In the alerts of ZTF and of the simulator alike; nearest source in Pan-STARRS, and the shape of the change.
+COLUMNS = "magpsf sigmapsf fwhm sgscore1 distpsnr1 srmag1 galactic_latitude ecliptic_latitude"
+
+_HISTORY = "tells how often, or since when, the object was seen: the classes were selected at other ages"
+_SCORE = "is a classifier's score itself, which the labels of bogus alerts rest on"
+_SOLAR = "is a match with known asteroids, from which their labels come"
+_IDENTITY = "names the alert or the object instead of describing it"
+_DATE = "is a date: alerts of a class were collected in the same nights"
+FORBIDDEN = {
+    **dict.fromkeys(("ndethist", "ncovhist", "nprv", "jdstarthist", "jdendhist"), _HISTORY),
+    **dict.fromkeys(("rb", "drb", "rbversion", "drbversion"), _SCORE),
+    **dict.fromkeys(("ssdistnr", "ssmagnr", "ssnamenr"), _SOLAR),
+    **dict.fromkeys(("candid", "objectid", "oid", "pid", "nid", "case_id", "group"), _IDENTITY),
+    **dict.fromkeys(("jd", "mjd"), _DATE),
+    **dict.fromkeys(("label", "labels", "class"), "is the truth itself"),
+}
+
+
+def column_names(columns: str) -> tuple[str, ...]:
+    """The names in a text, which blanks part; ``BaselineError`` for one that gives the class away."""
+    names = tuple(columns.split())
+    if not names or len(set(names)) < len(names):
+        raise BaselineError(f"columns must name one column or several, each once, got {columns!r}")
+    for name in names:
+        if name.lower() in FORBIDDEN:
+            raise BaselineError(f"the column {name} gives the class away: it {FORBIDDEN[name.lower()]}")
+    return names
+
+
+def metadata_features(metadata: np.ndarray | None, names: tuple[str, ...]) -> np.ndarray:
+    """Columns of structured metadata (n,) as float32 (n, len(names)), NaN where there is no value.
+
+    The two latitudes are computed from ``ra`` and ``dec``, all in degrees; ``isdiffpos`` is 1 or 0.
+    ``BaselineError`` if a column is not there or holds no numbers.
+    """
+    if metadata is None:
+        raise BaselineError("the data set has no metadata, which this baseline learns and predicts from")
+    there = metadata.dtype.names or ()
+    found = []
+    for name in names:
+        for needed in ("ra", "dec") if name in POLES else (name,):
+            if needed not in there:
+                raise BaselineError(
+                    f"the metadata have no column {needed!r}, from which {name} is taken; name others in "
+                    f"`columns`, there are: {' '.join(n for n in there if n.lower() not in FORBIDDEN)}"
+                )
+        found.append(_latitude(metadata, *POLES[name]) if name in POLES else _numbers(metadata[name], name))
+    values = np.stack(found, axis=1)
+    usable = np.isfinite(values) & (values != MISSING) & (np.abs(values) < np.finfo(np.float32).max)
+    return np.where(usable, values, np.nan).astype(np.float32)
+
+
+def features_of(cases: Cases, names: tuple[str, ...]) -> np.ndarray:
+    """`metadata_features` of all cases."""
+    return metadata_features(None if cases.metadata is None else cases.metadata[:], names)
+
+
+def moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance (m,) of the values that each column of (n, m) has; 1 for a variance of 0."""
+    there, values = np.isfinite(features), np.nan_to_num(features.astype(np.float64))
+    count = np.maximum(there.sum(axis=0), 1)
+    mean = values.sum(axis=0) / count
+    variance = (there * (values - mean) ** 2).sum(axis=0) / count
+    return mean, np.where(variance > 0, variance, 1)
+
+
+def _numbers(column: np.ndarray, name: str) -> np.ndarray:
+    if column.dtype.kind == "S" and name == "isdiffpos":  # as ZTF writes it
+        return np.select([np.isin(column, (b"t", b"1")), np.isin(column, (b"f", b"0"))], [1.0, 0.0], np.nan)
+    if column.dtype.kind not in "iufb" or column.ndim != 1:
+        raise BaselineError(f"the metadata's column {name} was expected to hold numbers, not {column.dtype}")
+    return column.astype(np.float64)
+
+
+def _latitude(metadata: np.ndarray, pole_ra: float, pole_dec: float) -> np.ndarray:
+    ra, dec = (np.radians(_numbers(metadata[name], name)) for name in ("ra", "dec"))
+    pole_ra, pole_dec = np.radians((pole_ra, pole_dec))
+    sine = np.sin(dec) * np.sin(pole_dec) + np.cos(dec) * np.cos(pole_dec) * np.cos(ra - pole_ra)
+    latitude: np.ndarray = np.degrees(np.arcsin(np.clip(sine, -1, 1)))
+    return latitude

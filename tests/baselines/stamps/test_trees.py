@@ -1,0 +1,104 @@
+import json
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from skops import io
+
+from baselines.protocol import Baseline, BaselineError, Cases, Training
+from baselines.stamps.trees import FILE, MetadataTrees
+
+COLUMNS = "magpsf fwhm"
+
+
+def cases(counts, seed):
+    """Metadata that tell three classes apart, some of them missing."""
+    rng = np.random.default_rng(seed)
+    labels = rng.permutation(np.repeat(np.arange(len(counts)), counts)).astype(np.int8)
+    metadata = np.zeros(len(labels), [("magpsf", "f8"), ("fwhm", "f4"), ("ndethist", "f8")])
+    metadata["magpsf"] = rng.normal(18, 1, len(labels)) + 2 * (labels == 1)
+    metadata["fwhm"] = rng.normal(2, 0.3, len(labels)) + 2 * (labels == 3)
+    metadata["ndethist"] = labels
+    metadata["fwhm"][::11], metadata["magpsf"][::13] = -999, np.nan
+    return Cases(np.zeros((len(labels), 1)), labels, np.arange(len(labels)), metadata)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    trees = MetadataTrees(iterations=30, columns=COLUMNS)
+    folder = tmp_path_factory.mktemp("trees")
+    record = trees.fit(cases([90, 30, 40, 50, 20], 0), cases([20] * 5, 1), Training(0, folder))
+    (folder / "model").mkdir()
+    trees.save(folder / "model")
+    return trees, record, folder / "model"
+
+
+def test_is_a_baseline_that_learns(trained):
+    trees, record, _ = trained
+    test = cases([40] * 5, 2)
+    predicted = trees.predict(test.inputs, test.metadata).argmax(axis=1)
+    assert isinstance(trees, Baseline)
+    assert (predicted == test.truth)[np.isin(test.truth, (1, 3))].mean() > 0.7
+    assert 1 <= record["iterations"] < 30  # the validation set ended it
+    json.dumps(record, allow_nan=False)
+
+
+def test_as_many_trees_as_validate_best(trained):
+    trees, record, _ = trained
+    assert trees.model.n_iter_ == record["iterations"]
+
+
+def test_predictions_are_probabilities_also_of_unknown_classes(tmp_path):
+    test = cases([5] * 5, 2)
+    trees = MetadataTrees(iterations=3, columns=COLUMNS)
+    trees.fit(cases([30, 20, 0, 20], 0), test, Training(0, tmp_path))
+    out = trees.predict(test.inputs, test.metadata)
+    assert out.dtype == np.float32
+    assert not out[:, [2, 4]].any()
+    np.testing.assert_allclose(out.sum(axis=1), 1, atol=1e-6)
+
+
+def test_same_seed_and_restored_give_the_same_bytes(trained, tmp_path):
+    trees, _, folder = trained
+    test = cases([20] * 5, 2)
+    again, restored = (MetadataTrees(iterations=30, columns=COLUMNS) for _ in range(2))
+    again.fit(cases([90, 30, 40, 50, 20], 0), cases([20] * 5, 1), Training(0, tmp_path))
+    restored.restore(folder)
+    expected = trees.predict(test.inputs, test.metadata).tobytes()
+    assert again.predict(test.inputs, test.metadata).tobytes() == expected
+    assert restored.predict(test.inputs, test.metadata).tobytes() == expected
+
+
+class Other:
+    """Of a type that no forest holds."""
+
+
+@pytest.mark.parametrize("fault", ["none", "damaged", "code", "other", "columns"])
+def test_files_that_are_no_such_trees_are_refused(trained, tmp_path, fault):
+    path, columns = tmp_path / FILE, COLUMNS
+    if fault == "damaged":
+        path.write_bytes((trained[2] / FILE).read_bytes()[:-300])
+    elif fault == "code":
+        io.dump(Other(), path)
+    elif fault == "other":
+        io.dump(LogisticRegression().fit([[0, 0], [1, 1]], [0, 1]), path)
+    elif fault == "columns":
+        path.write_bytes((trained[2] / FILE).read_bytes())
+        columns = "magpsf"
+    with pytest.raises(BaselineError, match=r"trees\.skops"):
+        MetadataTrees(columns=columns).restore(tmp_path)
+
+
+def test_data_that_cannot_be_learnt_from_are_refused(tmp_path):
+    good, training = cases([5] * 5, 0), Training(0, tmp_path)
+    trees = MetadataTrees(iterations=2, columns=COLUMNS)
+    with pytest.raises(BaselineError, match="two classes"):
+        trees.fit(cases([9], 0), good, training)
+    with pytest.raises(BaselineError, match="no metadata"):
+        trees.fit(Cases(good.inputs, good.truth, good.group), good, training)
+    with pytest.raises(BaselineError, match="learnt nothing"):
+        MetadataTrees(columns=COLUMNS).predict(good.inputs, good.metadata)
+    with pytest.raises(BaselineError, match="iterations"):
+        MetadataTrees(iterations=0)
+    with pytest.raises(BaselineError, match="drb"):
+        MetadataTrees(columns="magpsf drb")

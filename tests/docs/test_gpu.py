@@ -1,0 +1,100 @@
+"""The recipes of docs/gpu.md, as far as they go without a GPU and a network."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from baselines.mass_mapping.unet import UNet
+from baselines.presets import make
+from harness.cli import main
+
+ROOT = Path(__file__).parents[2]
+GUIDE = (ROOT / "docs/gpu.md").read_text()
+JOB = ROOT / "docs/gpu/train.sbatch"
+STEPS = [
+    tuple(line.split(maxsplit=1))
+    for line in (ROOT / "docs/gpu/Containerfile").read_text().splitlines()
+    if line and not line.startswith("#")
+]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def commands():
+    """Every command line of the program in the job and in the guide."""
+    for text in (JOB.read_text().replace("$baseline", "unet"), GUIDE):
+        for line in text.splitlines():
+            if found := re.match(r"(?: {4}|!|)(?:podman run .* )?(astroboard [a-z].*)", line):
+                yield found[1]
+
+
+def test_container_is_built_from_what_there_is_and_shows_its_help(tmp_path):
+    assert STEPS[0][0] == "FROM"
+    assert {name for name, _ in STEPS} == {"FROM", "WORKDIR", "COPY", "RUN", "ENTRYPOINT", "CMD"}
+    assert f">={re.search(r'python:(3[.][0-9]+)', STEPS[0][1])[1]}" == PROJECT["requires-python"]
+    for *sources, target in (words.split() for name, words in STEPS if name == "COPY"):
+        for source in sources:
+            into = (tmp_path / target / source) if target.endswith("/") else tmp_path / target
+            copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copy
+            copy(ROOT / source, into)
+    (install,) = (words for name, words in STEPS if name == "RUN")
+    (extras,) = re.fullmatch(r"pip install --no-cache-dir \.\[(.*)\]", install).groups()
+    assert set(extras.split(",")) <= set(PROJECT["optional-dependencies"])
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", "wheels"]
+    subprocess.run(build, cwd=tmp_path, check=True, capture_output=True)
+    (wheel,) = (tmp_path / "wheels").iterdir()
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "installed")
+    (entry,), arguments = (json.loads(words) for name, words in STEPS if name in ("ENTRYPOINT", "CMD"))
+    module, function = PROJECT["scripts"][entry].split(":")
+    code = f"from {module} import {function}; {function}({arguments})"
+    environment = os.environ | {"PYTHONPATH": str(tmp_path / "installed")}
+    shown = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path / "wheels", env=environment, capture_output=True, text=True
+    )
+    assert shown.returncode == 0, shown.stderr
+    assert "Usage:" in shown.stdout
+
+
+def test_job_is_a_script_that_asks_for_a_gpu():
+    subprocess.run(["bash", "-n", JOB], check=True)
+    options = [line for line in JOB.read_text().splitlines() if line.startswith("#SBATCH")]
+    assert "#SBATCH --gres=gpu:1" in options
+    assert all(re.fullmatch(r"#SBATCH --[a-z-]+(=[\w:]+)?", line) for line in options)
+    nameless = subprocess.run(["bash", JOB], capture_output=True, text=True, check=False)
+    assert nameless.returncode == 1
+    assert "name a baseline" in nameless.stderr
+
+
+def test_every_command_parses(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("data", "runs/unet"):
+        Path(folder).mkdir(parents=True)
+    for file in ("data/test-inputs.h5", "unet.zip"):
+        Path(file).touch()
+    names = []
+    for command in commands():
+        _, name, *words = shlex.split(command)
+        main.commands[name].make_context(name, words)
+        names.append(name)
+    assert (names.count("train"), names.count("submit"), names.count("validate")) == (4, 2, 1)
+
+
+def test_settings_are_of_a_network():
+    (table,) = re.findall(r"```toml\n(.*?)```", GUIDE, re.DOTALL)
+    unet = make(UNet, tomllib.loads(table)["unet"])
+    assert (unet.precision, unet.jit) == ("mixed_bfloat16", True)
+
+
+@pytest.mark.parametrize("name", ["gpu.md", "training.md"])
+def test_links_lead_to_files(name):
+    for target in re.findall(r"\]\((?!http)([^)#]+)", (ROOT / "docs" / name).read_text()):
+        assert (ROOT / "docs" / target).is_file(), target
