@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from harness.data.simulate.dataset import simulate
-from harness.data.split import split
+from harness.data.split import Shares, split
+from harness.data.store import open_dataset
 from harness.experiment import all_baselines, submit, train
 from harness.files import HarnessError, write_text
 from harness.progress import progress
-from harness.ranking import board_of, write_board
+from harness.ranking import leaderboard, score_all, write_board
+from harness.report.submission_page import write_submission_pages
 from harness.report.terminal import print_board
 from harness.tracks import MASS_MAPPING, STAMPS, Track
 
@@ -21,8 +23,9 @@ CASES = {
     "laptop": {MASS_MAPPING.name: 4000, STAMPS.name: 12000},
     "paper": {MASS_MAPPING.name: 60000, STAMPS.name: 52244},
 }
-QUICK = ("zeros", "ks93", "ks93-masked", "wiener", "majority", "cnn")
+QUICK = ("zeros", "ks93", "ks93-masked", "wiener", "majority", "metadata-trees", "cnn")
 """What the smoke demonstration trains: the other networks would take longer than all of these."""
+TEST_PART = {"smoke": 0.4, "laptop": 0.2, "paper": 0.1}  # of the clusters: too few have no intervals
 MARK = ".astroboard-demo"
 TEAM = "astroboard"
 
@@ -30,8 +33,13 @@ TEAM = "astroboard"
 def run_demo(out: Path, preset: str, seed: int, say: Callable[[str], Any]) -> None:
     """Run all of it in the folder ``out``, which is emptied first if an earlier demonstration made it."""
     _empty(out)
-    boards = [_one_track(track, out / track.name, preset, seed, say) for track in (MASS_MAPPING, STAMPS)]
-    write_board(boards, out)
+    boards: list[dict[str, Any]] = []
+    pages: dict[str, str] = {}
+    for track in (MASS_MAPPING, STAMPS):
+        board, its_pages = _one_track(track, out, preset, seed, say)
+        boards.append(board)
+        pages |= its_pages
+    write_board(boards, out, pages)
     say("")
     for board in boards:
         print_board(board)
@@ -47,16 +55,17 @@ def _empty(out: Path) -> None:
 
 
 def _one_track(
-    track: Track, folder: Path, preset: str, seed: int, say: Callable[[str], Any]
-) -> dict[str, Any]:
-    cases = CASES[preset][track.name]
+    track: Track, out: Path, preset: str, seed: int, say: Callable[[str], Any]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """The board of a track, and the pages of its submissions."""
+    folder, cases, part = out / track.name, CASES[preset][track.name], TEST_PART[preset]
     data, inputs, truth = folder / "data.h5", folder / "test-inputs.h5", folder / "test-truth.h5"
     say(f"$ astroboard simulate {track.name} {data} --cases {cases} --seed {seed}")
     with progress("simulating") as report:
         simulate(track, data, cases, seed=seed, report=report)
-    say(f"$ astroboard split {data} {folder} --seed {seed}")
+    say(f"$ astroboard split {data} {folder} --seed {seed} --test-part {part}")
     with progress("splitting") as report:
-        split(data, folder, seed, report=report)
+        split(data, folder, seed, Shares(test_part=part), report)
     submissions = []
     for name, kind in all_baselines(say).items():
         if kind.track != track.name or (preset == "smoke" and name not in QUICK):
@@ -69,8 +78,12 @@ def _one_track(
         with progress("predicting") as report:
             submit(run, inputs, TEAM, submission, report=report)
         submissions.append(submission)
-    say(f"$ astroboard leaderboard {folder / 'submissions'}/*.zip --truth {truth} --out {folder}")
-    with progress("scoring") as report:
-        board = board_of(submissions, truth, report)
-    write_board([board], folder)
-    return board
+    words = f"{folder / 'submissions'}/*.zip --truth {truth} --inputs {inputs} --out {out}"
+    say(f"$ astroboard leaderboard {words}")
+    with progress("scoring") as report, open_dataset(truth) as known:
+        _, scored, unreadable = score_all(submissions, known, report)
+    board = leaderboard(track, scored, unreadable)
+    histories = {path: folder / "runs" / path.stem / "history.csv" for path in submissions}
+    with progress("pages") as report:
+        there = {path: history for path, history in histories.items() if history.is_file()}
+        return board, write_submission_pages(board, scored, truth, out, inputs, there, report)

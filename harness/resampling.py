@@ -1,30 +1,46 @@
-"""The paired bootstrap over groups: whole clusters or objects are drawn, the same ones for every submission.
+"""How sure a score is: whole groups (clusters, objects) are drawn, the same ones for every submission.
 
-Cases of one group share much, so resampling cases would give intervals that are too narrow.
+Cases of one group share much, so drawing cases would give intervals that are too narrow. What is made of the
+draws here (intervals, probabilities, p-values) is explained in docs/ranking.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
 
 import numpy as np
+from scipy import sparse
+from scipy.special import ndtr, ndtri, stdtrit
 
 from harness.tracks import Columns, Track
+
+Sums: TypeAlias = sparse.csr_array
 
 RESAMPLES = 2000
 SEED = 20240
 CHUNK = 100
 LEVEL = 0.95
+DENSE = 0.2
+FEWEST = 3
+"""With fewer groups there is no interval."""
+FEW = 8
+"""With fewer, percentiles would need values beyond those of any group."""
+MIN_GROUPS = 6
+"""With fewer, all groups agree by chance too often (2 in 2^n) for ranks to be told apart with 95 %."""
 
 
-def group_sums(track: Track, columns: Columns, groups: np.ndarray) -> np.ndarray:
-    """Sums over each group of the track's statistics and, last, of ones: (groups, S + 1) float64."""
-    statistics = track.statistics(columns)
+def group_sums(track: Track, columns: Columns, groups: np.ndarray) -> Sums:
+    """Sums over each group of the track's statistics and, last, of ones: (groups, S + 1) float64.
+
+    The statistics get the groups as a column, too. Sparse, since most of a histogram of one group is empty.
+    """
+    statistics = sparse.csr_array(track.statistics({**columns, "group": groups}))
+    ones = sparse.csr_array(np.ones((len(groups), 1)))
     _, index = np.unique(groups, return_inverse=True)
-    counted = np.column_stack([statistics, np.ones(len(statistics))])
-    sums = np.zeros((index.max() + 1, counted.shape[1]))
-    np.add.at(sums, index, counted)
-    return sums
+    member = sparse.csr_array((np.ones(len(groups)), (index, np.arange(len(groups)))))
+    return (member @ sparse.hstack([statistics, ones])).tocsr()
 
 
 def scores_of(track: Track, sums: np.ndarray) -> np.ndarray:
@@ -32,23 +48,92 @@ def scores_of(track: Track, sums: np.ndarray) -> np.ndarray:
     return track.summarise(sums[..., :-1], sums[..., -1])
 
 
-def bootstrap(track: Track, sums: np.ndarray) -> np.ndarray:
-    """The scores of each resample: sums (systems, groups, S + 1) → (RESAMPLES, systems, M)."""
-    # A product for each system, of one shape: equal systems get equal scores to the last bit, and so tie.
-    chunks = [scores_of(track, weights @ sums) for weights in _weights(sums.shape[1])]
-    return np.moveaxis(np.concatenate(chunks, axis=1), 0, 1)
+def bootstrap(track: Track, sums: Sequence[Sums]) -> np.ndarray:
+    """The scores of each resample of the groups, from `group_sums` of each system: (RESAMPLES, systems, M).
+
+    No resamples, (0, systems, M), where there are fewer than FEWEST groups.
+    """
+    groups, width = sums[0].shape
+    if groups < FEWEST:
+        return np.empty((0, len(sums), len(track.scores)))
+    columns = sparse.hstack(sums, format="csc")
+    if columns.nnz > DENSE * groups * len(sums) * width:
+        dense, place = _distinct(columns.toarray())
+        drawn = ((weights @ dense)[:, place] for weights in _weights(groups))
+    else:
+        rows = columns.T.tocsr()
+        drawn = ((rows @ weights.T).T for weights in _weights(groups))
+    return np.concatenate([scores_of(track, one.reshape(-1, len(sums), width)) for one in drawn])
+
+
+def _distinct(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The columns without repetitions, and which of them each one is: equal systems tie to the last bit."""
+    seen: dict[bytes, int] = {}
+    place = [seen.setdefault(hashlib.sha256(column.tobytes()).digest(), len(seen)) for column in columns.T]
+    _, first = np.unique(place, return_index=True)
+    return columns[:, first], np.array(place)
 
 
 def _weights(groups: int) -> Iterator[np.ndarray]:
     """How often each group is drawn: (CHUNK, groups) counts at a time, the same ones at every call."""
     rng = np.random.default_rng(SEED)
     for start in range(0, RESAMPLES, CHUNK):
-        size = min(CHUNK, RESAMPLES - start)
-        drawn = rng.integers(groups, size=(size, groups)) + groups * np.arange(size)[:, None]
-        yield np.bincount(drawn.ravel(), minlength=size * groups).reshape(size, groups).astype(np.float64)
+        weights = np.empty((min(CHUNK, RESAMPLES - start), groups))
+        for row in weights:
+            row[:] = np.bincount(rng.integers(groups, size=groups), minlength=groups)
+        yield weights
 
 
-def interval(resampled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The bounds of the central 95 % along the first axis."""
-    low, high = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+def tail(groups: int) -> float:
+    """The share of the resamples beyond each end of an interval: below 2.5 %, since groups are few.
+
+    Percentiles are too narrow by sqrt((n-1)/n), and take a normal for a t distribution; this makes up for
+    both: Hesterberg (2015), The American Statistician 69, 371 (the "expanded" percentile interval).
+    """
+    return float(ndtr(-np.sqrt(groups / (groups - 1)) * stdtrit(groups - 1, (1 + LEVEL) / 2)))
+
+
+def interval(resampled: np.ndarray, groups: int) -> tuple[np.ndarray, np.ndarray]:
+    """The bounds of the 95 % interval along the first axis; NaN where there are no resamples.
+
+    Expanded percentiles; with fewer than FEW groups plain ones, stretched about the mean by as much.
+    """
+    if not len(resampled):
+        return (np.full(resampled.shape[1:], np.nan),) * 2
+    if groups < FEW:
+        ends = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+        centre, stretch = resampled.mean(axis=0), ndtri(tail(groups)) / ndtri((1 - LEVEL) / 2)
+        low, high = centre + stretch * (ends - centre)
+        return low, high
+    low, high = np.quantile(resampled, [tail(groups), 1 - tail(groups)], axis=0)
     return low, high
+
+
+def chance_lower(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """The share of the resamples (R, ...) in which the first is lower, ties counting half. NaN: none."""
+    if not len(first):
+        return np.full(first.shape[1:], np.nan)
+    return np.asarray(((first < second) + 0.5 * (first == second)).mean(axis=0))
+
+
+def signed_rank(differences: np.ndarray) -> float:
+    """Two-sided p-value of Wilcoxon's signed-rank test that paired differences (groups,) lie around zero."""
+    from scipy.stats import wilcoxon
+
+    return float(wilcoxon(differences).pvalue) if differences.any() else 1.0
+
+
+def holm(p_values: np.ndarray) -> np.ndarray:
+    """Holm's (1979) correction of p-values (n,) for their number: the chance of any false alarm stays."""
+    order = np.argsort(p_values, kind="stable")
+    stepped = p_values[order] * np.arange(len(p_values), 0, -1)
+    corrected = np.empty_like(p_values)
+    corrected[order] = np.minimum(np.maximum.accumulate(stepped), 1)
+    return corrected
+
+
+def kendall_tau(first: np.ndarray, second: np.ndarray) -> float | None:
+    """Kendall's tau-b of two orders (n,): 1 the same, -1 reversed; None where one of them is all ties."""
+    one, other = (np.sign(values[:, None] - values) for values in (first, second))
+    pairs = np.sqrt((one**2).sum() * (other**2).sum())
+    return float((one * other).sum() / pairs) if pairs else None

@@ -13,7 +13,7 @@ from harness.data.store import DataError, Dataset
 from harness.files import beside
 from harness.progress import Report as Progress
 from harness.progress import silent
-from harness.resampling import bootstrap, group_sums, interval, scores_of
+from harness.resampling import Sums, bootstrap, group_sums, interval, scores_of
 from harness.tracks import Track
 from submissions import Report, open_submission
 
@@ -25,7 +25,8 @@ CHUNK = 256
 class Scored:
     """A submission read to its end. ``columns`` holds the scores by case, in the order of the truth file.
 
-    Where ``report.accepted`` is false there are no scores.
+    Where ``report.accepted`` is false there are no scores. ``source`` is "card" where the submission itself
+    was not read, but the score card that somebody made of it.
     """
 
     path: Path
@@ -38,10 +39,16 @@ class Scored:
     case_ids: list[str]
     groups: np.ndarray
     truth_fingerprint: str
+    seed: int | None = None
+    source: str = "submission"
 
-    def sums(self) -> np.ndarray:
-        """Sums over each group of the statistics that the scores are made of: (groups, S + 1)."""
+    def sums(self) -> Sums:
+        """Sums over each group of the statistics that the scores are made of: (groups, S + 1), sparse."""
         return group_sums(self.track, self.columns, self.groups)
+
+    def values(self) -> np.ndarray:
+        """The track's scores (M,) over all cases."""
+        return scores_of(self.track, self.sums().sum(axis=0))
 
 
 def score(path: Path, truth: Dataset, progress: Progress = silent) -> Scored:
@@ -76,36 +83,46 @@ def score(path: Path, truth: Dataset, progress: Progress = silent) -> Scored:
             case_ids=case_ids,
             groups=truth.groups(),
             truth_fingerprint=truth.fingerprint,
+            seed=submission.manifest.seed if submission.manifest else None,
         )
 
 
 def score_card(scored: Scored) -> dict[str, Any]:
-    """The score card of an accepted submission.
+    """The score card of an accepted submission; docs/score.schema.json says what is in it.
 
     ``std`` is the standard deviation over the cases, null for a score that is no mean over cases. ``low`` and
-    ``high`` bound the 95 % interval of the score (bootstrap over groups), null where there is one group only.
+    ``high`` bound the 95 % interval of the score (bootstrap over groups), null where the groups are too few.
     """
     sums = scored.sums()
-    values = scores_of(scored.track, sums.sum(axis=0))
-    bounds: list[tuple[float | None, float | None]] = [(None, None)] * len(values)
-    if len(sums) > 1:
-        low, high = interval(bootstrap(scored.track, sums[None])[:, 0])
-        bounds = list(zip(low.tolist(), high.tolist(), strict=True))
-    metrics = {}
-    for one, value, (lower, upper) in zip(scored.track.scores, values.tolist(), bounds, strict=True):
-        std = float(scored.columns[one.column].std()) if one.column else None
-        metrics[one.key] = {"mean": value, "std": std, "low": lower, "high": upper}
+    groups = sums.shape[0]
+    low, high = interval(bootstrap(scored.track, [sums])[:, 0], groups)
+    table = zip(scored.track.scores, scored.values().tolist(), spreads(scored), low, high, strict=True)
     return {
         "schema": SCHEMA,
         "track": scored.track.name,
         "team": scored.team,
         "method": scored.method,
+        "seed": scored.seed,
         "cases": len(scored.case_ids),
-        "groups": len(sums),
+        "groups": groups,
         "submission_sha256": scored.sha256,
         "truth_fingerprint": scored.truth_fingerprint,
-        "metrics": metrics,
+        "metrics": {
+            one.key: {"mean": value, "std": known(std), "low": known(lower), "high": known(upper)}
+            for one, value, std, lower, upper in table
+        },
     }
+
+
+def spreads(scored: Scored) -> np.ndarray:
+    """The standard deviation over the cases of each of the track's scores (M,), NaN where it is no mean."""
+    columns = [one.column for one in scored.track.scores]
+    return np.array([scored.columns[name].std() if name else np.nan for name in columns])
+
+
+def known(value: float) -> float | None:
+    """The value for JSON, which has no NaN."""
+    return None if np.isnan(value) else float(value)
 
 
 def write_per_case(scored: Scored, path: Path) -> None:

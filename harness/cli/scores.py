@@ -31,13 +31,18 @@ def validate(submission: Path, inputs: Path, as_json: bool) -> None:
 @main.command()
 @click.argument("submission", type=FILE)
 @click.option("--truth", required=True, type=FILE, help="test-truth.h5, or any data set with the truth.")
-@click.option("--out", type=NEW, metavar="CARD.json", help="Write the score card there, too.")
+@click.option(
+    "--out",
+    type=NEW,
+    metavar="CARD.json",
+    help="Write the score card there, and CARD.npz with scores by case.",
+)
 @click.option("--per-case", type=NEW, metavar="FILE.csv", help="Write the scores by case there.")
 @json_option
 def score(submission: Path, truth: Path, out: Path | None, per_case: Path | None, as_json: bool) -> None:
     """Check SUBMISSION and score it against the truth."""
+    from harness.cards import write_card
     from harness.data.store import open_dataset
-    from harness.files import json_text, write_text
     from harness.progress import progress
     from harness.scoring import score as run
     from harness.scoring import score_card, write_per_case
@@ -47,9 +52,7 @@ def score(submission: Path, truth: Path, out: Path | None, per_case: Path | None
     if not scored.report.accepted:
         click.echo("\n".join(scored.report.lines()), err=True)
         raise click.ClickException(f"{submission} is not scored: {scored.report.summary()}")
-    card = score_card(scored)
-    if out:
-        write_text(out, json_text(card))
+    card = write_card(scored, out) if out else score_card(scored)
     if per_case:
         write_per_case(scored, per_case)
     if as_json:
@@ -64,23 +67,139 @@ def score(submission: Path, truth: Path, out: Path | None, per_case: Path | None
 
 @main.command()
 @click.argument("submissions", nargs=-1, required=True, type=FILE, metavar="SUBMISSION...")
-@click.option("--truth", required=True, type=FILE, help="test-truth.h5, or any data set with the truth.")
+@click.option(
+    "--truth", type=FILE, help="test-truth.h5, or any data set with the truth. Score cards do without it."
+)
 @click.option("--out", type=NEW, metavar="DIR", help="Write leaderboard.json and index.html there.")
+@click.option("--inputs", type=FILE, help="test-inputs.h5: images for the pages of stamps submissions.")
+@click.option("--csv", "csv_file", type=NEW, metavar="FILE", help="Write the board there as CSV, too.")
+@click.option("--markdown", is_flag=True, help="Print the table as Markdown, to paste into a README.")
+@click.option(
+    "--wilcoxon", is_flag=True, help="Test each row against the next: p-values after Holm's correction."
+)
+@click.option(
+    "--public-fraction",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    metavar="F",
+    help="Score only this part of the groups, and keep the rest for the end.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    help="Which groups are public: a number to keep secret.  [default: made of the truth]",
+)
+@click.option("--final", is_flag=True, help="Score what --public-fraction kept back.")
+@click.option(
+    "--ladder",
+    type=NEW,
+    metavar="STATE.json",
+    help="Release a score only when it beats the team's best by more than noise. Kept in this file.",
+)
 @json_option
-def leaderboard(submissions: tuple[Path, ...], truth: Path, out: Path | None, as_json: bool) -> None:
-    """Score the submissions and rank them, with intervals."""
-    from harness.progress import progress
-    from harness.ranking import board_of, write_board
+def leaderboard(
+    submissions: tuple[Path, ...],
+    truth: Path | None,
+    out: Path | None,
+    inputs: Path | None,
+    csv_file: Path | None,
+    markdown: bool,
+    wilcoxon: bool,
+    public_fraction: float | None,
+    seed: int | None,
+    final: bool,
+    ladder: Path | None,
+    as_json: bool,
+) -> None:
+    """Score the submissions and rank them, with intervals.
 
-    with progress("scoring") as report:
-        board = board_of(submissions, truth, report)
+    A SUBMISSION is a zip, or a card that `score --out` wrote (CARD.json, with CARD.npz beside it).
+    """
+    if public_fraction is None and (final or seed is not None):
+        raise click.UsageError("--final and --seed go with --public-fraction")
+    if public_fraction is not None and seed is None and truth is None:
+        raise click.UsageError("without --truth, --public-fraction needs the --seed that made its parts")
+    if ladder and (final or wilcoxon):
+        raise click.UsageError(
+            "--ladder shows released scores only: it goes with neither --final nor --wilcoxon"
+        )
+    if markdown and as_json:
+        raise click.UsageError("--markdown and --json both print to stdout: choose one")
+    from contextlib import nullcontext
+
+    from harness.data.public import secret_seed
+    from harness.data.store import open_dataset
+    from harness.ladder import climb, part_of
+    from harness.progress import progress
+    from harness.ranking import leaderboard as rank
+    from harness.ranking import score_all, write_board
+
+    with progress("scoring") as report, open_dataset(truth) if truth else nullcontext() as data:
+        track, scored, unreadable = score_all(submissions, data, report)
+        if public_fraction is not None and seed is None and data is not None:
+            seed = secret_seed(data)
+    part = None
+    if public_fraction is not None and seed is not None:
+        part = "private" if final else "public"
+        scored = [part_of(one, public_fraction, seed, final) for one in scored]
+    if ladder:
+        board = climb(track, scored, unreadable, ladder, part)
+    else:
+        board = rank(track, scored, unreadable, wilcoxon, part)
     if out:
-        write_board([board], out)
+        pages = {}
+        if truth and not ladder:
+            from harness.report.submission_page import write_submission_pages
+
+            here = [one for one in scored if one.source == "submission"]
+            with progress("pages") as report:
+                pages = write_submission_pages(board, here, truth, out, inputs, report=report)
+        write_board([board], out, pages)
+    if csv_file:
+        from harness.report.export import write_csv
+
+        write_csv(board, csv_file)
     if as_json:
         print_json(board)
-        return
-    from harness.report.terminal import print_board
+    elif markdown:
+        from harness.report.export import markdown as table
 
-    print_board(board)
+        click.echo(table(board), nl=False)
+    else:
+        from harness.report.terminal import print_board
+
+        print_board(board)
+        if out:
+            click.echo(f"page: {out / 'index.html'}")
+
+
+@main.command()
+@click.argument("first", type=FILE, metavar="A")
+@click.argument("second", type=FILE, metavar="B")
+@click.option(
+    "--truth", type=FILE, help="test-truth.h5, or any data set with the truth. Score cards do without it."
+)
+@click.option("--out", type=NEW, metavar="DIR", help="Write comparison.json and pictures there.")
+@click.option("--data", type=FILE, help="Data set with the images of the alerts, for pictures of stamps.")
+@json_option
+def compare(
+    first: Path, second: Path, truth: Path | None, out: Path | None, data: Path | None, as_json: bool
+) -> None:
+    """Compare two submissions, or score cards, case by case.
+
+    How far A is from B in each score, with an interval, how probable it is that A is better, and the cases
+    where they differ most, with pictures of these.
+    """
+    from harness.comparing import compare as run
+    from harness.progress import progress
+
+    with progress("comparing") as report:
+        comparison = run(first, second, truth, out, data, report)
+    if as_json:
+        print_json(comparison)
+        return
+    from harness.report.terminal import console, difference_tables
+
+    for table in difference_tables(comparison):
+        console().print(table)
     if out:
-        click.echo(f"page: {out / 'index.html'}")
+        click.echo(f"comparison: {out}")

@@ -14,6 +14,7 @@ from matplotlib.patches import Patch
 
 import metrics
 from harness.files import HarnessError, beside
+from harness.tracks import SUPERNOVA
 
 REGIONS = {"hit": "#4daf4a", "missed": "#377eb8", "false alarm": "#e41a1c"}
 PEAKS = {"true peaks": ("o", "white"), "predicted peaks": ("x", "cyan")}
@@ -24,7 +25,7 @@ def map_figure(kappa: np.ndarray, prediction: np.ndarray, title: str) -> Figure:
 
     The three highest peaks of both maps, as DPEAKS takes them, are marked and numbered.
     """
-    figure = Figure(figsize=(15, 4.4), layout="constrained")
+    figure = Figure(figsize=(15, 4.4 if title else 3.55), layout="constrained")
     axes = figure.subplots(1, 4)
     low, high = np.quantile(kappa, [0.005, 0.999])
     span = np.abs(prediction - kappa).max() or 1.0
@@ -56,8 +57,11 @@ def map_figure(kappa: np.ndarray, prediction: np.ndarray, title: str) -> Figure:
     for axis in axes:
         axis.set_xticks([])
         axis.set_yticks([])
-    scores = f"WMAPE {metrics.wmape(kappa, prediction):.2f}, DPEAKS {metrics.dpeaks(kappa, prediction):.0f}"
-    figure.suptitle(f"{title}   ({scores})", parse_math=False)
+    if title:
+        scores = (
+            f"WMAPE {metrics.wmape(kappa, prediction):.2f}, DPEAKS {metrics.dpeaks(kappa, prediction):.0f}"
+        )
+        figure.suptitle(f"{title}   ({scores})", parse_math=False)
     return figure
 
 
@@ -107,6 +111,66 @@ def curves_figure(history: Path, title: str) -> Figure:
         axis.set_xlabel("epoch")
         axis.legend()
     figure.suptitle(title, parse_math=False)
+    return figure
+
+
+def confusion_figure(confusion: np.ndarray, classes: Sequence[str]) -> Figure:
+    """A confusion matrix (K, K): each cell with its count, and coloured by its share of the row."""
+    shares = metrics.normalise_rows(confusion)
+    figure = Figure(figsize=(5.6, 4.8), layout="constrained")
+    axis = figure.subplots()
+    drawn = axis.imshow(shares, vmin=0, vmax=1, cmap="Blues")
+    figure.colorbar(drawn, ax=axis, label="share of the true class", shrink=0.85)
+    for (row, column), share in np.ndenumerate(shares):
+        text = f"{share:.2f}\n{confusion[row, column]:.0f}"
+        axis.text(column, row, text, ha="center", va="center", color="white" if share > 0.5 else "black")
+    axis.set_xticks(range(len(classes)), classes)
+    axis.set_yticks(range(len(classes)), classes)
+    axis.set_xlabel("predicted class")
+    axis.set_ylabel("true class")
+    return figure
+
+
+def supernova_curves_figure(labels: np.ndarray, probabilities: np.ndarray) -> Figure:
+    """Supernovae against the rest, of labels (N,) and probabilities (N, 5): precision-recall and ROC curve.
+
+    The ROC curve is drawn up to a false-positive rate of 0.2. The dot is what the most probable class gives.
+    """
+    figure = Figure(figsize=(9.6, 4.2), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    called = probabilities.argmax(axis=1) == SUPERNOVA
+    confusion = metrics.confusion_matrix((labels == SUPERNOVA).astype(int), called.astype(int), 2)
+    recall = metrics.recall_from_confusion(confusion, 1)
+    precision, recalls, _ = metrics.precision_recall_curve(labels, probabilities, SUPERNOVA)
+    left.step([0, *recalls], [precision[0], *precision], where="pre")
+    left.plot(recall, metrics.precision_from_confusion(confusion, 1), "ko", label="most probable class")
+    left.legend(loc="lower left")
+    left.axhline(np.mean(labels == SUPERNOVA), color="#999999", linestyle=":")
+    average = metrics.average_precision(labels, probabilities, SUPERNOVA)
+    left.set(xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.02),
+             title=f"precision and recall: average {average:.3f}")  # fmt: skip
+    false, true, _ = metrics.roc_curve(labels, probabilities, SUPERNOVA)
+    right.plot(false, true)
+    right.plot(1 - metrics.recall_from_confusion(confusion, 0), recall, "ko")
+    right.plot([0, 1], [0, 1], color="#999999", linestyle=":")
+    area = metrics.roc_auc(labels, probabilities, SUPERNOVA)
+    right.set(xlabel="false-positive rate", ylabel="true-positive rate", xlim=(0, 0.2), ylim=(0, 1.02),
+              title=f"ROC: whole area {area:.3f}")  # fmt: skip
+    return figure
+
+
+def reliability_figure(labels: np.ndarray, probabilities: np.ndarray) -> Figure:
+    """How often the most probable class is the true one, by its probability, and how often it has which."""
+    confidences, accuracies, cases = metrics.reliability_curve(labels, probabilities)
+    edges, filled = np.linspace(0, 1, len(cases) + 1), cases > 0
+    figure = Figure(figsize=(4.8, 5.2), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    upper.plot([0, 1], [0, 1], color="#999999", linestyle=":")
+    upper.plot(confidences[filled], accuracies[filled], "o-")
+    upper.set(ylabel="share that is right", xlim=(0, 1), ylim=(0, 1.02),
+              title=f"calibration error {metrics.calibration_error(labels, probabilities):.3f}")  # fmt: skip
+    lower.bar(edges[:-1], cases, width=np.diff(edges), align="edge", edgecolor="white")
+    lower.set(xlabel="probability of the most probable class", ylabel="alerts")
     return figure
 
 

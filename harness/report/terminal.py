@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from rich import box
@@ -32,8 +33,10 @@ def number(value: float | None, digits: int) -> str:
 
 
 def with_interval(score: dict[str, Any], digits: int) -> str:
-    """A score and, where it is known, its interval: ``0.260 [0.251, 0.270]``."""
+    """A score and, where they are known, spread over seeds and interval: ``0.260 ± 0.002 [0.251, 0.270]``."""
     text = number(score["mean"], digits)
+    if score["seed_std"] is not None:
+        text += f" ± {number(score['seed_std'], digits)}"
     if score["low"] is None:
         return text
     return f"{text} [{number(score['low'], digits)}, {number(score['high'], digits)}]"
@@ -63,22 +66,68 @@ def card_table(card: dict[str, Any], scores: Sequence[Any]) -> Table:
     return table(title, ("score", "better", "value", "95 % interval", "std over cases"), rows, left=2)
 
 
-def board_table(board: dict[str, Any]) -> Table:
-    """The ranked scores with their intervals; the page shows the other scores too."""
+def header(board: dict[str, Any]) -> tuple[tuple[str, ...], int]:
+    """The columns of the board's table: ranked scores only, the page shows the others. How many hold text."""
+    scores = (f"{one['title']} {_arrow(one)}" for one in board["scores"] if one["ranked"])
+    return ("team", "method", "group", "rank", "mean rank", "P(better)", *scores), 2
+
+
+def text_rows(board: dict[str, Any]) -> list[tuple[str, ...]]:
+    """The cells of the board's table."""
     ranked = [one for one in board["scores"] if one["ranked"]]
-    header = ("team", "method", "rank", "mean rank", *(f"{s['title']} {_arrow(s)}" for s in ranked))
-    rows = [
+    return [
         (
             row["team"],
-            row["method"],
+            row["method"] if len(row["seeds"]) == 1 else f"{row['method']} ({len(row['seeds'])} seeds)",
+            "–" if row["group"] is None else f"{row['group']}",
             rank_text(row),
-            f"{row['mean_rank']:.2f}",
+            number(row["mean_rank"], 2),
+            number(row["p_better_than_next"], 2),
             *(with_interval(row["metrics"][one["key"]], one["digits"]) for one in ranked),
         )
         for row in board["rows"]
     ]
-    title = f"{board['track']}: {board['title']} ({board['cases']} cases, {board['groups']} groups)"
-    return table(title, header, rows, left=2)
+
+
+def board_table(board: dict[str, Any]) -> Table:
+    part = f", {board['part']} part" if board["part"] else ""
+    title = f"{board['track']}: {board['title']} ({board['cases']} cases, {board['groups']} groups{part})"
+    names, left = header(board)
+    return table(title, names, text_rows(board), left)
+
+
+def notes(board: dict[str, Any]) -> list[str]:
+    """What a reader of the table should know."""
+    lines = []
+    if any(row["group"] is not None for row in board["rows"]):
+        lines.append(
+            "rows of one group cannot be separated from its first; P(better): than the row below, by all "
+            "ranked scores; [ ] 95 % intervals"
+        )
+    elif board["rows"] and not board["ladder"]:
+        lines.append(f"{board['groups']} groups of cases are too few to tell how sure the ranks are")
+    if any(len(row["seeds"]) > 1 for row in board["rows"]):
+        lines.append("±: standard deviation over the seeds of one method")
+    if board["kendall_tau"] is not None:
+        moved = sum(row["rank"] != row["rank_of_means"] for row in board["rows"])
+        lines.append(
+            f"ranked by normalised means instead, {moved} of {len(board['rows'])} rows have another rank "
+            f"(Kendall's tau {board['kendall_tau']:.2f})"
+        )
+    if any(row["source"] == "card" for row in board["rows"]):
+        lines.append("from score cards, their submissions not seen here: " + ", ".join(
+            row["file"] for row in board["rows"] if row["source"] == "card"))  # fmt: skip
+    if board["ladder"]:
+        lines.append(
+            "released by the ladder: the best of each score that beat the one before by more than noise"
+        )
+    for row, below in pairwise(board["rows"]) if board["wilcoxon"] else ():
+        p_values = {one["title"]: row["metrics"][one["key"]]["wilcoxon"] for one in board["scores"]}
+        cells = ", ".join(f"{title} {p:.2g}" for title, p in p_values.items() if p is not None)
+        lines.append(
+            f"Wilcoxon, {row['team']} / {row['method']} against {below['team']} / {below['method']}: {cells}"
+        )
+    return lines
 
 
 def _arrow(score: dict[str, Any]) -> str:
@@ -88,6 +137,34 @@ def _arrow(score: dict[str, Any]) -> str:
 def print_board(board: dict[str, Any]) -> None:
     out = console()
     out.print(board_table(board))
+    for line in notes(board):
+        out.print(Text(line))
     for one in board["not_ranked"]:
         name = " / ".join(filter(None, (one["team"], one["method"]))) or one["file"]
         out.print(Text(f"not ranked: {name} ({one['file']}): {one['reason']}"))
+
+
+def difference_tables(comparison: dict[str, Any]) -> list[Table]:
+    """What `astroboard compare` shows: a table of the scores, and one of the cases that differ most."""
+    digits = {one["key"]: one["digits"] for one in comparison["scores"]}
+    titles = {one["key"]: one["title"] for one in comparison["scores"]}
+    a, b = (f"{comparison[name]['team']} / {comparison[name]['method']}" for name in "ab")
+    scores = [
+        (
+            f"{one['title']} {_arrow(one)}",
+            number(one["a"], one["digits"]),
+            number(one["b"], one["digits"]),
+            with_interval(one | {"mean": one["difference"], "seed_std": None}, one["digits"]),
+            number(one["p_a_better"], 3),
+        )
+        for one in comparison["scores"]
+    ]
+    cases = [
+        (titles[one["score"]], one["case_id"], *(number(one[name], digits[one["score"]]) for name in "ab"))
+        for one in comparison["cases"]
+    ]
+    size = f"{comparison['cases_compared']} cases, {comparison['groups']} groups"
+    return [
+        table(f"A: {a}\nB: {b}\n{size}", ("score", "A", "B", "A − B [95 %]", "P(A is better)"), scores),
+        table("Where they differ most", ("score", "case", "A", "B"), cases, left=2),
+    ]

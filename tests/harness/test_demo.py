@@ -22,10 +22,11 @@ def test_both_tracks_to_a_page(few_cases, tmp_path, capsys):  # noqa: ARG001
     found = {board["track"]: {row["method"] for row in board["rows"]} for board in boards}
     assert found == {
         "mass-mapping": {"zeros", "ks93", "ks93-masked", "wiener"},
-        "stamps": {"majority", "cnn"},
+        "stamps": {"majority", "metadata-trees", "cnn"},
     }
     assert all(board["not_ranked"] == [] for board in boards)
     assert said[-1] == f"page: {out / 'index.html'}"
+    assert len(list((out / "submissions").glob("*.html"))) == 7
     assert "ks93-masked" in (out / "index.html").read_text()
     assert "SN F2" in capsys.readouterr().out
 

@@ -1,0 +1,60 @@
+"""Boards as `harness.ranking` makes them, of as many rows as wanted and with the worst names there are."""
+
+import hashlib
+
+import numpy as np
+
+from harness.tracks import MASS_MAPPING, STAMPS
+
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'\u202e\u200f"
+LONG = "a team of several words " * 8
+NAMES = (HOSTILE, "N" * 200, "Ángeles & sons", "عنقاء مغرب", "暗い物質の地図を描く会", LONG)
+
+
+def a_board(track=MASS_MAPPING, rows=40, seed=0):
+    """Rows in order of rank, with ties, groups of several, scores that are not available and long names."""
+    rng = np.random.default_rng(seed)
+    quality = np.sort(rng.normal(size=rows))
+    rank = np.searchsorted(quality.round(1), quality.round(1)) + 1
+    made = []
+    for index in range(rows):
+        metrics = {}
+        for place, one in enumerate(track.scores):
+            sign = 1 if one.lower_is_better else -1
+            value = float(np.exp(0.3 * sign * quality[index] + 0.05 * rng.normal()))
+            known = not (index % 9 == 4 and not one.ranked)
+            metrics[one.key] = {
+                "mean": value if known else None, "std": 0.1, "low": value * 0.93 if known else None,
+                "high": value * 1.08 if known else None, "seed_std": 0.01 if index % 5 == 0 else None,
+                "rank": int(rank[index]), "rank_low": max(1, int(rank[index]) - place),
+                "rank_high": min(rows, int(rank[index]) + 2), "p_better_than_next": 0.8, "wilcoxon": None,
+            }  # fmt: skip
+        name = NAMES[index] if index < len(NAMES) else f"Team {index}"
+        file, sha = f"{index}.zip", hashlib.sha256(f"{track.name} {index}".encode()).hexdigest()
+        made.append({
+            "file": file, "team": name, "method": "a method with a rather long name" if index % 3 else "ks93",
+            "cases": 800, "groups": 90, "submission_sha256": sha, "truth_fingerprint": "f" * 64,
+            "metrics": metrics, "source": "card" if index % 7 == 6 else "submission",
+            "seeds": [{"file": file, "seed": n, "submission_sha256": sha, "scores": {}}
+                      for n in range(3 if index % 5 == 0 else 1)],
+            "rank": int(rank[index]), "mean_rank": float(rank[index]) + 0.33,
+            "rank_low": max(1, int(rank[index]) - 2), "rank_high": min(rows, int(rank[index]) + 3),
+            "rank_of_means": index + 1, "normalised_mean": index / 40, "group": index // 4 + 1,
+            "p_better_than_next": float(rng.uniform(0.5, 1)) if index < rows - 1 else None,
+        })  # fmt: skip
+    keys = ("key", "title", "meaning", "lower_is_better", "ranked", "digits")
+    return {
+        "schema": "astroboard-leaderboard/1", "track": track.name, "title": track.title,
+        "cases": 800, "groups": 90,
+        "truth_fingerprint": "f" * 64, "level": 0.95, "resamples": 2000, "kendall_tau": 0.87, "part": None,
+        "ladder": False, "wilcoxon": False, "rows": made,
+        "scores": [{key: getattr(one, key) for key in keys} for one in track.scores],
+        "not_ranked": [
+            {"file": "part.zip", "team": HOSTILE, "method": "some", "reason": "12 missing-case"},
+            {"file": "broken<b>.zip", "team": "", "method": "", "reason": "not a zip file"},
+        ],
+    }  # fmt: skip
+
+
+def two_boards():
+    return [a_board(MASS_MAPPING, 40), a_board(STAMPS, 4, seed=1)]

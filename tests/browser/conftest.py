@@ -1,0 +1,98 @@
+"""Chromium, pages for it to look at, and a list of all that a page does which it should not."""
+
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+from harness.data.store import create, open_dataset
+from harness.ranking import leaderboard
+from harness.report.page import write_page
+from harness.report.submission_page import write_submission_pages
+from harness.scoring import score
+from harness.tracks import MASS_MAPPING, STAMPS
+from submissions import write_submission
+from tests.browser.boards import two_boards
+
+CHROMIUM = "/usr/bin/chromium"
+QUIET = ("quic", "gpu", "background-networking", "component-update", "sync")
+ARGUMENTS = ["--no-sandbox", "--no-first-run", *(f"--disable-{what}" for what in QUIET)]
+
+
+@pytest.fixture(scope="package")
+def browser():
+    if not shutil.which(CHROMIUM) and not os.environ.get("CI"):
+        pytest.skip(f"no {CHROMIUM} (apt-get install chromium)")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    """A function that opens a file: the page, and a list that fills with its complaints and requests."""
+    contexts = []
+
+    def opened(path, width=1280, scheme="light", **options):
+        context = browser.new_context(
+            viewport={"width": width, "height": 844}, color_scheme=scheme, reduced_motion="reduce", **options
+        )
+        contexts.append(context)
+        page, noted = context.new_page(), []
+        page.on("console", lambda message: noted.append(f"console: {message.text}"))
+        page.on("pageerror", lambda error: noted.append(f"error: {error}"))
+        page.on("dialog", lambda dialog: (noted.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        page.on("request", lambda request: noted.append(f"request: {request.url}"))
+        page.goto(path.as_uri())
+        noted.remove(f"request: {path.as_uri()}")
+        noted[:] = [one for one in noted if not one.startswith("request: data:")]
+        return page, noted
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+def a_competition(track, folder, rng, cases=12):
+    """A full data set, a submission with a manifest and one without, and the board and pages of both."""
+    ids, groups = [f"c{number}" for number in range(cases)], np.arange(cases) // 2
+    if track is STAMPS:
+        truth = np.arange(cases).astype(np.int8) % 5
+        inputs = rng.normal(size=(cases, 63, 63, 3)).astype(np.float32)
+        predict = lambda: rng.dirichlet(np.ones(5), cases)  # noqa: E731
+    else:
+        truth = rng.normal(size=(cases, 128, 128)).astype(np.float16)
+        inputs = np.zeros((cases, 128, 128, 3), np.float16)
+        predict = lambda: truth + rng.normal(size=truth.shape)  # noqa: E731
+    with create(folder / "data.h5", track, "full", {}) as data:
+        data.append(ids, groups, **{track.inputs.name: inputs, track.truth.name: truth})
+    for name in ("a", "b"):
+        write_submission(folder / f"{name}.zip", track.name, f"Team <b>{name}", "noise", ids, [predict()], {})
+    (folder / "history.csv").write_text("epoch,seconds,loss,val_loss\n1,2,1,1.2\n2,2,.9,1\n")
+    with open_dataset(folder / "data.h5") as data:
+        scored = [score(folder / f"{name}.zip", data) for name in ("a", "b")]
+    board = leaderboard(track, scored)
+    histories = {folder / "a.zip": folder / "history.csv"}
+    return board, write_submission_pages(board, scored, folder / "data.h5", folder.parent, None, histories)
+
+
+@pytest.fixture(scope="package")
+def site(tmp_path_factory):
+    """A folder with forty.html, a big board, and with index.html, a small one whose rows have pages."""
+    folder, rng = tmp_path_factory.mktemp("site"), np.random.default_rng(0)
+    write_page(two_boards(), folder / "forty.html")
+    boards, pages = [], {}
+    for track in (MASS_MAPPING, STAMPS):
+        (folder / track.name).mkdir()
+        board, links = a_competition(track, folder / track.name, rng)
+        boards.append(board)
+        pages |= links
+    write_page(boards, folder / "index.html", pages)
+    for board in boards:
+        page = folder / pages[board["rows"][0]["submission_sha256"]]
+        page.with_name(f"{board['track']}.html").write_bytes(page.read_bytes())
+    return folder

@@ -1,0 +1,167 @@
+"""The pages as a browser shows them: to the eye, to the keyboard, to a screen reader."""
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.browser.boards import HOSTILE, NAMES
+
+PAGES = ("forty.html", "index.html", "submissions/mass-mapping.html", "submissions/stamps.html")
+FIRST = "#mass-mapping table.board"
+
+
+def column(page, place):
+    """What the cells of a column of the first board hold to be sorted by, from top to bottom."""
+    read = f"rows => rows.map(row => row.cells[{place}].dataset.value ?? null)"
+    return page.eval_on_selector_all(f"{FIRST} tbody tr", read)
+
+
+def header(page, name):
+    return page.locator(f'{FIRST} th[data-name="{name}"]')
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("name", PAGES)
+def test_nothing_to_complain_of(site, open_page, name, width, scheme):
+    page, noted = open_page(site / name, width, scheme)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for details in page.locator("details").all():
+        details.locator("summary").click()
+    assert page.locator("img").evaluate_all("all => all.every(one => one.complete && one.naturalWidth > 0)")
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    assert noted == []
+
+
+@pytest.mark.parametrize("press", [lambda button: button.click(), lambda button: button.press("Enter")])
+def test_sorting_by_a_number(site, open_page, press):
+    page, noted = open_page(site / "forty.html")
+    head = header(page, "WMAPE")
+    press(head.get_by_role("button"))
+    assert head.get_attribute("aria-sort") == "ascending"
+    values = [float(value) for value in column(page, 2)]
+    assert values == sorted(values)
+    assert values != [float(value) for value in column(page, 2)[::-1]]
+    assert page.get_by_role("status").first.text_content() == "Sorted by WMAPE, ascending."
+    assert page.locator(f"{FIRST} [aria-sort]").count() == 1
+    press(head.get_by_role("button"))
+    assert head.get_attribute("aria-sort") == "descending"
+    assert [float(value) for value in column(page, 2)] == values[::-1]
+    assert noted == []
+
+
+def test_higher_is_better_sorts_falling_first_and_what_is_not_known_last(site, open_page):
+    page, _ = open_page(site / "forty.html")
+    place = int(header(page, "r").get_attribute("data-column"))
+    for _ in range(2):
+        header(page, "r").get_by_role("button").click()
+        values = column(page, place)
+        known = [float(value) for value in values if value is not None]
+        falls = header(page, "r").get_attribute("aria-sort") == "descending"
+        assert known == sorted(known, reverse=falls)
+        assert None not in values[: len(known)]
+        assert len(known) < len(values)
+
+
+def test_back_to_the_ranking(site, open_page):
+    """Rows of one rank come back in the order of the board, and only there neighbours are drawn as groups."""
+    page, _ = open_page(site / "forty.html")
+    names = column(page, 1)
+    assert page.locator(f"{FIRST}.ranking").count() == 1
+    header(page, "entry").get_by_role("button").click()
+    assert page.locator(f"{FIRST}.ranking").count() == 0
+    assert column(page, 1) != names
+    header(page, "rank").get_by_role("button").click()
+    assert column(page, 1) == names
+    assert page.locator(f"{FIRST}.ranking").count() == 1
+
+
+def test_by_keyboard_alone(site, open_page):
+    page, _ = open_page(site / "forty.html")
+    reached = []
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.textContent.trim()"))
+        outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert outline != "none"
+    assert reached[0] == "Skip to the results"
+    assert {"rank", "entry", "WMAPE"} <= set(reached)
+    while page.evaluate("document.activeElement.textContent") != "DICEE":
+        page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    assert header(page, "DICEE").get_attribute("aria-sort") == "ascending"
+
+
+def test_without_scripts_a_table(site, open_page):
+    page, _ = open_page(site / "forty.html", java_script_enabled=False)
+    assert page.locator(f"{FIRST} tbody tr").count() == 40
+    assert page.locator("th button").count() == 0
+    assert header(page, "WMAPE").locator(".name").text_content() == "WMAPE"
+
+
+def test_names_are_text(site, open_page):
+    page, noted = open_page(site / "forty.html")
+    teams = page.locator(f"{FIRST} .team").all_text_contents()
+    assert teams[: len(NAMES)] == list(NAMES)
+    assert page.locator("li", has_text="12 missing-case").locator("bdi").first.text_content() == HOSTILE
+    assert page.locator("img").count() == 0
+    assert page.locator("script").count() == 1
+    assert noted == []
+
+
+def test_the_policy_stops_what_got_through(site, open_page):
+    page, noted = open_page(site / "forty.html")
+    stopped = []
+    page.on("requestfailed", lambda request: stopped.append(request.failure))
+    page.evaluate(
+        "html => document.body.insertAdjacentHTML('beforeend', html)",
+        """<img src="https://example.org/x.png" onerror="window.run = 1">
+        <p id="styled" style="color: red">x</p><iframe srcdoc="<script>parent.run = 1</script>"></iframe>""",
+    )
+    page.wait_for_timeout(200)
+    assert page.evaluate("window.run") is None
+    assert page.eval_on_selector("#styled", "p => getComputedStyle(p).color") != "rgb(255, 0, 0)"
+    assert any("Content Security Policy" in one for one in noted)
+    assert stopped == ["csp"]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_links_resolve(site, open_page, name):
+    page, _ = open_page(site / name)
+    links = page.locator("a").evaluate_all("all => all.map(one => one.getAttribute('href'))")
+    assert links
+    for link in links:
+        target, _, fragment = link.partition("#")
+        path = ((site / name).parent / target).resolve() if target else site / name
+        assert path.is_file(), link
+        assert not fragment or re.search(f'id="{re.escape(fragment)}"', path.read_text()), link
+
+
+def test_a_definition_is_one_click_away(site, open_page):
+    page, _ = open_page(site / "forty.html", 390)
+    header(page, "DICEE").get_by_role("link").click()
+    definition = page.locator("#mass-mapping-dicee")
+    assert definition.evaluate("one => one.getBoundingClientRect().top >= 0")
+    assert definition.evaluate("one => one.getBoundingClientRect().bottom <= innerHeight")
+
+
+def test_from_the_board_to_a_submission_and_back(site, open_page):
+    page, _ = open_page(site / "index.html", 390)
+    page.locator(f"{FIRST} tbody a[href^=submissions]").first.click()
+    assert "Worst" in page.locator("#cases ~ figure").last.text_content()
+    page.get_by_role("link", name="Leaderboard").click()
+    assert page.url.endswith("index.html#mass-mapping")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_on_paper_all_columns_are_seen(site, open_page, name):
+    page, _ = open_page(site / name, 1030, "dark")  # A4, landscape
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    cut = page.locator(".wide, .scroll").evaluate_all(
+        "all => all.filter(one => getComputedStyle(one).overflowX !== 'visible').length"
+    )
+    assert cut == 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1030

@@ -1,0 +1,144 @@
+import re
+import zipfile
+from dataclasses import replace
+from html import unescape
+
+import numpy as np
+import pytest
+from scipy.stats import rankdata
+
+from harness.data.store import open_dataset
+from harness.ranking import leaderboard
+from harness.report.submission_page import write_submission_pages
+from harness.scoring import score
+from tests.browser.boards import a_board
+
+
+def scored_by(truth, *paths):
+    with open_dataset(truth) as data:
+        return [score(path, data) for path in paths]
+
+
+def text_of(page):
+    return unescape(re.sub(r"<style>.*?</style>|<script>.*?</script>|<[^>]*>", " ", page, flags=re.DOTALL))
+
+
+@pytest.fixture(scope="module")
+def map_board(tmp_path_factory, maps, submission_of, noisy_maps):
+    """The truth, two scored submissions, their board, and their pages by SHA-256."""
+    folder, truth = tmp_path_factory.mktemp("pages"), maps / "test-truth.h5"
+    paths = [
+        submission_of(folder / f"{name}.zip", truth, noisy_maps(sigma), name, "noise")
+        for name, sigma in (("little", 0.01), ("much", 0.1))
+    ]
+    scored = scored_by(truth, *paths)
+    board = leaderboard(scored[0].track, scored)
+    pages = write_submission_pages(board, scored, truth, folder)
+    assert pages == {one.sha256: f"submissions/{one.sha256[:16]}.html" for one in scored}
+    assert {f"submissions/{path.name}" for path in (folder / "submissions").iterdir()} == set(pages.values())
+    return truth, scored, board, {sha: (folder / page).read_text() for sha, page in pages.items()}
+
+
+def test_what_a_page_shows(map_board):
+    _, scored, _, pages = map_board
+    for one in scored:
+        page, text = pages[one.sha256], text_of(pages[one.sha256])
+        assert one.sha256 in text
+        assert one.truth_fingerprint in text
+        assert f"{one.columns['dicee'].mean():.4f}" in text
+        assert page.count("<img ") == 3
+        assert page.count('class="histogram"') == 7
+
+
+def test_the_boards_made_by_the_tests_have_the_keys_of_real_ones(map_board):
+    _, _, real, _ = map_board
+    made = a_board()
+    assert made.keys() == real.keys()
+    assert made["rows"][0].keys() == real["rows"][0].keys()
+    assert made["rows"][0]["seeds"][0].keys() == real["rows"][0]["seeds"][0].keys()
+    assert made["rows"][0]["metrics"].keys() == real["rows"][0]["metrics"].keys()
+    assert made["rows"][0]["metrics"]["dicee"].keys() >= real["rows"][0]["metrics"]["dicee"].keys()
+
+
+def test_the_cases_are_the_best_the_median_and_the_worst(map_board):
+    _, scored, _, pages = map_board
+    for one in scored:
+        ranks = [rankdata(one.columns[key]) for key in ("wmape", "dicee", "dpeaks")]
+        mean_rank = dict(zip(one.case_ids, np.mean(ranks, axis=0), strict=True))
+        shown = dict(re.findall(r"(Best|Median|Worst): (\S+?)<small>", pages[one.sha256]))
+        assert mean_rank[shown["Best"]] == min(mean_rank.values())
+        assert mean_rank[shown["Worst"]] == max(mean_rank.values())
+        assert mean_rank[shown["Median"]] == sorted(mean_rank.values())[len(mean_rank) // 2]
+
+
+def test_the_bars_of_a_histogram_are_the_shares_of_the_cases(map_board):
+    _, scored, _, pages = map_board
+    drawn = re.findall(r'class="bars" d="([^"]*)"', pages[scored[0].sha256])
+    assert len(drawn) == 7
+    for bars in drawn:
+        heights = 100 - np.array([float(top) for top in re.findall(r"V([\d.]+)h", bars)])
+        counts = heights / heights.sum() * len(scored[0].case_ids)
+        np.testing.assert_allclose(counts, counts.round(), atol=0.01)
+
+
+def test_the_public_part_shows_nothing_by_case(map_board, tmp_path):
+    truth, scored, board, _ = map_board
+    pages = write_submission_pages(board | {"part": "public"}, scored, truth, tmp_path)
+    page = (tmp_path / pages[scored[0].sha256]).read_text()
+    assert not any(case_id in page for case_id in scored[0].case_ids)
+    assert "<img" not in page
+    assert 'class="histogram"' not in page
+    assert "public part" in text_of(page)
+
+
+def test_cards_have_no_page(map_board, tmp_path):
+    truth, scored, board, _ = map_board
+    assert write_submission_pages(board, [replace(scored[0], source="card")], truth, tmp_path) == {}
+
+
+def test_a_submission_without_a_manifest(map_board, tmp_path, submission_of, noisy_maps):
+    truth = map_board[0]
+    submission_of(tmp_path / "with.zip", truth, noisy_maps(0.1))
+    with zipfile.ZipFile(tmp_path / "with.zip") as given, zipfile.ZipFile(tmp_path / "w.zip", "w") as bare:
+        for name in given.namelist():
+            if name != "manifest.json":
+                bare.writestr(name, given.read(name))
+    scored = scored_by(truth, tmp_path / "w.zip")
+    pages = write_submission_pages(leaderboard(scored[0].track, scored), scored, truth, tmp_path)
+    assert "without a manifest" in text_of((tmp_path / pages[scored[0].sha256]).read_text())
+
+
+@pytest.mark.parametrize("images", [True, False])
+def test_stamps_with_and_without_images(stamps, submission_of, tmp_path, images):
+    """Of the cases from the fifth on, as where a part of them is kept back."""
+    truth = stamps / "test-truth.h5"
+
+    def predict(labels):
+        return np.random.default_rng(0).dirichlet(np.ones(5), len(labels)) * 0.5 + 0.5 * np.eye(5)[labels]
+
+    (whole,) = scored_by(truth, submission_of(tmp_path / "a.zip", truth, predict, "A", "half right"))
+    columns = {name: values[4:] for name, values in whole.columns.items()}
+    scored = [replace(whole, columns=columns, case_ids=whole.case_ids[4:], groups=whole.groups[4:])]
+    history = tmp_path / "history.csv"
+    history.write_text("epoch,seconds,loss\n1,2,1\n2,2,.9\n")
+    pages = write_submission_pages(
+        leaderboard(scored[0].track, scored), scored, truth, tmp_path,
+        stamps / "test-inputs.h5" if images else None, {tmp_path / "a.zip": history},
+    )  # fmt: skip
+    page = (tmp_path / pages[scored[0].sha256]).read_text()
+    assert page.count("<img ") == (7 if images else 4)  # confusion, reliability, supernovae, training
+    assert ("Pictures of the stamps are missing" in text_of(page)) != images
+    cells = [int(count) for count in re.findall(r"%<small>(\d+)</small>", page)]
+    assert len(cells) == 25
+    assert sum(cells) == len(scored[0].case_ids)
+    hits = int(scored[0].columns["correct"].sum())
+    assert sum(cells[::6]) == hits
+    with open_dataset(truth) as data:
+        expected = dict(zip(data.case_ids(), predict(data.truth[:]), strict=True))
+    shown = re.findall(
+        r"image of (\S+); ([^\"]*)\"" if images else r": (\S+)<small>true.*\n<p>(.*)</p>", page
+    )
+    assert len(shown) == 3
+    for case_id, text in shown:
+        given = [float(value) for value in re.findall(r"[\d.]+(?=,|$)", text)]
+        np.testing.assert_allclose(given, expected[case_id], atol=6e-4)
