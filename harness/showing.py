@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from baselines.protocol import predict
+import numpy as np
+from matplotlib.figure import Figure
+
+from baselines.protocol import Baseline, predict
 from harness.data.store import open_dataset
 from harness.experiment import restored
 from harness.files import HarnessError
-from harness.report.figures import map_figure, save_figure, stamp_figure
+from harness.report.figures import map_figure, save_figure, stamp_figure, weights_figure
 from harness.tracks import get_track
 
 
-def show(run: Path, data_path: Path, case_id: str, out: Path) -> None:
-    """Predict one case of a data set with a run's model, and draw it into the PNG ``out``."""
+def show(run: Path, data_path: Path, case_id: str, out: Path, weights: bool = False) -> None:
+    """Predict one case of a data set with a run's model, and draw it into the PNG ``out``.
+
+    With ``weights``, draw instead those that the run's multi-focal loss gives to the pixels of the true map.
+    """
     record, baseline = restored(run)
     track = get_track(record["track"])
     with open_dataset(data_path, track) as data:
@@ -27,6 +33,11 @@ def show(run: Path, data_path: Path, case_id: str, out: Path) -> None:
         known = track.truth.name in data.columns
         truth = data.truth[row] if known else None
         metadata = None if data.metadata is None else data.metadata[row : row + 1]
+    if weights:
+        if track.classes or truth is None:
+            raise HarnessError("weights are of a true map: name a full data set of mass-mapping")
+        save_figure(_weights(baseline, truth.astype("float32"), case_id), out)
+        return
     prediction = predict(baseline, inputs, metadata)[0]
     title = f"{case_id}, {record['baseline']}"
     if track.classes:
@@ -38,3 +49,15 @@ def show(run: Path, data_path: Path, case_id: str, out: Path) -> None:
     else:
         figure = map_figure(truth.astype(prediction.dtype), prediction, title)
     save_figure(figure, out)
+
+
+def _weights(baseline: Baseline, kappa: np.ndarray, case_id: str) -> Figure:
+    from baselines.mass_mapping.losses import WEIGHTS, MultiFocal
+
+    chosen = getattr(baseline, "loss_settings", {}) if getattr(baseline, "loss", "") == "multifocal" else {}
+    loss = MultiFocal(**chosen)
+    parts = {
+        f"{name}, a = {a:g}": np.array(WEIGHTS[name](kappa[None])[0]) for name, a in loss.settings.items()
+    }
+    title = f"{case_id}: weights of the multi-focal loss"
+    return weights_figure(kappa, parts | {"weighted mean": np.array(loss.weight(kappa[None])[0])}, title)

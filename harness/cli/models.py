@@ -100,10 +100,11 @@ def submit(run: Path, inputs: Path, team: str, method: str | None, out: Path) ->
     "--data", required=True, type=FILE, help="Data set that holds the case, for maps with the truth."
 )
 @click.option("--out", type=NEW, metavar="FILE.png", help="The picture.  [default: RUN/ID.png]")
-def show(run: Path, case_id: str, data: Path, out: Path | None) -> None:
+@click.option("--weights", is_flag=True, help="Draw the weights that the multi-focal loss gives the pixels.")
+def show(run: Path, case_id: str, data: Path, out: Path | None, weights: bool) -> None:
     """Draw what the model of RUN predicts for one case, beside the truth."""
     from harness.showing import show as draw
 
-    out = out or run / f"{case_id}.png"
-    draw(run, data, case_id, out)
+    out = out or run / (f"{case_id}.weights.png" if weights else f"{case_id}.png")
+    draw(run, data, case_id, out, weights)
     click.echo(f"picture: {out}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +62,23 @@ def map_figure(kappa: np.ndarray, prediction: np.ndarray, title: str) -> Figure:
             f"WMAPE {metrics.wmape(kappa, prediction):.2f}, DPEAKS {metrics.dpeaks(kappa, prediction):.0f}"
         )
         figure.suptitle(f"{title}   ({scores})", parse_math=False)
+    return figure
+
+
+def weights_figure(kappa: np.ndarray, weights: Mapping[str, np.ndarray], title: str) -> Figure:
+    """A true map and weights in 0..1 that a loss is made of, by name; (H, W) each."""
+    figure = Figure(figsize=(2.6 * (len(weights) + 1), 3.2), layout="constrained")
+    panels = figure.subplots(1, len(weights) + 1)
+    panels[0].imshow(kappa, vmax=np.quantile(kappa, 0.999), cmap="inferno")
+    panels[0].set_title("true κ")
+    for axis, (name, weight) in zip(panels[1:], weights.items(), strict=True):
+        drawn = axis.imshow(weight, vmin=0, vmax=1, cmap="viridis", interpolation="nearest")
+        axis.set_title(name)
+    figure.colorbar(drawn, ax=panels[1:], shrink=0.8, pad=0.01)
+    for axis in panels:
+        axis.set_xticks([])
+        axis.set_yticks([])
+    figure.suptitle(title, parse_math=False)
     return figure
 
 
