@@ -47,7 +47,7 @@ def split(
             part = balanced_parts(dataset.truth[:], groups, dataset.track.classes, shares, seed, notes)
         else:
             part = group_parts(groups, shares, seed)
-        _write(dataset, part, folder, seed, report)
+        write_parts(dataset, part, folder, seed, report)
     names = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
     summary: dict = {
         name: {"cases": int((part == number).sum()), "groups": len(np.unique(groups[part == number]))}
@@ -114,7 +114,7 @@ def balanced_parts(
     return part
 
 
-def _write(dataset: Dataset, part: np.ndarray, folder: Path, seed: int, report: Report) -> None:
+def write_parts(dataset: Dataset, part: np.ndarray, folder: Path, seed: int, report: Report) -> None:
     inputs, truth = dataset.track.inputs.name, dataset.track.truth.name
     files: tuple[tuple[str, str, int, set[str]], ...] = (
         ("train.h5", "train", TRAIN, set()),

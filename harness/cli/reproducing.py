@@ -1,0 +1,79 @@
+"""The command that puts published claims to the test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.cli.shared import json_option, main, print_json
+
+
+@main.command()
+@click.argument("names", nargs=-1, metavar="[CLAIM]...")
+@click.option(
+    "--preset", default="laptop", show_default=True, type=click.Choice(["smoke", "laptop", "paper"]),
+    help="How many cases and seeds, and which settings.",
+)  # fmt: skip
+@click.option(
+    "--out", default="astroboard-claims", show_default=True, metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for all of it; what is there already is not done again.",
+)  # fmt: skip
+@click.option("--seeds", type=click.IntRange(min=1), help="Runs of each side.  [default: the preset's]")
+@click.option("--list", "only_list", is_flag=True, help="List the claims, and do nothing.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print the table as Markdown.")
+@json_option
+def reproduce(
+    names: tuple[str, ...], preset: str, out: Path, seeds: int | None, only_list: bool, as_markdown: bool,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Put published claims to the test: simulate, train, submit, score and judge each.
+
+    CLAIM is a name of `--list`, a kind (claim, experiment, ablation) or a track.
+
+    Without any, all are tested but the ablations.
+    """
+    if as_markdown and as_json:
+        raise click.UsageError("--markdown and --json both print to stdout: choose one")
+    if only_list:
+        _list(names, preset, as_json)
+        return
+    from harness.progress import progress
+    from harness.report.claims_page import HEADER, LEFT, claim_rows, markdown, notes
+    from harness.report.terminal import console, table
+    from harness.reproducing import reproduce as run
+
+    def tell(claim: dict[str, Any]) -> None:
+        click.echo(f"{claim['name']}: {claim['verdict']}", err=True)
+
+    with progress("reproducing") as report:
+        record = run(out, preset, names, seeds, report, tell)
+    if as_json:
+        print_json(record)
+    elif as_markdown:
+        click.echo(markdown(record["claims"]), nl=False)
+    else:
+        rows = [row for claim in record["claims"] for row in claim_rows(claim)]
+        console().print(table(f"Claims at preset {preset}, {record['seeds']} seed(s)", HEADER, rows, LEFT))
+        for claim in record["claims"]:
+            for note in notes(claim):
+                click.echo(f"{claim['name']}, {note}")
+        click.echo(f"page: {out / 'claims.html'}")
+
+
+def _list(names: tuple[str, ...], preset: str, as_json: bool) -> None:
+    from harness.claims import claims
+
+    listed = [
+        {"name": one.name, "kind": one.kind, "track": one.track, "says": one.says, "source": one.source}
+        for one in claims(preset, names or ("claim", "experiment", "ablation"))
+    ]
+    if as_json:
+        print_json(listed)
+        return
+    from harness.report.terminal import console, table
+
+    rows = [(one["kind"], one["name"], one["says"]) for one in listed]
+    console().print(table("Claims", ("kind", "name", "what it says"), rows, left=3))
