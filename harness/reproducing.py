@@ -22,7 +22,7 @@ import numpy as np
 
 from baselines.presets import make, settings
 from harness.claims import EPOCH_SECONDS, Claim, Side, claims
-from harness.data.split import TEST, TRAIN, Shares, write_parts, group_parts, split
+from harness.data.split import TEST, TRAIN, Shares, group_parts, split, write_parts
 from harness.data.store import open_dataset
 from harness.experiment import SCHEMA as RUN_SCHEMA
 from harness.experiment import baseline_class, submit, train, versions

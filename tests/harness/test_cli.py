@@ -179,7 +179,9 @@ def test_show_draws_a_case(run, zeros, maps, stamps, tmp_path):
     inputs = ("--data", maps / "test-inputs.h5")
     case = json.loads(run("inspect", inputs[1], "--json").stdout)["first_case"]
     assert "no truth" in run("show", zeros / "run", "--case", case, *inputs, status=1).stderr
-    assert "full data set" in run("show", zeros / "run", "--case", case, *inputs, "--weights", status=1).stderr
+    assert (
+        "full data set" in run("show", zeros / "run", "--case", case, *inputs, "--weights", status=1).stderr
+    )
     run("show", zeros / "run", "--case", case, "--data", maps / "data.h5", "--weights")
     assert (zeros / "run" / f"{case}.weights.png").read_bytes().startswith(b"\x89PNG")
 
