@@ -141,7 +141,10 @@ class RotationInvariantEntropyCNN(RotationInvariantCNN):
 
 @dataclass
 class MetadataCNN(RotationInvariantCNN):
-    """The rotation-invariant network, shown metadata too: the ``columns``, names with blanks between."""
+    """The rotation-invariant network, shown metadata too.
+
+    ``columns`` names them, with blanks between, and ``?`` behind what data may lack.
+    """
 
     summary: ClassVar[str] = "cnn-rotinv that is shown metadata of the alert beside the stamp"
     needs_metadata: ClassVar[bool] = True

@@ -9,8 +9,13 @@ from baselines.protocol import BaselineError, Cases
 MISSING = -999  # what ZTF writes where there is no value
 # The poles that latitudes are counted from: right ascension and declination in degrees, J2000.
 POLES = {"galactic_latitude": (192.85948, 27.12825), "ecliptic_latitude": (270.0, 66.56071)}
-# In the alerts of ZTF and of the simulator alike; nearest source in Pan-STARRS, and the shape of the change.
-COLUMNS = "magpsf sigmapsf fwhm sgscore1 distpsnr1 srmag1 galactic_latitude ecliptic_latitude"
+OPTIONAL = "?"
+# The change and its shape, the nearest sources in Pan-STARRS, in ZTF's template and in Gaia, and the place. The
+# simulator has the first line.
+COLUMNS = (
+    "magpsf sigmapsf fwhm sgscore1 distpsnr1 srmag1 galactic_latitude ecliptic_latitude isdiffpos? "
+    "distnr? magnr? chinr? sharpnr? classtar? nneg? elong? neargaia? maggaia?"
+)
 
 _HISTORY = "tells how often, or since when, the object was seen: the classes were selected at other ages"
 _SCORE = "is a classifier's score itself, which the labels of bogus alerts rest on"
@@ -28,11 +33,15 @@ FORBIDDEN = {
 
 
 def column_names(columns: str) -> tuple[str, ...]:
-    """The names in a text, which blanks part; ``BaselineError`` for one that gives the class away."""
+    """The names in a text, which blanks part; ``BaselineError`` for one that gives the class away.
+
+    A name that ends in a question mark is of a column that data may lack.
+    """
     names = tuple(columns.split())
-    if not names or len(set(names)) < len(names):
+    plain = [name.removesuffix(OPTIONAL) for name in names]
+    if not names or len(set(plain)) < len(names):
         raise BaselineError(f"columns must name one column or several, each once, got {columns!r}")
-    for name in names:
+    for name in plain:
         if name.lower() in FORBIDDEN:
             raise BaselineError(f"the column {name} gives the class away: it {FORBIDDEN[name.lower()]}")
     return names
@@ -41,14 +50,19 @@ def column_names(columns: str) -> tuple[str, ...]:
 def metadata_features(metadata: np.ndarray | None, names: tuple[str, ...]) -> np.ndarray:
     """Columns of structured metadata (n,) as float32 (n, len(names)), NaN where there is no value.
 
-    The two latitudes are computed from ``ra`` and ``dec``, all in degrees; ``isdiffpos`` is 1 or 0.
-    ``BaselineError`` if a column is not there or holds no numbers.
+    The two latitudes are computed from ``ra`` and ``dec``, all in degrees; ``isdiffpos`` is 1 or 0. An
+    optional column that is not there has no value. ``BaselineError`` if another one is not there, or if one
+    holds no numbers.
     """
     if metadata is None:
         raise BaselineError("the data set has no metadata, which this baseline learns and predicts from")
     there = metadata.dtype.names or ()
     found = []
-    for name in names:
+    for column in names:
+        name = column.removesuffix(OPTIONAL)
+        if name not in there and name != column:
+            found.append(np.full(len(metadata), np.nan))
+            continue
         for needed in ("ra", "dec") if name in POLES else (name,):
             if needed not in there:
                 raise BaselineError(
@@ -67,12 +81,15 @@ def features_of(cases: Cases, names: tuple[str, ...]) -> np.ndarray:
 
 
 def moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance (m,) of the values that each column of (n, m) has; 1 for a variance of 0."""
+    """Mean and variance (m,) of the values that each column of (n, m) has; 1 for a variance of 0.
+
+    The variance of a column without a value is infinite: whatever other data have there counts for nothing.
+    """
     there, values = np.isfinite(features), np.nan_to_num(features.astype(np.float64))
     count = np.maximum(there.sum(axis=0), 1)
     mean = values.sum(axis=0) / count
     variance = (there * (values - mean) ** 2).sum(axis=0) / count
-    return mean, np.where(variance > 0, variance, 1)
+    return mean, np.where(there.any(axis=0), np.where(variance > 0, variance, 1), np.inf)
 
 
 def _numbers(column: np.ndarray, name: str) -> np.ndarray:

@@ -21,7 +21,7 @@ TRUSTED = ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"]  
 class MetadataTrees:
     """Histogram-based gradient boosting, every class with the same total weight.
 
-    ``columns`` names the metadata, with blanks between. Of up to ``iterations`` trees a class, as many are
+    ``columns`` names the metadata, with blanks between, and ``?`` behind what data may lack. Of up to ``iterations`` trees a class, as many are
     kept as give the least log-loss on the validation set.
     """
 
@@ -45,6 +45,8 @@ class MetadataTrees:
         known, unseen = class_labels(validation), features_of(validation, self.names)
         if len(np.unique(labels)) < 2:
             raise BaselineError(f"cases of two classes at least were expected, all are of class {labels[0]}")
+        # A column without any value cannot be binned; of a constant one nothing is asked, in any data.
+        features[:, np.isnan(features).all(axis=0)] = 0
         training.progress(0, 2, f"{self.iterations} trees a class")
         model = self._trees(self.iterations, training.seed).fit(features, labels)
         stages = model.staged_predict_proba(unseen)

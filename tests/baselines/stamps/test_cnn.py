@@ -263,7 +263,7 @@ def test_beats_the_majority_on_real_alerts(shared_data, tmp_path):
     train, validation, test = (
         Cases(images[where], labels[where], objects[where]) for where in (part < 2, part == 2, part == 3)
     )
-    cnn = PlainCNN(epochs=3)
+    cnn = PlainCNN(epochs=8)
     cnn.fit(train, validation, Training(0, tmp_path))
     hit = cnn.predict(test.inputs).argmax(axis=1) == test.truth
     assert hit.mean() > 0.6  # the largest class has 0.51 of these

@@ -43,6 +43,17 @@ def test_is_a_baseline_that_learns(trained):
     json.dumps(record, allow_nan=False)
 
 
+def test_a_column_that_was_not_there_counts_for_nothing_where_it_is(tmp_path):
+    trees = MetadataTrees(iterations=5, columns=f"{COLUMNS} elong?")
+    test = cases([20] * 5, 1)
+    trees.fit(cases([90, 30, 40, 50, 20], 0), test, Training(0, tmp_path))
+    more = np.zeros(len(test), [*test.metadata.dtype.descr, ("elong", "f8")])
+    for name in test.metadata.dtype.names:
+        more[name] = test.metadata[name]
+    more["elong"] = 1 + test.truth
+    assert trees.predict(test.inputs, more).tobytes() == trees.predict(test.inputs, test.metadata).tobytes()
+
+
 def test_as_many_trees_as_validate_best(trained):
     trees, record, _ = trained
     assert trees.model.n_iter_ == record["iterations"]
