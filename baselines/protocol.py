@@ -56,13 +56,15 @@ class Training:
 
     ``folder`` is the baseline's own, for checkpoints and histories; a file ``checkpoint.*`` in it is removed
     when the run is complete. ``progress`` tells how far it is. ``mirrored`` shares the batches among all GPUs
-    of the machine, or all logical processors of TensorFlow if it has none.
+    of the machine, or all logical processors of TensorFlow if it has none. ``start`` is the folder of a model
+    of the same baseline and settings, from whose weights a network begins.
     """
 
     seed: int
     folder: Path
     progress: Progress = silent
     strategy: Literal["single", "mirrored"] = "single"
+    start: Path | None = None
 
 
 @runtime_checkable

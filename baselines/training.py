@@ -187,6 +187,8 @@ def fit(
     folder. That stays when the fit is complete, and the same call then returns at once: remove it when the
     network is safe elsewhere. ``OSError`` if it cannot be written; the last one stays.
 
+    If the training has a ``start``, the weights of the model there take the place of the first ones.
+
     The layers that ``build`` makes compute in ``precision``. ``jit`` has XLA compile a step of the training,
     on a single device. Several devices share each batch, whose size must be a multiple of their number.
     """
@@ -204,6 +206,11 @@ def fit(
         alone = build() if strategy else model
     finally:
         keras.config.set_dtype_policy("float32")
+    if training.start:
+        first = load(training.start, model.input_shape[1:], model.output_shape[1:])
+        if [each.shape for each in first.weights] != [each.shape for each in model.weights]:
+            raise BaselineError(f"{training.start}: the network there has other layers than this one")
+        model.set_weights(first.get_weights())
     if jit and devices == 1:  # Keras itself refuses to beside op determinism, whatever the network
         step = partial(type(model).train_step, model)
         model.train_step = tf.function(step, autograph=False, jit_compile=True)
@@ -214,6 +221,7 @@ def fit(
         "rows": [len(train.rows), len(validation.rows)],
         "data": [crc32(part.tobytes()) for batches in (train, validation) for part in batches[0]],
         **{"precision": precision, "jit": jit, "devices": devices},
+        "start": crc32((training.start / MODEL).read_bytes()) if training.start else None,
         **{name: _described(getattr(model, name)) for name in ("optimizer", "loss")},
         "shapes": [list(variable.shape) for variable in model.variables],
     }

@@ -76,8 +76,12 @@ def train(
     seed: int = 0,
     report: Report = silent,
     strategy: Literal["single", "mirrored"] = "single",
+    start: Path | None = None,
 ) -> dict[str, Any]:
     """Fit a baseline on ``train.h5`` and ``validation.h5`` of a folder, and write the run's folder.
+
+    A network begins with the weights of the run ``start``, if there is one: of the same baseline, with the
+    settings that shape the network, trained on any data.
 
     Returns the run's record; its seconds are those of the last attempt. The folder appears under its name
     when the run is complete. Until then it grows beside, and a call with the same baseline, settings, seed,
@@ -89,6 +93,11 @@ def train(
     track = get_track(kind.track)
     chosen = settings(preset, name)
     baseline = make(kind, chosen)
+    if start and "keras" not in getattr(kind, "packages", ()):
+        raise HarnessError(f"{name} is no network: it cannot start from the weights of {start}")
+    origin = finished(start) if start else None
+    if origin and origin["baseline"] != name:
+        raise HarnessError(f"{start} is a run of {origin['baseline']}: one of {name} was expected")
     with (
         open_dataset(data / "train.h5", track) as training_data,
         open_dataset(data / "validation.h5", track) as validation_data,
@@ -100,13 +109,14 @@ def train(
             "settings": chosen,
             "seed": seed,
             "strategy": strategy,
+            "start": origin,
             "data": training_data.fingerprint,
             "validation": validation_data.fingerprint,
             "versions": versions(baseline),
         }
         with unfinished(run, attempted) as folder:
             started = time.perf_counter()
-            training = Training(seed, folder, report, strategy)
+            training = Training(seed, folder, report, strategy, start / "model" if start else None)
             outcome = baseline.fit(_cases(training_data), _cases(validation_data), training)
             (folder / "model").mkdir()
             baseline.save(folder / "model")
@@ -194,12 +204,17 @@ def submit(
 
 def restored(run: Path) -> tuple[dict[str, Any], Baseline]:
     """The record of a finished run, and its baseline as it was trained."""
-    if not (run / "run.json").is_file():
-        raise HarnessError(f"{run} is no finished run: a folder that `astroboard train` wrote was expected")
-    record = read_json(run / "run.json", SCHEMA)
+    record = finished(run)
     baseline = make(baseline_class(record["baseline"]), record["settings"])
     baseline.restore(run / "model")
     return record, baseline
+
+
+def finished(run: Path) -> dict[str, Any]:
+    """The record of a finished run."""
+    if not (run / "run.json").is_file():
+        raise HarnessError(f"{run} is no finished run: a folder that `astroboard train` wrote was expected")
+    return read_json(run / "run.json", SCHEMA)
 
 
 def _predictions(baseline: Baseline, data: Dataset, report: Report) -> Iterator[np.ndarray]:

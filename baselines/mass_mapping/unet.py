@@ -308,7 +308,7 @@ class UNetFinetuned(UNet):
         folder.mkdir(exist_ok=True)
         epochs, rate = self.finetuning_epochs, self.finetuning_learning_rate
         tuner = replace(self, epochs=epochs, learning_rate=rate, loss="combined", loss_settings={})
-        reached = tuner.optimise(tunable, train, validation, replace(training, folder=folder))
+        reached = tuner.optimise(tunable, train, validation, replace(training, folder=folder, start=None))
         self.model = tuner.model
         return {**first, "finetuning": reached}
 

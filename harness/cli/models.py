@@ -63,15 +63,17 @@ def baselines(as_json: bool) -> None:
     "--strategy", default="single", show_default=True, type=click.Choice(["single", "mirrored"]),
     help="mirrored shares the batches of a network among all GPUs of the machine.",
 )  # fmt: skip
+@click.option("--start", type=FOLDER, metavar="RUN", help="Finished run whose weights a network begins with.")
 def train(
-    baseline: str, data: Path, out: Path, preset: str, seed: int, strategy: Literal["single", "mirrored"]
-) -> None:
+    baseline: str, data: Path, out: Path, preset: str, seed: int, strategy: Literal["single", "mirrored"],
+    start: Path | None,
+) -> None:  # fmt: skip
     """Train BASELINE, and keep what it learnt in the folder RUN."""
     from harness.experiment import train as run
     from harness.progress import progress
 
     with progress(baseline) as report:
-        record = run(baseline, data, out, preset, seed, report, strategy)
+        record = run(baseline, data, out, preset, seed, report, strategy, start)
     click.echo(f"{out}: {baseline} trained on {record['cases']} cases in {record['seconds']:.1f} s")
     for key, value in record["outcome"].items():
         click.echo(f"  {key}: {value:.6g}" if isinstance(value, float) else f"  {key}: {value}")
