@@ -1,4 +1,4 @@
-"""The claims that `astroboard reproduce` puts to the test, read from ``claims.toml`` beside this file."""
+"""What `astroboard reproduce` compares, read from ``claims.toml`` beside this file: claims, and boards."""
 
 from __future__ import annotations
 
@@ -13,24 +13,31 @@ from typing import Any
 from harness.files import HarnessError
 from harness.tracks import MASS_MAPPING, STAMPS
 
-TRACKS = {"sparse": MASS_MAPPING.name, "dense": MASS_MAPPING.name, "stamps": STAMPS.name}
+REAL = "real"
+TRACKS = {"sparse": MASS_MAPPING.name, "dense": MASS_MAPPING.name, "stamps": STAMPS.name, REAL: STAMPS.name}
 """The track of each data set; sparse and dense are noise models of the maps."""
-BY_DEFAULT = ("claim", "experiment")
+ABLATION = "ablation"
+KINDS = ("claim", "experiment", "board", ABLATION)
 EPOCH_SECONDS = "epoch_seconds"
 """What is compared as a ratio, and is no score of a submission."""
 
 
 @dataclass(frozen=True)
 class Side:
-    """What is trained: a baseline, its settings other than the preset's, and how its data are split."""
+    """What is trained: a baseline, its settings other than those of the table ``like`` in the preset, how its
+    data are split, and the data on which a network is trained beforehand.
+    """
 
     baseline: str
     settings: dict[str, Any]
+    like: str
     split: str = ""
+    start: str = ""
 
     def __str__(self) -> str:
         parts = [f"{name} = {value}" for name, value in self.settings.items()]
-        return ", ".join([self.baseline, *parts, *([f"{self.split} split"] if self.split else [])])
+        parts += [f"{self.split} split"] if self.split else []
+        return ", ".join([self.baseline, *parts, *([f"trained on {self.start} first"] if self.start else [])])
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,6 @@ class Claim:
     says: str
     source: str
     data: str
-    like: str
     weighted: tuple[tuple[int, Side], ...]
     expected: dict[str, tuple[float, float]]
 
@@ -54,19 +60,50 @@ class Claim:
     def track(self) -> str:
         return TRACKS[self.data]
 
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        return tuple(side for _, side in self.weighted)
 
-def claims(preset: str, wanted: Sequence[str] = ()) -> list[Claim]:
-    """The claims of these names, kinds or tracks, as they are at a preset; of none, all but ablations."""
-    every = [_claim(name, table | table.get(preset, {})) for name, table in _tables().items()]
+
+@dataclass(frozen=True)
+class Board:
+    """Sides to rank side by side. Those of a curve differ in what ``over`` says, of which each has one of
+    ``values``; there are none if it is the size of the training set, which the data tell.
+    """
+
+    name: str
+    kind: str
+    says: str
+    source: str
+    data: str
+    sides: tuple[Side, ...]
+    over: str = ""
+    values: tuple[float, ...] = ()
+
+    @property
+    def track(self) -> str:
+        return TRACKS[self.data]
+
+
+def compared(preset: str, wanted: Sequence[str] = (), real: bool = False) -> list[Claim | Board]:
+    """What has these names, kinds or tracks, as it is at a preset; of none, all but ablations.
+
+    Without ``real`` alerts, what is about them is left out, or refused if it is named.
+    """
+    every = [_entry(name, table | table.get(preset, {})) for name, table in _tables().items()]
     known = {name for one in every for name in (one.name, one.kind, one.track)}
     for name in wanted:
         if name not in known:
             raise HarnessError(f"there is no claim {name!r}; there are: {', '.join(sorted(known))}")
-    chosen = set(wanted or BY_DEFAULT)
+    chosen = set(wanted or KINDS[:-1])
+    for one in every:
+        if one.name in chosen and one.data == REAL and not real:
+            raise HarnessError(f"{one.name} is about real alerts: name a data set of such with --stamps")
     return [
         one
         for one in every
-        if chosen & {one.name, one.kind} or (one.track in chosen and one.kind in BY_DEFAULT)
+        if (chosen & {one.name, one.kind} or (one.track in chosen and one.kind != ABLATION))
+        and (real or one.data != REAL)
     ]
 
 
@@ -75,21 +112,29 @@ def _tables() -> dict[str, dict[str, Any]]:
     return tomllib.loads((resources.files("harness") / "claims.toml").read_text(encoding="utf-8"))
 
 
-def _claim(name: str, table: dict[str, Any]) -> Claim:
-    like, pairs = table["like"], [(1, table), (-1, table.get("against", {}))]
+def _entry(name: str, table: dict[str, Any]) -> Claim | Board:
+    texts = {key: table[key] for key in ("kind", "says", "source", "data")}
+    if "baselines" in table:
+        sides = tuple(_side(one) if isinstance(one, str) else _side(**one) for one in table["baselines"])
+        return Board(name=name, sides=sides, **texts)
+    if "over" in table:
+        shared, values = table.get("all", {}), table["values"]
+        sides = tuple(_side(table["like"], **shared, **{table["over"]: value}) for value in values)
+        numbers = () if isinstance(values[0], str) else tuple(map(float, values))
+        return Board(name=name, sides=sides, over=table["title"], values=numbers, **texts)
+    pairs = [(1, table), (-1, table.get("against", {}))]
     weighted = [
-        (sign * weight, _side(like, **pair[key]))
+        (sign * weight, _side(table["like"], **pair[key]))
         for sign, pair in pairs
         for weight, key in ((1, "a"), (-1, "b"))
         if key in pair
     ]
     expected = {key: _bounds(key, value) for key, value in table["expected"].items()}
-    texts = {key: table[key] for key in ("kind", "says", "source", "data")}
-    return Claim(name=name, like=like, weighted=tuple(weighted), expected=expected, **texts)
+    return Claim(name=name, weighted=tuple(weighted), expected=expected, **texts)
 
 
-def _side(like: str, baseline: str = "", split: str = "", **settings: Any) -> Side:
-    return Side(baseline or like, settings, split)
+def _side(like: str, baseline: str = "", split: str = "", start: str = "", **settings: Any) -> Side:
+    return Side(baseline or like, settings, like, split, start)
 
 
 def _bounds(key: str, value: Any) -> tuple[float, float]:

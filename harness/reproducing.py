@@ -6,229 +6,112 @@ docs/claims.md explains what is in the folder, how the verdicts are made, and wh
 from __future__ import annotations
 
 import csv
-import hashlib
-import inspect
-import json
-import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cache
-from importlib.metadata import version
-from math import ceil, exp, inf, isfinite, log
+from dataclasses import replace
+from math import exp, inf, isfinite, log
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from baselines.presets import make, settings
-from harness.claims import EPOCH_SECONDS, Claim, Side, claims
-from harness.data.split import TEST, TRAIN, Shares, group_parts, split, write_parts
-from harness.data.store import open_dataset
-from harness.experiment import SCHEMA as RUN_SCHEMA
-from harness.experiment import baseline_class, submit, train, versions
-from harness.files import HarnessError, json_text, read_json, write_text
+from harness.claims import EPOCH_SECONDS, Board, Claim, compared
+from harness.experiment import finished
+from harness.files import json_text, write_text
 from harness.judging import Difference, difference, needed, together, verdict
 from harness.measuring import EPOCH, MEASURED
 from harness.progress import Report, silent
-from harness.ranking import check_one_truth
+from harness.ranking import check_one_truth, leaderboard, write_board
 from harness.resampling import bootstrap
-from harness.scoring import Scored, score
-from harness.tracks import MASS_MAPPING, STAMPS, Score, get_track
+from harness.scoring import Scored
+from harness.tracks import Score, get_track
+from harness.trainings import SIZES, TEAM, Parts, Place, Run, _versions, scored_parts, telling
 
 SCHEMA = "astroboard-claims/1"
-TEAM = "astroboard"
-SEED = 0  # of the data and of their split; the runs have seeds 0, 1, … of their own
-SHARES = Shares(test_part=0.2)  # of the maps twice the usual: what decides is how many clusters are tested
-PARTS = ("train.h5", "validation.h5", "test-inputs.h5", "test-truth.h5")
-
-
-class Size(NamedTuple):
-    """Cases of each track, and seeds."""
-
-    cases: dict[str, int]
-    seeds: int
-
-
-SIZES = {
-    "smoke": Size({MASS_MAPPING.name: 160, STAMPS.name: 600}, 2),
-    "laptop": Size({MASS_MAPPING.name: 2400, STAMPS.name: 6000}, 3),
-    "paper": Size({MASS_MAPPING.name: 60000, STAMPS.name: 52244}, 5),
-}
-
-
-@dataclass(frozen=True)
-class Run:
-    """One training, in the folder whose name depends on all that it does."""
-
-    folder: Path
-    data: Path = field(compare=False)
-    baseline: str = field(compare=False)
-    settings: dict[str, Any] = field(compare=False)
-    seed: int = field(compare=False)
-
-    @property
-    def submission(self) -> Path:
-        return self.folder.with_suffix(".zip")
-
-    def seconds(self) -> float | None:
-        """What the training took, if it is complete."""
-        note = self.folder / "run.json"
-        return float(read_json(note, RUN_SCHEMA)["seconds"]) if note.is_file() else None
+Sides = list[list[Parts]]
+"""What was trained for each side, from each seed."""
 
 
 def reproduce(
-    out: Path, preset: str, wanted: Sequence[str] = (), seeds: int | None = None, report: Report = silent,
-    tell: Callable[[dict[str, Any]], Any] = lambda _: None,
+    out: Path, preset: str, wanted: Sequence[str] = (), seeds: int | None = None, real: Path | None = None,
+    report: Report = silent, tell: Callable[[str], Any] = lambda _: None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Test claims, by name, kind or track, and return the record; ``tell`` hears of each as it is ready.
+    """Test claims and fill boards, by name, kind or track, and return the record; ``tell`` hears of each.
 
-    The folder ``out`` gets the record as ``claims.json`` and ``claims.html``, both anew after every claim.
+    ``real`` is a data set of labelled alerts, which are cross-validated by object. The folder ``out`` gets
+    the record as ``claims.json``, with ``claims.html`` and the page of the boards, anew after every claim.
     What it holds of earlier calls, also of one that was killed, is not done again.
     """
-    from harness.report.claims_page import write_claims_page
-
-    size, chosen = SIZES[preset], claims(preset, wanted)
-    numbers = range(seeds or size.seeds)
-    plan = {
-        claim.name: [
-            [_run(out, claim, side, seed, preset, size.cases[claim.track], report) for seed in numbers]
-            for _, side in claim.weighted
-        ]
-        for claim in chosen
-    }
-    every = list(dict.fromkeys(run for sides in plan.values() for side in sides for run in side))
-    record: dict[str, Any] = {"schema": SCHEMA, "preset": preset, "seeds": len(numbers), "claims": []}
-    scored: dict[Run, Scored] = {}
-    for claim in chosen:
-        for run in (run for side in plan[claim.name] for run in side):
-            if run not in scored:
-                scored[run] = _scored(run, _telling(report, run, every))
-        record["claims"].append(_judged(claim, plan[claim.name], scored))
-        record["versions"] = {k: v for run in scored for k, v in _versions(run.baseline).items()}
-        write_text(out / "claims.json", json_text(record))
-        write_claims_page(record, out / "claims.html")
-        tell(record["claims"][-1])
+    place, numbers = Place(out, preset, real, report), range(seeds or SIZES[preset].seeds)
+    plan: dict[str, Sides] = {}
+    chosen = compared(preset, wanted, real is not None)
+    for one in chosen:
+        plan[one.name] = [[place.parts(one.data, side, seed) for seed in numbers] for side in one.sides]
+    every = list(dict.fromkeys(run for sides in plan.values() for run in _runs(sides)))
+    record: dict[str, Any] = {"schema": SCHEMA, "preset": preset, "seeds": len(numbers)}
+    record |= {"claims": [], "boards": []}
+    scored: dict[Parts, Scored] = {}
+    for one in chosen:
+        for parts in (parts for side in plan[one.name] for parts in side):
+            if parts not in scored:
+                scored[parts] = scored_parts(parts, telling(report, parts, every))
+        if isinstance(one, Board):
+            record["boards"].append(_board(one, plan[one.name], scored))
+            tell(f"{one.name}: {len(one.sides)} rows")
+        else:
+            record["claims"].append(_judged(one, plan[one.name], scored))
+            tell(f"{one.name}: {record['claims'][-1]['verdict']}")
+        record["versions"] = {k: v for parts in scored for k, v in _versions(parts[0].baseline).items()}
+        _write(record, out)
     return record
 
 
-def all_settings(preset: str, like: str, side: Side) -> dict[str, Any]:
-    """All settings of a side's baseline: the preset's, as far as it has such, but for the side's own."""
-    kind = baseline_class(side.baseline)
-    names = inspect.signature(kind).parameters
-    shared = {key: value for key, value in settings(preset, like).items() if key in names}
-    baseline = make(kind, shared | side.settings)
-    return {name: getattr(baseline, name) for name in names}
+def _runs(sides: Sides) -> list[Run]:
+    """All runs of the sides, those that others start from before these."""
+    found = [run for side in sides for parts in side for run in parts]
+    return [each for run in found for each in ((run.start, run) if run.start else (run,))]
 
 
-def _run(out: Path, claim: Claim, side: Side, seed: int, preset: str, cases: int, report: Report) -> Run:
-    chosen = all_settings(preset, claim.like, side)
-    data = (
-        _data(out / "data" / f"{claim.data}-{cases}-{version('astroboard')}", claim, cases, report)
-        / side.split
-    )
-    depends_on = [side.baseline, chosen, seed, _fingerprints(data), _versions(side.baseline)]
-    key = hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()[:16]
-    return Run(out / "runs" / f"{side.baseline}-{key}", data, side.baseline, chosen, seed)
+def _write(record: dict[str, Any], out: Path) -> None:
+    from harness.report.claims_page import curve, write_claims_page
+    from harness.report.figures import save_figure
+
+    write_text(out / "claims.json", json_text(record))
+    for one in record["boards"]:
+        if one["over"]:
+            save_figure(curve(one), out / f"{one['name']}.png")
+    write_claims_page(record, out / "claims.html")
+    if record["boards"]:
+        write_board([one["board"] for one in record["boards"]], out)
 
 
-def _data(folder: Path, claim: Claim, cases: int, report: Report) -> Path:
-    """The folder with the simulated data, their parts and, in folders of it, those of the other splits."""
-    from harness.data.simulate.dataset import simulate
-
-    full = folder / "data.h5"
-    if not full.is_file():
-        noise = {} if claim.track == STAMPS.name else {"noise": claim.data}
-        workers = os.cpu_count() or 1
-        simulate(get_track(claim.track), full, cases, seed=SEED, workers=workers, report=report, **noise)
-    if not _complete(folder):
-        split(full, folder, SEED, SHARES, report)
-    wanted = {side.split for _, side in claim.weighted} - {""}
-    if not all(_complete(folder / name) for name in wanted):
-        _split_within_clusters(full, folder, report)
-    return folder
-
-
-def _complete(folder: Path) -> bool:
-    return all((folder / name).is_file() for name in PARTS)
-
-
-def _split_within_clusters(full: Path, folder: Path, report: Report) -> None:
-    """Two training sets of one size for one test: without its clusters, and with other crops of them."""
-    with open_dataset(full) as data:
-        part = group_parts(data.groups(), SHARES, SEED)
-        spare = np.flatnonzero(part == TEST)[1::2]
-        part[spare] = -1
-        write_parts(data, part, folder / "cluster", SEED, report)
-        rest = np.flatnonzero(part == TRAIN)
-        part[np.random.default_rng(SEED).choice(rest, min(len(spare), len(rest)), replace=False)] = -1
-        part[spare] = TRAIN
-        write_parts(data, part, folder / "random", SEED, report)
+def _board(board: Board, sides: Sides, scored: dict[Parts, Scored]) -> dict[str, Any]:
+    """The board's part of the record: its rows are methods, the seeds of a side together."""
+    alone = len({side.baseline for side in board.sides}) == len(board.sides)
+    track = get_track(board.track)
+    entries, names = [], []
+    for side, seeds in zip(board.sides, sides, strict=True):
+        names.append(side.baseline if alone else str(side))
+        for number, parts in enumerate(seeds):
+            entries.append(replace(scored[parts], track=track, method=names[-1], team=TEAM, seed=number))
+    # The training set itself tells how large it is, where that is what the sides differ in.
+    sizes = [float(finished(seeds[0][0].folder)["cases"]) for seeds in sides]
+    found = leaderboard(track, entries) | {"title": board.says}
+    return {
+        **{
+            name: getattr(board, name) for name in ("name", "kind", "says", "source", "track", "data", "over")
+        },
+        "values": dict(zip(names, board.values or sizes, strict=True)) if board.over else {},
+        "runs": {
+            name: [run.folder.name for parts in seeds for run in parts]
+            for name, seeds in zip(names, sides, strict=True)
+        },
+        "board": found,
+    }
 
 
-@cache
-def _fingerprints(folder: Path) -> list[str]:
-    found = []
-    for name in PARTS:
-        with open_dataset(folder / name) as data:
-            found.append(data.fingerprint)
-    return found
-
-
-@cache
-def _versions(baseline: str) -> dict[str, str]:
-    return versions(make(baseline_class(baseline), {}))
-
-
-def _scored(run: Run, report: Report) -> Scored:
-    """Train, submit and score, as far as this has not been done."""
-    if not run.folder.exists():
-        preset = run.folder.with_suffix(".toml")
-        rows = (f"{name} = {_toml(value)}\n" for name, value in run.settings.items())
-        write_text(preset, f"[{run.baseline}]\n" + "".join(rows))
-        train(run.baseline, run.data, run.folder, str(preset), run.seed, report)
-    if not run.submission.is_file():
-        submit(run.folder, run.data / "test-inputs.h5", TEAM, run.submission, report=report)
-    with open_dataset(run.data / "test-truth.h5") as truth:
-        found = score(run.submission, replace(truth, track=MEASURED[truth.track.name]), report)
-    if not found.report.accepted:
-        raise HarnessError(f"{run.submission} is damaged, remove it: {found.report.summary()}")
-    return found
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{key} = {_toml(one)}" for key, one in value.items()) + " }"
-    return json.dumps(value)  # what TOML and JSON write alike
-
-
-def _telling(report: Report, run: Run, every: Sequence[Run]) -> Report:
-    """A report that says which of all runs is at work, and how long those that are left will take."""
-    taken = {one: one.seconds() for one in every}
-    done, left = sum(seconds is not None for seconds in taken.values()), seconds_left(taken)
-    about = "" if left is None else f", about {ceil(left / 60)} min left"
-    title = f"runs{about}; {run.baseline}, seed {run.seed}"
-    return lambda step, steps, text: report(done, len(every), f"{title}: {step} of {steps} {text}")
-
-
-def seconds_left(taken: dict[Run, float | None]) -> float | None:
-    """What runs without seconds will take if they are like those of their baseline, else of their data, else
-    like any. None if there are none to tell from.
-    """
-    known = [(run, seconds) for run, seconds in taken.items() if seconds is not None]
-    total = 0.0
-    for run in (run for run, seconds in taken.items() if seconds is None):
-        alike = [seconds for other, seconds in known if other.baseline == run.baseline]
-        alike = alike or [seconds for other, seconds in known if other.data == run.data]
-        alike = alike or [seconds for _, seconds in known]
-        if not alike:
-            return None
-        total += sum(alike) / len(alike)
-    return total
-
-
-def _judged(claim: Claim, sides: list[list[Run]], scored: dict[Run, Scored]) -> dict[str, Any]:
+def _judged(claim: Claim, sides: Sides, scored: dict[Parts, Scored]) -> dict[str, Any]:
     """The claim's part of the record."""
-    every = [scored[run] for side in sides for run in side]
+    every = [scored[parts] for side in sides for parts in side]
     check_one_truth(every)
     track, weights, seeds = MEASURED[claim.track], [weight for weight, _ in claim.weighted], len(sides[0])
     sums = [one.sums() for one in every]
@@ -240,7 +123,7 @@ def _judged(claim: Claim, sides: list[list[Run]], scored: dict[Run, Scored]) -> 
     rows = []
     for key, expected in claim.expected.items():
         if key == EPOCH_SECONDS:
-            seconds = np.array([[_epoch_seconds(run) for run in side] for side in sides])
+            seconds = np.array([[_epoch_seconds(parts[0]) for parts in side] for side in sides])
             found = difference(np.tensordot(weights, np.log(seconds), 1))
             rows.append(_row(EPOCH, seconds.mean(axis=1), found, expected, cases))
         else:
@@ -251,8 +134,12 @@ def _judged(claim: Claim, sides: list[list[Run]], scored: dict[Run, Scored]) -> 
         **{name: getattr(claim, name) for name in ("name", "kind", "says", "source", "track", "data")},
         "verdict": together([row["verdict"] for row in rows]),
         "sides": [
-            {"weight": weight, "text": str(side), "runs": [run.folder.name for run in runs]}
-            for (weight, side), runs in zip(claim.weighted, sides, strict=True)
+            {
+                "weight": weight,
+                "text": str(side),
+                "runs": [run.folder.name for parts in seeds for run in parts],
+            }
+            for (weight, side), seeds in zip(claim.weighted, sides, strict=True)
         ],
         **{"cases": cases, "groups": groups, "seeds": seeds, "scores": rows},
     }

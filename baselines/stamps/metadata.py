@@ -10,8 +10,8 @@ MISSING = -999  # what ZTF writes where there is no value
 # The poles that latitudes are counted from: right ascension and declination in degrees, J2000.
 POLES = {"galactic_latitude": (192.85948, 27.12825), "ecliptic_latitude": (270.0, 66.56071)}
 OPTIONAL = "?"
-# The change and its shape, the nearest sources in Pan-STARRS, in ZTF's template and in Gaia, and the place. The
-# simulator has the first line.
+# The change and its shape, the nearest sources in Pan-STARRS, in the template and in Gaia, and the place.
+# Simulated alerts have what is in the first line.
 COLUMNS = (
     "magpsf sigmapsf fwhm sgscore1 distpsnr1 srmag1 galactic_latitude ecliptic_latitude isdiffpos? "
     "distnr? magnr? chinr? sharpnr? classtar? nneg? elong? neargaia? maggaia?"

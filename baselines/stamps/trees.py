@@ -21,8 +21,8 @@ TRUSTED = ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"]  
 class MetadataTrees:
     """Histogram-based gradient boosting, every class with the same total weight.
 
-    ``columns`` names the metadata, with blanks between, and ``?`` behind what data may lack. Of up to ``iterations`` trees a class, as many are
-    kept as give the least log-loss on the validation set.
+    ``columns`` names the metadata, with blanks between, and ``?`` behind what data may lack. Of up to
+    ``iterations`` trees a class, as many are kept as give the least log-loss on the validation set.
     """
 
     track: ClassVar[str] = "stamps"

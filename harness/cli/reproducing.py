@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import click
 
-from harness.cli.shared import json_option, main, print_json
+from harness.cli.shared import FILE, json_option, main, print_json
 
 
 @main.command()
@@ -22,16 +22,20 @@ from harness.cli.shared import json_option, main, print_json
     help="Folder for all of it; what is there already is not done again.",
 )  # fmt: skip
 @click.option("--seeds", type=click.IntRange(min=1), help="Runs of each side.  [default: the preset's]")
+@click.option(
+    "--stamps", "real", type=FILE, metavar="DATA.h5",
+    help="Labelled real alerts, as `pack` writes them: cross-validated by object, they have a board, too.",
+)  # fmt: skip
 @click.option("--list", "only_list", is_flag=True, help="List the claims, and do nothing.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print the table as Markdown.")
 @json_option
 def reproduce(
-    names: tuple[str, ...], preset: str, out: Path, seeds: int | None, only_list: bool, as_markdown: bool,
-    as_json: bool,
+    names: tuple[str, ...], preset: str, out: Path, seeds: int | None, real: Path | None, only_list: bool,
+    as_markdown: bool, as_json: bool,
 ) -> None:  # fmt: skip
-    """Put published claims to the test: simulate, train, submit, score and judge each.
+    """Put published claims to the test: simulate, train, submit, score and judge each. Fill boards likewise.
 
-    CLAIM is a name of `--list`, a kind (claim, experiment, ablation) or a track.
+    CLAIM is a name of `--list`, a kind (claim, experiment, board, ablation) or a track.
 
     Without any, all are tested but the ablations.
     """
@@ -42,21 +46,23 @@ def reproduce(
         return
     from harness.progress import progress
     from harness.report.claims_page import HEADER, LEFT, claim_rows, markdown, notes
-    from harness.report.terminal import console, table
+    from harness.report.terminal import console, print_board, table
     from harness.reproducing import reproduce as run
 
-    def tell(claim: dict[str, Any]) -> None:
-        click.echo(f"{claim['name']}: {claim['verdict']}", err=True)
-
     with progress("reproducing") as report:
-        record = run(out, preset, names, seeds, report, tell)
+        record = run(out, preset, names, seeds, real, report, partial(click.echo, err=True))
     if as_json:
         print_json(record)
     elif as_markdown:
-        click.echo(markdown(record["claims"]), nl=False)
+        click.echo(markdown(record), nl=False)
     else:
+        for one in record["boards"]:
+            print_board(one["board"])
         rows = [row for claim in record["claims"] for row in claim_rows(claim)]
-        console().print(table(f"Claims at preset {preset}, {record['seeds']} seed(s)", HEADER, rows, LEFT))
+        if rows:
+            console().print(
+                table(f"Claims at preset {preset}, {record['seeds']} seed(s)", HEADER, rows, LEFT)
+            )
         for claim in record["claims"]:
             for note in notes(claim):
                 click.echo(f"{claim['name']}, {note}")
@@ -64,11 +70,11 @@ def reproduce(
 
 
 def _list(names: tuple[str, ...], preset: str, as_json: bool) -> None:
-    from harness.claims import claims
+    from harness.claims import KINDS, compared
 
     listed = [
         {"name": one.name, "kind": one.kind, "track": one.track, "says": one.says, "source": one.source}
-        for one in claims(preset, names or ("claim", "experiment", "ablation"))
+        for one in compared(preset, names or KINDS, real=True)
     ]
     if as_json:
         print_json(listed)

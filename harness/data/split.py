@@ -114,6 +114,21 @@ def balanced_parts(
     return part
 
 
+def fold_parts(labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> np.ndarray:
+    """The fold (0 … folds − 1) of each case: groups whole, those of a class dealt evenly, at random.
+
+    A group is of the class of its first case. Raises DataError if there are fewer groups than folds.
+    """
+    _, first, index = np.unique(groups, return_index=True, return_inverse=True)
+    if len(first) < folds:
+        raise DataError(f"the data have {len(first)} groups: {folds} at least are needed for as many folds")
+    shuffled = np.random.default_rng(seed).permutation(len(first))
+    by_class = shuffled[np.argsort(labels[first[shuffled]], kind="stable")]
+    fold = np.empty(len(first), int)
+    fold[by_class] = np.arange(len(first)) % folds
+    return fold[index]
+
+
 def write_parts(dataset: Dataset, part: np.ndarray, folder: Path, seed: int, report: Report) -> None:
     inputs, truth = dataset.track.inputs.name, dataset.track.truth.name
     files: tuple[tuple[str, str, int, set[str]], ...] = (

@@ -6,9 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from matplotlib.figure import Figure
+
 from harness.files import write_text
+from harness.report.export import markdown as board_markdown
+from harness.report.figures import inline, sweep_figure
 from harness.report.page import render
-from harness.report.terminal import number
+from harness.report.terminal import header, number, text_rows
 
 T = TypeVar("T")
 HEADER = ("claim", "verdict", "score", "A", "B", "difference [95 %]", "claimed", "of this score")
@@ -73,16 +77,32 @@ def sides_text(claim: dict[str, Any]) -> str:
     return "; ".join(f"{name}: {' – '.join(pair)}" for name, pair in zip("AB", _pairs(texts), strict=True))
 
 
-def markdown(claims: Sequence[dict[str, Any]]) -> str:
-    lines = [f"| {' | '.join(HEADER)} |", "|" + "---|" * LEFT + "---:|" * (len(HEADER) - LEFT)]
-    lines += [f"| {' | '.join(row)} |" for claim in claims for row in claim_rows(claim)]
-    for claim in claims:
+def markdown(record: dict[str, Any]) -> str:
+    """The verdicts as one table, what was compared, and a table for each board."""
+    lines = []
+    if record["claims"]:
+        lines += [f"| {' | '.join(HEADER)} |", "|" + "---|" * LEFT + "---:|" * (len(HEADER) - LEFT)]
+        lines += [f"| {' | '.join(row)} |" for claim in record["claims"] for row in claim_rows(claim)]
+    for claim in record["claims"]:
         lines += ["", " ".join([f"`{claim['name']}`: {claim['says']} {sides_text(claim)}.", *notes(claim)])]
-    return "\n".join(lines) + "\n"
+    for one in record["boards"]:
+        lines += ["", f"{board_title(one)}:", "", board_markdown(one["board"]).rstrip("\n")]
+    return "\n".join(lines).strip("\n") + "\n"
+
+
+def board_title(one: dict[str, Any]) -> str:
+    board = one["board"]
+    seeds = max(len(row["seeds"]) for row in board["rows"])
+    return f"{one['says']} ({board['cases']:,} cases in {board['groups']:,} groups, {seeds} seeds)"
+
+
+def curve(one: dict[str, Any]) -> Figure:
+    """The ranked scores of a board over what its sides differ in."""
+    return sweep_figure(one["board"], one["over"], one["values"])
 
 
 def write_claims_page(record: dict[str, Any], path: Path) -> None:
-    shown = [
+    claims = [
         claim
         | {
             "between": sides_text(claim),
@@ -99,4 +119,14 @@ def write_claims_page(record: dict[str, Any], path: Path) -> None:
         }
         for claim in record["claims"]
     ]
-    write_text(path, render("claims.html", record=record, claims=shown))
+    boards = [
+        one
+        | {
+            "heading": board_title(one),
+            "picture": inline(curve(one)) if one["over"] else None,
+            "header": header(one["board"])[0],
+            "rows": text_rows(one["board"]),
+        }
+        for one in record["boards"]
+    ]
+    write_text(path, render("claims.html", record=record, claims=claims, boards=boards))

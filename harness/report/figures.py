@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.colors import ListedColormap
@@ -18,6 +21,7 @@ from harness.tracks import SUPERNOVA
 
 REGIONS = {"hit": "#4daf4a", "missed": "#377eb8", "false alarm": "#e41a1c"}
 PEAKS = {"true peaks": ("o", "white"), "predicted peaks": ("x", "cyan")}
+SHOWN_DPI, DPI = 84, 120
 
 
 def map_figure(kappa: np.ndarray, prediction: np.ndarray, title: str) -> Figure:
@@ -131,6 +135,29 @@ def curves_figure(history: Path, title: str) -> Figure:
     return figure
 
 
+def sweep_figure(board: Mapping[str, Any], over: str, values: Mapping[str, float]) -> Figure:
+    """A panel for each ranked score of a board over what its methods differ in, with 95 % intervals.
+
+    The axis is logarithmic where the values reach over a factor of 4 and none is 0.
+    """
+    ranked = [one for one in board["scores"] if one["ranked"]]
+    rows = sorted(board["rows"], key=lambda row: values[row["method"]])
+    places = [values[row["method"]] for row in rows]
+    figure = Figure(figsize=(4.2 * len(ranked), 3.4), layout="constrained")
+    for axis, one in zip(np.atleast_1d(figure.subplots(1, len(ranked))), ranked, strict=True):
+        scores = [row["metrics"][one["key"]] for row in rows]
+        means = np.array([score["mean"] for score in scores])
+        ends = np.array([[score[end] for score in scores] for end in ("low", "high")], float)
+        axis.errorbar(places, means, np.abs(ends - means), marker="o", capsize=3)
+        if min(places) > 0 and max(places) > 4 * min(places):
+            axis.set_xscale("log", base=2)
+        axis.set_xticks(places, [f"{value:g}" for value in places])
+        axis.minorticks_off()
+        axis.set_title(f"{one['title']} {'↓' if one['lower_is_better'] else '↑'}")
+        axis.set_xlabel(over)
+    return figure
+
+
 def confusion_figure(confusion: np.ndarray, classes: Sequence[str]) -> Figure:
     """A confusion matrix (K, K): each cell with its count, and coloured by its share of the row."""
     shares = metrics.normalise_rows(confusion)
@@ -195,3 +222,15 @@ def save_figure(figure: Figure, path: Path) -> None:
     """Write a PNG, the same bytes for the same picture."""
     with beside(path) as temporary:
         figure.savefig(temporary, format="png", dpi=110, metadata={"Software": None})
+
+
+def inline(figure: Figure) -> dict[str, Any]:
+    """A figure within the page: its address, width and height in pixels of the screen.
+
+    WebP, since noise makes a PNG of a map five times as large.
+    """
+    file = BytesIO()
+    figure.savefig(file, format="webp", dpi=DPI, pil_kwargs={"quality": 85})
+    width, height = (round(SHOWN_DPI * side) for side in figure.get_size_inches())
+    data = base64.b64encode(file.getvalue()).decode()
+    return {"src": f"data:image/webp;base64,{data}", "width": width, "height": height}

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 import numpy as np
-from matplotlib.figure import Figure
 from scipy.stats import rankdata
 
 import metrics
@@ -25,7 +22,6 @@ from harness.tracks import STAMPS, Score, Track
 from submissions import Manifest, open_submission
 
 BINS = 32
-SHOWN_DPI, DPI = 84, 120
 INSIDE = (0.005, 0.995)
 # Pictures of images have no ground, and text that is read on white and on the dark page alike.
 _TEXT = ("text.color", "axes.labelcolor", "axes.titlecolor", "axes.edgecolor", "xtick.color", "ytick.color")
@@ -81,7 +77,7 @@ def write_submission_pages(
                     for case_id, name in chosen.items()
                 ],
                 classes=_classification(one, predictions) if predictions and one.track.classes else None,
-                training=_picture(figures.curves_figure(history, "")) if history else None,
+                training=figures.inline(figures.curves_figure(history, "")) if history else None,
                 provenance=_provenance(one, row, manifest),
             )
             write_text(folder / pages[one.sha256], page)
@@ -130,9 +126,9 @@ def _case(
     index, classes, picture = one.case_ids.index(case_id), one.track.classes, None
     with matplotlib.rc_context(BOTH_MODES):
         if classes and (image := _image(given, case_id)) is not None:
-            picture = _picture(figures.stamp_figure(image, prediction, classes, int(truth), ""))
+            picture = figures.inline(figures.stamp_figure(image, prediction, classes, int(truth), ""))
         elif not classes and prediction.ndim == 2:
-            picture = _picture(figures.map_figure(truth.astype("f4"), prediction.astype("f4"), ""))
+            picture = figures.inline(figures.map_figure(truth.astype("f4"), prediction.astype("f4"), ""))
     return {
         "name": name,
         "case_id": case_id,
@@ -153,12 +149,12 @@ def _classification(one: Scored, predictions: Mapping[str, np.ndarray]) -> dict[
     labels, names = one.columns["label"], one.track.classes
     counts = metrics.confusion_matrix(labels, one.columns["predicted"], len(names))
     rows = zip(names, counts.tolist(), metrics.normalise_rows(counts).tolist(), strict=True)
-    confusion = _picture(figures.confusion_figure(counts, names))
+    confusion = figures.inline(figures.confusion_figure(counts, names))
     shown = {"names": names, "rows": list(rows), "confusion": confusion}
     if names == STAMPS.classes:
         probabilities = np.array([predictions[case_id] for case_id in one.case_ids])
-        shown["curves"] = _picture(figures.supernova_curves_figure(labels, probabilities))
-        shown["reliability"] = _picture(figures.reliability_figure(labels, probabilities))
+        shown["curves"] = figures.inline(figures.supernova_curves_figure(labels, probabilities))
+        shown["reliability"] = figures.inline(figures.reliability_figure(labels, probabilities))
     return shown
 
 
@@ -207,15 +203,3 @@ def _provenance(one: Scored, row: dict[str, Any], manifest: Manifest | None) -> 
         known |= {name: getattr(manifest, name) for name in ("seed", "hardware", "seconds")}
         known["versions"] = ", ".join(f"{name} {version}" for name, version in manifest.versions.items())
     return [(name, value) for name, value in known.items() if value not in (None, "")]
-
-
-def _picture(figure: Figure) -> dict[str, Any]:
-    """A figure within the page: its address, width and height in pixels of the screen.
-
-    WebP, since noise makes a PNG of a map five times as large.
-    """
-    file = BytesIO()
-    figure.savefig(file, format="webp", dpi=DPI, pil_kwargs={"quality": 85})
-    width, height = (round(SHOWN_DPI * side) for side in figure.get_size_inches())
-    data = base64.b64encode(file.getvalue()).decode()
-    return {"src": f"data:image/webp;base64,{data}", "width": width, "height": height}

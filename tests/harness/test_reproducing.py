@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,34 +15,35 @@ import pytest
 from click.testing import CliRunner
 
 from baselines.presets import settings
-from harness import reproducing
-from harness.claims import EPOCH_SECONDS, Side, claims
+from harness import reproducing, trainings
+from harness.claims import EPOCH_SECONDS, KINDS, Board, Claim, Side, compared
 from harness.cli import main
 from harness.data.store import open_dataset
 from harness.experiment import baseline_class
 from harness.measuring import MEASURED
 from harness.progress import silent
-from harness.reproducing import Run, all_settings, seconds_left
+from harness.trainings import Place, Run, all_settings, seconds_left
 
-EVERY = ("claim", "experiment", "ablation")
 TINY = """
-from harness import reproducing
+from harness import reproducing, trainings
 from harness.cli import main
 
-reproducing.SIZES = {"smoke": reproducing.Size({"mass-mapping": 40, "stamps": 160}, 2)}
-network = {"filters": 4, "depth": 2, "padding": 0, "dropout": 0.0, "epochs": 4, "loss": "mse"}
-reproducing.settings = lambda preset, like: network
+tiny = {"smoke": trainings.Size({"mass-mapping": 40, "stamps": 160}, 2)}
+reproducing.SIZES = trainings.SIZES = tiny
+maps = {"filters": 4, "depth": 2, "padding": 0, "dropout": 0.0, "epochs": 4, "loss": "mse"}
+stamps = {"epochs": 2, "batch_size": 32, "iterations": 5}
+trainings.settings = lambda preset, like: maps if like.startswith("unet") else stamps
 """
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _tiny():
     """Small data, and a small network, in this process as in one that runs the same lines."""
-    before = {name: getattr(reproducing, name) for name in ("SIZES", "settings")}
+    before = trainings.SIZES, trainings.settings
     exec(TINY, {})
     yield
-    for name, value in before.items():
-        setattr(reproducing, name, value)
+    trainings.SIZES, trainings.settings = before
+    reproducing.SIZES = trainings.SIZES
 
 
 def run(out, *arguments):
@@ -61,7 +63,7 @@ def test_record(zeros):
     out, record = zeros
     assert json.loads((out / "claims.json").read_text()) == record
     (claim,) = record["claims"]
-    assert (claim["name"], claim["cases"], claim["groups"], claim["seeds"]) == ("zeros-win-wmape", 8, 8, 2)
+    assert (claim["name"], claim["cases"], claim["groups"], claim["seeds"]) == ("zeros-win-wmape", 10, 10, 2)
     assert [len(side["runs"]) for side in claim["sides"]] == [2, 2]
     assert set(record["versions"]) >= {"astroboard", "numpy", "tensorflow"}
     wmape, dicee = claim["scores"]
@@ -77,7 +79,7 @@ def test_record(zeros):
 def test_what_is_done_is_taken_from_the_disk(zeros, monkeypatch):
     out, record = zeros
     for name in ("train", "submit", "split"):
-        monkeypatch.setattr(reproducing, name, None)
+        monkeypatch.setattr(trainings, name, None)
     again = run(out, "zeros-win-wmape")
     assert again.exit_code == 0, again.output
     assert record["claims"][0]["verdict"].upper() in again.output
@@ -92,25 +94,26 @@ def test_what_is_done_is_taken_from_the_disk(zeros, monkeypatch):
 
 def test_a_run_is_known_by_all_that_it_depends_on(zeros, monkeypatch):
     out, _ = zeros
-    (claim,) = claims("smoke", ["zeros-win-wmape"])
+    place = Place(out, "smoke")
 
-    def folder(seed=0, baseline="unet", **settings):
-        side = Side(baseline, settings)
-        return reproducing._run(out, claim, side, seed, "smoke", 40, silent).folder
+    def folder(seed=0, baseline="unet", start="", **settings):
+        (run,) = place.parts("sparse", Side(baseline, settings, "unet", start=start), seed)
+        return run.folder
 
     first = folder()
     assert first == folder(filters=4)  # said or not, it is the same setting
     others = [
         folder(seed=1),
+        folder(start="dense"),
         folder(loss="focal"),
         folder(loss_settings={"focal": 1.0}),
         folder(baseline="unet-2k"),
     ]
     for name in ("_versions", "_fingerprints"):
         with monkeypatch.context() as patch:
-            patch.setattr(reproducing, name, lambda _: "others")
+            patch.setattr(trainings, name, lambda _: "others")
             others.append(folder())
-    assert len({first, *others}) == 7
+    assert len({first, *others}) == 8
 
 
 def test_goes_on_after_a_kill(zeros, tmp_path):
@@ -141,7 +144,7 @@ def judged(stamps, submission_of, tmp_path):
     """A function that judges a claim about stamps from the seconds of the runs, with made-up submissions."""
 
     def judge(name, seconds, right):
-        (claim,) = claims("smoke", [name])
+        (claim,) = compared("smoke", [name])
         sides, scored = [], {}
         for side, (of_epochs, share) in enumerate(zip(seconds, right, strict=True)):
             sides.append([])
@@ -151,8 +154,8 @@ def judged(stamps, submission_of, tmp_path):
                 (one.folder / "history.csv").write_text(f"epoch,seconds\n1,99\n2,{taken}\n3,{taken}\n")
                 predict = partial(certain, share=share, seed=seed)
                 submission_of(one.submission, stamps / "test-truth.h5", predict)
-                scored[one] = reproducing._scored(one, silent)  # nothing is to be trained
-                sides[-1].append(one)
+                scored[one,] = trainings.scored_parts((one,), silent)  # nothing is to be trained
+                sides[-1].append((one,))
         return reproducing._judged(claim, sides, scored)
 
     return judge
@@ -191,27 +194,39 @@ def test_confidence(judged):
 
 
 @pytest.mark.parametrize("preset", ["smoke", "laptop", "paper"])
-@pytest.mark.parametrize("claim", claims("smoke", EVERY), ids=lambda claim: claim.name)
-def test_sides_differ_in_one_thing(claim, preset, monkeypatch):
-    monkeypatch.setattr(reproducing, "settings", settings)
-    (claim,) = claims(preset, [claim.name])
-    (_, first), (_, second) = claim.weighted[:2]
-    one, other = (all_settings(preset, claim.like, side) for side in (first, second))
-    differing = {name for name in one.keys() & other.keys() if one[name] != other[name]}
-    differing |= {name for name in ("baseline", "split") if getattr(first, name) != getattr(second, name)}
-    assert len(differing) == 1
-    assert all(baseline_class(side.baseline).track == claim.track for _, side in claim.weighted)
-    assert claim.expected.keys() <= {one.key for one in MEASURED[claim.track].scores} | {EPOCH_SECONDS}
-    assert all(low < high for low, high in claim.expected.values())
+@pytest.mark.parametrize("name", [one.name for one in compared("smoke", KINDS, real=True)])
+def test_sides_differ_in_one_thing(name, preset, monkeypatch):
+    monkeypatch.setattr(trainings, "settings", settings)
+    (entry,) = compared(preset, [name], real=True)
+    every = [all_settings(preset, side) for side in entry.sides]
+    assert all(baseline_class(side.baseline).track == entry.track for side in entry.sides)
+    differing = {
+        name for one in every for name in one.keys() & every[0].keys() if one[name] != every[0][name]
+    }
+    differing |= {
+        name
+        for name in ("baseline", "split", "start")
+        for side in entry.sides[:2]
+        if getattr(side, name) != getattr(entry.sides[0], name)
+    }
+    if isinstance(entry, Claim):
+        differing -= {"sampling", "epochs"} if len(entry.sides) > 2 else set()
+        assert entry.expected.keys() <= {one.key for one in MEASURED[entry.track].scores} | {EPOCH_SECONDS}
+        assert all(low < high for low, high in entry.expected.values())
+    if isinstance(entry, Claim) or entry.over:
+        assert len(differing) == 1
+    else:
+        assert len({side.baseline for side in entry.sides}) == len(entry.sides)
 
 
-def test_claims_by_name_kind_and_track():
-    assert {one.kind for one in claims("smoke")} == {"claim", "experiment"}
-    assert {one.kind for one in claims("smoke", ["ablation"])} == {"ablation"}
-    assert {one.track for one in claims("smoke", ["stamps"])} == {"stamps"}
-    assert [one.name for one in claims("smoke", ["kernel-3-beats-2"])] == ["kernel-3-beats-2"]
+def test_compared_by_name_kind_and_track():
+    assert {one.kind for one in compared("smoke")} == {"claim", "experiment", "board"}
+    assert {one.kind for one in compared("smoke", ["ablation"])} == {"ablation"}
+    assert {one.track for one in compared("smoke", ["stamps"])} == {"stamps"}
+    assert [one.name for one in compared("smoke", ["kernel-3-beats-2"])] == ["kernel-3-beats-2"]
+    assert not any(one.data == "real" for one in compared("smoke", KINDS))
     listed = json.loads(CliRunner().invoke(main, ["reproduce", "--list", "--json"]).stdout)
-    assert {one["name"] for one in listed} == {one.name for one in claims("smoke", EVERY)}
+    assert {one["name"] for one in listed} == {one.name for one in compared("smoke", KINDS, real=True)}
 
 
 def test_unknown_claim(tmp_path):
@@ -221,9 +236,9 @@ def test_unknown_claim(tmp_path):
     assert not (tmp_path / "new").exists()
 
 
-def test_split_within_clusters(tmp_path):
-    (claim,) = claims("smoke", ["random-split-flatters"])
-    folder = reproducing._data(tmp_path, claim, 160, silent)
+def test_split_within_clusters(tmp_path, monkeypatch):
+    monkeypatch.setitem(trainings.SIZES, "smoke", trainings.Size({"mass-mapping": 160}, 2))
+    folder = Place(tmp_path, "smoke")._data("sparse", "random").parent
     cases, groups = {}, {}
     for name in ("random/train.h5", "cluster/train.h5", "random/test-truth.h5", "cluster/test-truth.h5"):
         with open_dataset(folder / name) as data:
@@ -247,4 +262,73 @@ def test_time_left():
 
 
 def test_sides_in_words():
-    assert str(Side("unet", {"kernel": 2}, "random")) == "unet, kernel = 2, random split"
+    assert str(Side("unet", {"kernel": 2}, "unet", "random")) == "unet, kernel = 2, random split"
+    assert str(Side("cnn", {}, "cnn", start="stamps")) == "cnn, trained on stamps first"
+
+
+def test_smaller_training_sets_are_nested(tmp_path):
+    place, found = Place(tmp_path, "smoke"), {}
+    for part in ("", "half", "quarter", "eighth"):
+        folder = place._data("sparse", part)
+        with open_dataset(folder / "train.h5") as data, open_dataset(folder / "test-truth.h5") as test:
+            found[part] = set(data.groups().tolist()), test.fingerprint
+    groups, tests = zip(*found.values(), strict=True)
+    assert len(set(tests)) == 1
+    assert groups[3] <= groups[2] <= groups[1] < groups[0]
+    assert [len(each) for each in groups[1:]] == [-(-len(groups[0]) // share) for share in (2, 4, 8)]
+
+
+@pytest.fixture(scope="module")
+def real(_tiny, tmp_path_factory):
+    """A board and a claim about alerts of the user's, cross-validated; here simulated from another seed."""
+    folder = tmp_path_factory.mktemp("real")
+    words = ["simulate", "stamps", str(folder / "alerts.h5"), "--cases", "150", "--seed", "7"]
+    assert CliRunner().invoke(main, words).exit_code == 0
+    with pytest.MonkeyPatch.context() as patch:
+        entries = compared("smoke", ["pretraining-helps", "real-stamps"], real=True)
+        few = [replace(one, sides=one.sides[:3]) if isinstance(one, Board) else one for one in entries]
+        patch.setattr(reproducing, "compared", lambda *_: few)
+        patch.setattr(trainings, "FOLDS", 3)
+        result = run(folder / "out", "real-stamps", "--stamps", str(folder / "alerts.h5"), "--json")
+    assert result.exit_code == 0, result.output
+    return folder, json.loads(result.stdout)
+
+
+def test_real_alerts_are_cross_validated(real):
+    folder, record = real
+    (entry,), board = record["boards"], record["boards"][0]["board"]
+    assert [row["method"] for row in board["rows"]][-1] == "majority"
+    with open_dataset(folder / "alerts.h5") as data:
+        assert (board["cases"], board["groups"]) == (len(data), len(np.unique(data.groups())))
+    assert all(len(runs) == 3 * 2 for runs in entry["runs"].values())
+    assert all(len(row["seeds"]) == 2 for row in board["rows"])
+    assert json.loads((folder / "out" / "leaderboard.json").read_text()) == board
+    table = (folder / "out" / "claims.html").read_text()
+    assert "Real stamps, cross-validated by object" in table
+
+
+def test_a_network_starts_from_what_it_learnt_on_simulated_stamps(real):
+    folder, record = real
+    (claim,) = record["claims"]
+    first, other = (side["runs"][0] for side in claim["sides"])
+    notes = [json.loads((folder / "out" / "runs" / name / "run.json").read_text()) for name in (first, other)]
+    assert notes[0]["start"]["cases"] > notes[0]["cases"]
+    assert notes[1]["start"] is None
+    assert notes[0]["data"] == notes[1]["data"]
+
+
+def test_a_claim_about_real_alerts_needs_some(tmp_path):
+    result = run(tmp_path, "real-stamps")
+    assert result.exit_code == 1
+    assert "--stamps" in result.output
+
+
+def test_curve(zeros):
+    out, _ = zeros
+    result = run(out, "padding", "--json")  # of the tiny settings, only the names matter
+    assert result.exit_code == 0, result.output
+    (entry,) = json.loads(result.stdout)["boards"]
+    assert sorted(entry["values"].values()) == [0, 32, 64]
+    assert (out / "padding.png").read_bytes().startswith(b"\x89PNG")
+    shown = run(out, "padding", "--markdown").stdout
+    assert shown.count("padding = ") == 3
