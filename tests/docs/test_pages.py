@@ -1,6 +1,7 @@
 """The pages lead where they say, name what there is, and say the same in both languages."""
 
 import re
+from importlib.metadata import entry_points
 from itertools import pairwise
 from pathlib import Path
 
@@ -47,6 +48,11 @@ def test_commands_and_options_in_the_text_are_there(page):
             assert found[1] in main.commands, code
         if code.startswith(("astroboard ", "--")):
             assert set(re.findall(r"(?<!\S)--[a-z-]+", code)) <= OPTIONS, code
+
+
+def test_the_researchers_table_has_every_baseline():
+    named = {part.content for part in inline("docs/researcher.md") if part.type == "code_inline"}
+    assert {entry.name for entry in entry_points(group="astroboard.baselines")} <= named
 
 
 def outline(page: str) -> list[tuple[str, ...]]:
