@@ -165,14 +165,15 @@ def run_shell(code: str, folder: Path) -> None:
     text = "\n".join(line for line in without_comments(code) if line.strip() not in NOT_RUN)
     for old, new in SCALED.items():
         text = re.sub(old, new, text)
-    printed, log = folder.with_name("printed"), folder.with_name("log")
+    script, printed, log = (folder.with_name(name) for name in ("script", "printed", "log"))
     (calls, to_us), (from_us, answers) = os.pipe(), os.pipe()
     prelude = SHELL.format(python=shlex.quote(sys.executable), calls=to_us, answers=from_us, printed=printed)
+    script.write_text(prelude + text)
     last = ""
     with (
         log.open("w") as file,
         subprocess.Popen(
-            ["bash", "-euo", "pipefail", "-c", prelude + text],
+            ["bash", "-euo", "pipefail", script],
             pass_fds=(to_us, from_us),
             stdout=file,
             stderr=file,
