@@ -11,8 +11,6 @@ import tomllib
 import zipfile
 from pathlib import Path
 
-import pytest
-
 from baselines.mass_mapping.unet import UNet
 from baselines.presets import make
 from harness.cli import main
@@ -32,7 +30,7 @@ def commands():
     """Every command line of the program in the job and in the guide."""
     for text in (JOB.read_text().replace("$baseline", "unet"), GUIDE):
         for line in text.splitlines():
-            if found := re.match(r"(?: {4}|!|)(?:podman run .* )?(astroboard [a-z].*)", line):
+            if found := re.match(r"(?: {4}|)(?:podman run .* )?(astroboard [a-z].*)", line):
                 yield found[1]
 
 
@@ -85,16 +83,10 @@ def test_every_command_parses(tmp_path, monkeypatch):
         _, name, *words = shlex.split(command)
         main.commands[name].make_context(name, words)
         names.append(name)
-    assert (names.count("train"), names.count("submit"), names.count("validate")) == (4, 2, 1)
+    assert (names.count("train"), names.count("submit"), names.count("validate")) == (3, 1, 1)
 
 
 def test_settings_are_of_a_network():
     (table,) = re.findall(r"```toml\n(.*?)```", GUIDE, re.DOTALL)
     unet = make(UNet, tomllib.loads(table)["unet"])
     assert (unet.precision, unet.jit) == ("mixed_bfloat16", True)
-
-
-@pytest.mark.parametrize("name", ["gpu.md", "training.md"])
-def test_links_lead_to_files(name):
-    for target in re.findall(r"\]\((?!http)([^)#]+)", (ROOT / "docs" / name).read_text()):
-        assert (ROOT / "docs" / target).is_file(), target

@@ -9,11 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import h5py
-import nbformat
 import numpy as np
 import pytest
 import yaml
-from nbclient import NotebookClient
 
 import metrics
 from harness.bundle import competition
@@ -21,6 +19,7 @@ from harness.data.store import open_dataset
 from harness.tracks import MASS_MAPPING, TRACKS
 from submissions import validate
 from tests.harness.bundle.codabench import problems, unzip
+from tests.notebooks import execute
 
 TRACK_NAMES = sorted(TRACKS)
 
@@ -138,9 +137,7 @@ def test_the_sample_submission_is_valid(folder, tmp_path):
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_the_notebook_runs_from_inputs_to_submission(folder, tmp_path):
     kit = unzip(folder / "starting_kit.zip", tmp_path)
-    notebook = nbformat.read(kit / "starting_kit.ipynb", as_version=4)
-    nbformat.validate(notebook)
-    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(kit)}}).execute()
+    execute(kit / "starting_kit.ipynb", kit)
     with open_dataset(kit / "inputs.h5") as data:
         assert validate(kit / "submission.zip", data.track.format, data.case_ids()).accepted
 
