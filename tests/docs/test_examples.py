@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from harness import reproducing
+from harness import trainings
 from harness.cli import main
 from harness.data.store import open_dataset
 from harness.tracks import MASS_MAPPING, STAMPS
@@ -211,7 +211,7 @@ def test_everything_on_the_page_runs(page, shelf, tmp_path, monkeypatch):
         copy = shutil.copytree if (shelf / source).is_dir() else shutil.copy
         copy(shelf / source, folder / name)
     monkeypatch.chdir(folder)
-    monkeypatch.setitem(reproducing.SIZES, "smoke", reproducing.Size(**CLAIM_SIZE))
+    monkeypatch.setitem(trainings.SIZES, "smoke", trainings.Size(**CLAIM_SIZE))
     names = known(shelf)
     for language, text in blocks(page):
         if language == "sh":
