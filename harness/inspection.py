@@ -21,11 +21,13 @@ JSON_SCHEMAS = (
     "astroboard-leaderboard/1",
     "astroboard-run/1",
     "astroboard-submission/1",
+    "astroboard-comparison/1",
+    "astroboard-claims/1",
 )
 
 
 def inspect(path: Path) -> dict[str, Any]:
-    """A summary of a dataset file, a submission, a run's folder, a score card or a board."""
+    """A summary of a dataset file, a submission, a run's folder, a score card, a board or a record of claims."""
     if path.is_dir():
         if not (path / "run.json").is_file():
             raise HarnessError(f"{path} is a folder without run.json: no run that has finished")

@@ -281,3 +281,37 @@ def test_what_a_network_was_trained_on_is_recorded(stamps, maps, tmp_path, prese
     plain = train("zeros", maps, tmp_path / "zeros", "smoke")
     assert network["hardware"] == plain["hardware"] + ", float32"
     assert plain["hardware"].endswith(f"{os.cpu_count()} processors")
+
+
+@pytest.fixture(scope="module")
+def first(stamps, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("first")
+    (folder / "settings.toml").write_text(CNN.format(0.001).replace("epochs = 4", "epochs = 1"))
+    train("cnn", stamps, folder / "run", str(folder / "settings.toml"), 0)
+    return folder / "run"
+
+
+def test_a_network_starts_with_the_weights_of_another_run(first, stamps, tmp_path):
+    tiny = tmp_path / "tiny.toml"
+    tiny.write_text("[cnn]\nepochs = 1\nlearning_rate = 1e-30\nsampling = 'unchanged'\n")
+    record = train("cnn", stamps, tmp_path / "second", str(tiny), 1, start=first)
+    assert record["start"]["data"] == record["data"]
+    assert (record["start"]["seed"], record["seed"]) == (0, 1)
+    (_, one), (_, other) = (restored(run) for run in (first, tmp_path / "second"))
+    assert one.model.count_params() == 210117
+    for before, after in zip(one.model.get_weights(), other.model.get_weights(), strict=True):
+        np.testing.assert_allclose(before, after, atol=1e-20)
+
+
+def test_what_cannot_be_a_start(first, stamps, maps, tmp_path):
+    wider = tmp_path / "wider.toml"
+    wider.write_text("[cnn]\nepochs = 1\nkernel = 5\n")
+    for name, data, settings, message in (
+        ("majority", stamps, "smoke", "majority is no network"),
+        ("cnn-rotinv", stamps, "smoke", "is a run of cnn: one of cnn-rotinv was expected"),
+        ("cnn", stamps, str(wider), "other layers than this one"),
+    ):
+        with pytest.raises((HarnessError, BaselineError), match=message):
+            train(name, data, tmp_path / "run", settings, start=first)
+    with pytest.raises(HarnessError, match="no finished run"):
+        train("cnn", stamps, tmp_path / "run", "smoke", start=maps)

@@ -1,7 +1,16 @@
 import numpy as np
 import pytest
 
-from harness.data.split import TEST, TRAIN, VALIDATION, Shares, balanced_parts, group_parts, split
+from harness.data.split import (
+    TEST,
+    TRAIN,
+    VALIDATION,
+    Shares,
+    balanced_parts,
+    fold_parts,
+    group_parts,
+    split,
+)
 from harness.data.store import DataError, create, open_dataset
 from harness.tracks import MASS_MAPPING
 
@@ -96,3 +105,24 @@ def test_small_classes_are_said():
     assert np.bincount(labels[part == VALIDATION]).tolist() == [100, 5, 100, 100, 2]
     assert len(notes) == 2
     assert "SN has 40 alerts: 10 go to test and 5 to validation" in notes[0]
+
+
+def test_folds_have_whole_groups_and_an_equal_share_of_each_class():
+    rng = np.random.default_rng(0)
+    of_object = np.repeat(np.arange(5), [40, 7, 60, 30, 13])
+    groups = np.repeat(np.arange(150), rng.integers(1, 4, 150))
+    labels = of_object[groups]
+    order = rng.permutation(len(labels))
+    fold = fold_parts(labels[order], groups[order], 5, seed=3)
+    assert all(len(set(fold[groups[order] == group])) == 1 for group in range(150))
+    by_object = np.array([fold[groups[order] == group][0] for group in range(150)])
+    for label in range(5):
+        counts = np.bincount(by_object[of_object == label], minlength=5)
+        assert counts.max() - counts.min() <= 1
+    np.testing.assert_array_equal(fold, fold_parts(labels[order], groups[order], 5, seed=3))
+    assert (fold != fold_parts(labels[order], groups[order], 5, seed=4)).any()
+
+
+def test_fewer_groups_than_folds_are_refused():
+    with pytest.raises(DataError, match="4 groups: 5 at least"):
+        fold_parts(np.zeros(8, int), np.arange(8) // 2, 5, seed=0)
