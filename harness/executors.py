@@ -7,7 +7,6 @@ tasks of a worker that died: what it writes, it writes beside and renames.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 from collections import deque
@@ -107,6 +106,8 @@ def _end_with_parent() -> None:
 
 @contextmanager
 def _cluster(address: str) -> Iterator[Executor]:
+    import asyncio
+
     try:
         from distributed import Client, KilledWorker
     except ImportError as error:

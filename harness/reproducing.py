@@ -9,7 +9,6 @@ import csv
 import hashlib
 import inspect
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -24,6 +23,7 @@ from baselines.presets import make, settings
 from harness.claims import EPOCH_SECONDS, Claim, Side, claims
 from harness.data.split import TEST, TRAIN, Shares, group_parts, split, write_parts
 from harness.data.store import open_dataset
+from harness.executors import executor
 from harness.experiment import SCHEMA as RUN_SCHEMA
 from harness.experiment import baseline_class, submit, train, versions
 from harness.files import HarnessError, json_text, read_json, write_text
@@ -138,8 +138,8 @@ def _data(folder: Path, claim: Claim, cases: int, report: Report) -> Path:
     full = folder / "data.h5"
     if not full.is_file():
         noise = {} if claim.track == STAMPS.name else {"noise": claim.data}
-        workers = os.cpu_count() or 1
-        simulate(get_track(claim.track), full, cases, seed=SEED, workers=workers, report=report, **noise)
+        with executor() as pool:
+            simulate(get_track(claim.track), full, cases, seed=SEED, report=report, executor=pool, **noise)
     if not _complete(folder):
         split(full, folder, SEED, SHARES, report)
     wanted = {side.split for _, side in claim.weighted} - {""}
