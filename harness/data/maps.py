@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+from uuid import uuid4
 
 import numpy as np
 
 from harness.data.members import members
 from harness.data.store import DataError
-from harness.files import beside
 from harness.tracks import MASS_MAPPING
 from submissions import SubmissionError
 from submissions.npy import read_npy
@@ -81,12 +81,13 @@ def write_part(task: tuple[Path, Path, bool]) -> Path:
     source, part, skip_damaged = task
     if not part.parent.is_dir():
         raise DataError(f"{part.parent} is not there on every worker: a folder that all share was expected")
-    with beside(part) as temporary, temporary.open("wb") as file:
+    temporary = part.with_name(uuid4().hex)  # a cluster may run a task twice, even at the same time
+    with temporary.open("wb") as file:
         for name, found in maps_in(source):
             _write_one(file, name, found)
-            if isinstance(found, DataError) and not skip_damaged:
-                break
-    return part
+            if (isinstance(found, DataError) and not skip_damaged) or not temporary.exists():
+                break  # where the file has gone, the packing has ended
+    return temporary.replace(part)
 
 
 def _write_one(file: IO[bytes], name: str, found: Map | DataError | None) -> None:

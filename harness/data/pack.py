@@ -7,11 +7,13 @@ stamps: the pickled dictionary ``images``, ``labels``, ``metadata``, or Avro pac
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from typing import Any
 
 from harness.data import packets, pickles
@@ -80,16 +82,23 @@ def _mass_mapping(writer: Writer, sources: Sequence[Path], packing: Packing) -> 
     if packing.executor is None or len(sources) == 1:
         _append(writer, zip(sources, map(maps_in, sources), strict=True), packing)
         return
-    with TemporaryDirectory(
-        dir=writer.path.absolute().parent, prefix=f".{writer.path.name}.parts."
-    ) as folder:
+    with _parts_beside(writer.path.absolute()) as folder:
         tasks = [
-            (source.absolute(), Path(folder, str(number)), packing.skip_damaged)
+            (source.absolute(), folder / str(number), packing.skip_damaged)
             for number, source in enumerate(sources)
         ]
         packing.report(0, 0, f"cases, reading {len(sources)} sources at once")
         parts = in_order(packing.executor, write_part, tasks)
         _append(writer, zip(sources, map(read_part, parts), strict=True), packing)
+
+
+@contextmanager
+def _parts_beside(out: Path) -> Iterator[Path]:
+    folder = Path(mkdtemp(prefix=f".{out.name}.parts.", dir=out.parent))
+    try:
+        yield folder
+    finally:  # under its name first, so that workers that have not heard of the end write no more there
+        shutil.rmtree(folder.rename(f"{folder}.old"))
 
 
 def _append(writer: Writer, sources: Iterable[tuple[Path, Iterator[Found]]], packing: Packing) -> None:

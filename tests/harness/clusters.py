@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 DASK = Path(sys.executable).with_name("dask")
-SECONDS = 60
+SECONDS = 120
 
 
 @dataclass
