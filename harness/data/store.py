@@ -60,6 +60,8 @@ class Writer:
         """Add cases, with all or some of their columns, and return their rows."""
         ids = [str(name, "ascii", "replace") if isinstance(name, bytes) else str(name) for name in case_id]
         start = len(self.rows)
+        if start + len(ids) > MAX_CASES:
+            raise DataError(f"more than the {MAX_CASES:,} cases that a data set may have")
         for row, name in enumerate(ids, start):
             check_case_id(name)
             if name in self.rows:

@@ -13,8 +13,8 @@ from harness.data.store import DataError, Writer, create
 from harness.executors import in_order
 from harness.progress import Report, silent
 from harness.tracks import MASS_MAPPING, STAMPS, Track
+from submissions.limits import MAX_CASES
 
-MOST_CASES = 1_000_000
 WORTH_PROCESSES = 200  # cases: fewer are there before a new process is
 
 
@@ -30,8 +30,8 @@ def simulate(
     executor: Executor | None = None,
 ) -> None:
     """Simulate ``cases`` cases into a dataset file. ``noise`` and ``boundary`` are for the maps alone."""
-    if not 1 <= cases <= MOST_CASES:
-        raise DataError(f"1 to {MOST_CASES:,} cases can be simulated, not {cases:,}")
+    if not 1 <= cases <= MAX_CASES:
+        raise DataError(f"1 to {MAX_CASES:,} cases can be simulated, not {cases:,}")
     source: dict[str, Any] = {"simulated": {"track": track.name, "cases": cases, "seed": seed}}
     if track.name == MASS_MAPPING.name:
         from harness.data.simulate import mass_mapping
