@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Executor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ def compare(
     out: Path | None = None,
     data: Path | None = None,
     report: Report = silent,
+    executor: Executor | None = None,
 ) -> dict[str, Any]:
     """Compare two submissions, or score cards, that were scored against one truth file.
 
@@ -38,7 +40,7 @@ def compare(
     """
     with ExitStack() as stack:
         true = stack.enter_context(open_dataset(truth)) if truth else None
-        _, scored, unreadable = score_all([first, second], true, report)
+        _, scored, unreadable = score_all([first, second], true, report, executor)
         for name, reason in unreadable:
             raise HarnessError(f"{name} cannot be compared: {reason}")
         for one in scored:

@@ -6,6 +6,7 @@ How each number is made is explained in docs/ranking.md.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -106,11 +107,12 @@ def board_of_rows(
 
 
 def score_all(
-    paths: Sequence[Path], data: Dataset | None, report: Report = silent
+    paths: Sequence[Path], data: Dataset | None, report: Report = silent, executor: Executor | None = None
 ) -> tuple[Track, list[Scored], list[tuple[str, str]]]:
     """Score submissions against the truth, and read score cards, for which it may be None.
 
-    Returns the track, what was scored, and name and reason of what could not be read.
+    An ``executor`` shares out the cases of each. Returns the track, what was scored, and name and reason of
+    what could not be read.
     """
     scored: list[Scored] = []
     unreadable = []
@@ -122,7 +124,7 @@ def score_all(
             elif data is None:
                 raise HarnessError(f"{path} is no score card (.json): name the truth file with --truth")
             else:
-                scored.append(score(path, data))
+                scored.append(score(path, data, executor=executor))
         except (SubmissionError, CardError) as error:
             unreadable.append((path.name, str(error)))
     if data is None and not scored:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,12 @@ class Scored:
         return scores_of(self.track, self.sums().sum(axis=0))
 
 
-def score(path: Path, truth: Dataset, progress: Progress = silent) -> Scored:
+def score(
+    path: Path,
+    truth: Dataset,
+    progress: Progress = silent,
+    executor: Executor | None = None,  # noqa: ARG001
+) -> Scored:
     """Read a submission, checking all of it, and score it by case.
 
     Cases are matched by id. Raises SubmissionError where the file cannot be read at all.

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -23,6 +22,7 @@ from baselines.presets import make, settings
 from harness.claims import REAL, TRACKS, Side
 from harness.data.split import TEST, TRAIN, VALIDATION, Shares, fold_parts, group_parts, split, write_parts
 from harness.data.store import open_dataset
+from harness.executors import executor
 from harness.experiment import SCHEMA as RUN_SCHEMA
 from harness.experiment import baseline_class, submit, train, versions
 from harness.files import HarnessError, read_json, write_text
@@ -115,10 +115,10 @@ class Place:
             from harness.data.simulate.dataset import simulate
 
             noise = {} if TRACKS[data] == STAMPS.name else {"noise": data}
-            workers = os.cpu_count() or 1
-            simulate(
-                get_track(TRACKS[data]), full, cases, seed=SEED, workers=workers, report=self.report, **noise
-            )
+            with executor() as pool:
+                simulate(
+                    get_track(TRACKS[data]), full, cases, seed=SEED, report=self.report, executor=pool, **noise
+                )
         if not _complete(folder):
             split(full, folder, SEED, SHARES, self.report)
         if part and not _complete(folder / part):

@@ -56,6 +56,9 @@ class SubmissionError(Exception):
         super().__init__(message)
         self.code = code
 
+    def __reduce__(self) -> tuple[type["SubmissionError"], tuple[str, Code]]:
+        return type(self), (str(self), self.code)  # so that it can come from another process
+
 
 @dataclass(frozen=True)
 class Fault:

@@ -19,7 +19,7 @@ MAX_MANIFEST_CONTAINERS = 64
 MAX_TEXT = 100
 
 # A data set, HDF5
-MAX_CASES = 500_000
+MAX_CASES = 1_000_000  # the whole challenge has 612,834 to train on, and 76,000 to predict
 MAX_CASE_BYTES = 1 << 20
 MAX_COLUMNS = 32
 MAX_FIELDS = 256

@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,14 @@ def read_npy(data: bytes, shape: tuple[int, ...]) -> np.ndarray:
 
 def _header(data: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
     """Shape, Fortran order, dtype, and where the body begins. Format 3 is for fields with odd names alone."""
-    stream = io.BytesIO(data)
+    width = 2 if data[6:7] == b"\x01" else 4  # of the number that says how long the header is
+    size = int.from_bytes(data[8 : 8 + width], "little")
+    return _parsed(data[: 8 + width + min(size, limits.MAX_NPY_HEADER + 1)])
+
+
+@lru_cache(maxsize=64)  # the files of an archive have one header, which takes longer to read than a map
+def _parsed(header: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+    stream = io.BytesIO(header)
     read_header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
     try:
         with warnings.catch_warnings(action="ignore"):

@@ -13,6 +13,7 @@ with power at Nyquist therefore does not come back whole.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, ClassVar
@@ -75,8 +76,16 @@ def filter_maps(maps: Sequence[np.ndarray], transfers: Sequence[np.ndarray]) -> 
 
 def shear_from_convergence(kappa: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """γ1 and γ2 of periodic convergence maps (..., H, W); float32 in, float32 out."""
-    cosine, sine = _shear_kernels(*np.shape(kappa)[-2:])
-    return filter_maps([kappa], [cosine]), filter_maps([kappa], [sine])
+    maps = np.asarray(kappa, np.result_type(np.float32, kappa))
+    size = maps.shape[-2:]
+    stack, gamma = maps.reshape(-1, *size), np.empty((2, math.prod(maps.shape[:-2]), *size), maps.dtype)
+    kernels = [kernel.astype(maps.dtype) for kernel in _shear_kernels(*size)]
+    for start in range(0, len(stack), FFT_CHUNK):
+        part = slice(start, start + FFT_CHUNK)
+        spectrum = fft.rfft2(stack[part])
+        for component, kernel in zip(gamma, kernels, strict=True):
+            component[part] = fft.irfft2(spectrum * kernel, s=size, overwrite_x=True)
+    return gamma[0].reshape(maps.shape), gamma[1].reshape(maps.shape)
 
 
 def convergence_from_shear(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from harness.cli.shared import (
     FILE,
     NEW,
     TRACK,
+    executor_options,
     json_option,
     list_items,
     main,
@@ -36,18 +37,14 @@ BOUNDARIES = ("periodic", "field")
     type=click.Choice(BOUNDARIES),
     help="Shear of a map: periodic on the crop, or of a field twice as wide.",
 )
-@click.option(
-    "--workers",
-    default=os.cpu_count(),
-    show_default="all processors",
-    type=click.IntRange(min=1),
-    help="Processes.",
-)
 @seed_option
-def simulate(track: str, out: Path, cases: int, noise: str, boundary: str, workers: int, seed: int) -> None:
+@executor_options
+def simulate(
+    track: str, out: Path, cases: int, noise: str, boundary: str, seed: int, executor: Executor | None
+) -> None:
     """Simulate a data set of TRACK into the file OUT.
 
-    The result depends on the seed, not on the number of workers.
+    The result depends on the seed, not on where it is simulated.
     """
     from harness.data.simulate.dataset import simulate as run
     from harness.progress import progress
@@ -61,8 +58,8 @@ def simulate(track: str, out: Path, cases: int, noise: str, boundary: str, worke
             noise=noise,
             boundary=boundary,
             seed=seed,
-            workers=workers,
             report=report,
+            executor=executor,
         )
     click.echo(f"{out}: {cases} cases of {track}")
 
@@ -75,11 +72,21 @@ def simulate(track: str, out: Path, cases: int, noise: str, boundary: str, worke
     "--skip-damaged", is_flag=True, help="Leave damaged cases out and list them, instead of stopping."
 )
 @click.option("--labels", type=FILE, help="stamps: CSV with candid,label for alert packets, which have none.")
-def pack(sources: tuple[Path, ...], out: Path, track: str, skip_damaged: bool, labels: Path | None) -> None:
+@executor_options
+def pack(
+    sources: tuple[Path, ...],
+    out: Path,
+    track: str,
+    skip_damaged: bool,
+    labels: Path | None,
+    executor: Executor | None,
+) -> None:
     """Pack the data that organisers hand out into the dataset file OUT.
 
-    mass-mapping: .tar, .tar.gz or folders with EPSILON/ and KAPPA/. stamps: the pickle of the challenge, or
-    ZTF alert packets: .avro, .tar, .tar.gz or folders of them.
+    mass-mapping: .tar, .tar.gz or folders with EPSILON/ and KAPPA/, each read by a worker. stamps: the pickle
+    of the challenge, or ZTF alert packets: .avro, .tar, .tar.gz or folders of them.
+
+    The workers of a Dask cluster read SOURCE and write beside OUT: both must be on a disk that all share.
     """
     from harness.data.pack import pack as run
     from harness.data.packets import read_labels
@@ -88,7 +95,7 @@ def pack(sources: tuple[Path, ...], out: Path, track: str, skip_damaged: bool, l
 
     with progress("packing") as report:
         known = read_labels(labels) if labels else None
-        packed = run(get_track(track), sources, out, skip_damaged, known, report)
+        packed = run(get_track(track), sources, out, skip_damaged, known, report, executor)
     list_items("left out", [reason for _, reason in packed.left_out])
     list_items("ignored, no case by its name", packed.ignored)
     click.echo(f"{out}: {packed.cases} cases packed, {len(packed.left_out)} left out")

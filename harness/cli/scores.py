@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Executor
 from pathlib import Path
 
 import click
 
-from harness.cli.shared import FILE, NEW, json_option, main, print_json
+from harness.cli.shared import FILE, NEW, executor_options, json_option, main, print_json
 
 
 @main.command()
@@ -38,8 +39,16 @@ def validate(submission: Path, inputs: Path, as_json: bool) -> None:
     help="Write the score card there, and CARD.npz with scores by case.",
 )
 @click.option("--per-case", type=NEW, metavar="FILE.csv", help="Write the scores by case there.")
+@executor_options
 @json_option
-def score(submission: Path, truth: Path, out: Path | None, per_case: Path | None, as_json: bool) -> None:
+def score(
+    submission: Path,
+    truth: Path,
+    out: Path | None,
+    per_case: Path | None,
+    as_json: bool,
+    executor: Executor | None,
+) -> None:
     """Check SUBMISSION and score it against the truth."""
     from harness.cards import write_card
     from harness.data.store import open_dataset
@@ -48,7 +57,7 @@ def score(submission: Path, truth: Path, out: Path | None, per_case: Path | None
     from harness.scoring import score_card, write_per_case
 
     with open_dataset(truth) as data, progress("scoring") as report:
-        scored = run(submission, data, report)
+        scored = run(submission, data, report, executor)
     if not scored.report.accepted:
         click.echo("\n".join(scored.report.lines()), err=True)
         raise click.ClickException(f"{submission} is not scored: {scored.report.summary()}")
@@ -95,6 +104,7 @@ def score(submission: Path, truth: Path, out: Path | None, per_case: Path | None
     metavar="STATE.json",
     help="Release a score only when it beats the team's best by more than noise. Kept in this file.",
 )
+@executor_options
 @json_option
 def leaderboard(
     submissions: tuple[Path, ...],
@@ -109,6 +119,7 @@ def leaderboard(
     final: bool,
     ladder: Path | None,
     as_json: bool,
+    executor: Executor | None,
 ) -> None:
     """Score the submissions and rank them, with intervals.
 
@@ -134,7 +145,7 @@ def leaderboard(
     from harness.ranking import score_all, write_board
 
     with progress("scoring") as report, open_dataset(truth) if truth else nullcontext() as data:
-        track, scored, unreadable = score_all(submissions, data, report)
+        track, scored, unreadable = score_all(submissions, data, report, executor)
         if public_fraction is not None and seed is None and data is not None:
             seed = secret_seed(data)
     part = None
@@ -180,9 +191,16 @@ def leaderboard(
 )
 @click.option("--out", type=NEW, metavar="DIR", help="Write comparison.json and pictures there.")
 @click.option("--data", type=FILE, help="Data set with the images of the alerts, for pictures of stamps.")
+@executor_options
 @json_option
 def compare(
-    first: Path, second: Path, truth: Path | None, out: Path | None, data: Path | None, as_json: bool
+    first: Path,
+    second: Path,
+    truth: Path | None,
+    out: Path | None,
+    data: Path | None,
+    as_json: bool,
+    executor: Executor | None,
 ) -> None:
     """Compare two submissions, or score cards, case by case.
 
@@ -193,7 +211,7 @@ def compare(
     from harness.progress import progress
 
     with progress("comparing") as report:
-        comparison = run(first, second, truth, out, data, report)
+        comparison = run(first, second, truth, out, data, report, executor)
     if as_json:
         print_json(comparison)
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,23 @@ seed_option = click.option("--seed", default=0, show_default=True, type=click.In
 preset_option = click.option(
     "--preset", default="laptop", show_default=True, help="smoke, laptop, paper, or a TOML file of your own."
 )
+
+
+def executor_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--workers and --dask, of which a command gets the ``executor``."""
+
+    @click.option("--workers", type=click.IntRange(min=1), show_default="all processors", help="Processes.")
+    @click.option("--dask", metavar="ADDRESS", help="Use the Dask cluster of this scheduler instead.")
+    @wraps(command)
+    def with_executor(*words: Any, workers: int | None, dask: str | None, **options: Any) -> Any:
+        if workers and dask:
+            raise click.UsageError("--workers and --dask exclude each other: choose one")
+        from harness.executors import executor
+
+        with executor(workers, dask) as pool:
+            return command(*words, executor=pool, **options)
+
+    return with_executor
 
 
 class Commands(click.Group):

@@ -7,27 +7,24 @@ stamps: the pickled dictionary ``images``, ``labels``, ``metadata``, or Avro pac
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
-
-import numpy as np
 
 from harness.data import packets, pickles
 from harness.data.alerts import Alerts, LeaveOut, append_stamps, stamps_from, usable
-from harness.data.members import members
+from harness.data.maps import COLUMNS, Found, Map, maps_in, read_part, write_part
 from harness.data.store import DataError, Writer, create
+from harness.executors import in_order
 from harness.progress import Report, silent
 from harness.tracks import MASS_MAPPING, STAMPS, Track
-from submissions import SubmissionError
-from submissions.npy import read_npy
 
 LISTED, NAME = 1000, 64  # names of what was left out that the file keeps, and their length
-MEMBER = re.compile(r"(?:.*/)?(EPSILON|KAPPA)/(\d{1,9})_(\d{1,9})\.npy", re.DOTALL)
-SHAPES = {"EPSILON": (3, 128, 128), "KAPPA": (128, 128)}
-COLUMNS = {"EPSILON": MASS_MAPPING.inputs.name, "KAPPA": MASS_MAPPING.truth.name}
 
 
 @dataclass
@@ -37,6 +34,7 @@ class Packing:
     skip_damaged: bool = False
     labels: Mapping[str, int] | None = None
     report: Report = silent
+    executor: Executor | None = None
     cases: int = 0
     left_out: list[tuple[str, str]] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
@@ -55,14 +53,16 @@ def pack(
     skip_damaged: bool = False,
     labels: Mapping[str, int] | None = None,
     report: Report = silent,
+    executor: Executor | None = None,
 ) -> Packing:
     """Pack the sources into ``out``. DataError at the first damaged case, unless those are to be skipped.
 
-    ``labels`` gives the class of each alert by its ``candid``, for packets, which have none.
+    ``labels`` gives the class of each alert by its ``candid``, for packets, which have none. The tasks of an
+    ``executor`` read one source of maps each, and write beside ``out`` what they find.
     """
     if track.name not in PACKERS:
         raise DataError(f"no packing is known for the track {track.name!r}")
-    packing = Packing(skip_damaged, labels, report)
+    packing = Packing(skip_damaged, labels, report, executor)
     source: dict[str, Any] = {"packed": [path.name for path in sources]}
     with create(out, track, "full", source) as writer:
         PACKERS[track.name](writer, sources, packing)
@@ -79,58 +79,67 @@ def pack(
 
 
 def _mass_mapping(writer: Writer, sources: Sequence[Path], packing: Packing) -> None:
-    seen: dict[str, dict[int, str]] = {kind: {} for kind in SHAPES}
-    for source in sources:
-        try:
-            for name, data in members(source):
-                try:
-                    _one_map(writer, source, name, data, seen, packing)
-                except DataError as error:
-                    packing.leave_out(name, error)
-                packing.report(len(writer.rows), 0, f"cases, {name}")
-        except DataError as error:
-            packing.leave_out(str(source), error)
-    _pair(writer, seen, packing)
-
-
-def _one_map(
-    writer: Writer, source: Path, name: str, data: bytes, seen: dict[str, dict[int, str]], packing: Packing
-) -> None:
-    match = MEMBER.fullmatch(name)
-    if not match:
-        packing.ignored.append(name)
+    if packing.executor is None or len(sources) == 1:
+        _append(writer, zip(sources, map(maps_in, sources), strict=True), packing)
         return
-    kind, cluster, crop = match.groups()
-    case_id = f"{cluster}_{crop}"
-    row = writer.rows.get(case_id)
-    if row is not None and row in seen[kind]:
-        raise DataError(f"{source}: {name} has the same case as {seen[kind][row]}; case ids must be unique")
+    with _parts_beside(writer.path.absolute()) as folder:
+        tasks = [
+            (source.absolute(), folder / str(number), packing.skip_damaged)
+            for number, source in enumerate(sources)
+        ]
+        packing.report(0, 0, f"cases, reading {len(sources)} sources at once")
+        parts = in_order(packing.executor, write_part, tasks)
+        _append(writer, zip(sources, map(read_part, parts), strict=True), packing)
+
+
+@contextmanager
+def _parts_beside(out: Path) -> Iterator[Path]:
+    folder = Path(mkdtemp(prefix=f".{out.name}.parts.", dir=out.parent))
     try:
-        values = read_npy(data, SHAPES[kind])
-    except SubmissionError as error:
-        raise DataError(f"{source}: {name}: {error}") from error
-    if values.dtype.newbyteorder("=") != np.float16:
-        raise DataError(f"{source}: {name}: expected float16, got {values.dtype}")
-    if not np.isfinite(values).all():
-        raise DataError(f"{source}: {name} holds NaN or infinite values")
-    if kind == "EPSILON":
-        values = np.moveaxis(values, 0, -1)
-    where = writer.append([case_id], [int(cluster)]) if row is None else slice(row, row + 1)
-    writer.put(COLUMNS[kind], where, values[None])
-    seen[kind][where.start] = name
+        yield folder
+    finally:  # under its name first, so that workers that have not heard of the end write no more there
+        shutil.rmtree(folder.rename(f"{folder}.old"))
 
 
-def _pair(writer: Writer, seen: dict[str, dict[int, str]], packing: Packing) -> None:
+def _append(writer: Writer, sources: Iterable[tuple[Path, Iterator[Found]]], packing: Packing) -> None:
+    """Write the maps of all sources in their order, pairing them by name."""
+    for source, maps in sources:
+        for name, found in maps:
+            try:
+                if isinstance(found, Map):
+                    _one_map(writer, f"{source}: {name}", found)
+                elif found:
+                    raise found
+                else:
+                    packing.ignored.append(name)
+            except DataError as error:
+                packing.leave_out(name, error)
+            packing.report(len(writer.rows), 0, f"cases, {name}")
+    _pair(writer, packing)
+
+
+def _one_map(writer: Writer, name: str, found: Map) -> None:
+    case_id, column = f"{found.cluster}_{found.crop}", COLUMNS[found.kind].name
+    row = writer.rows.get(case_id)
+    if row is None:
+        row = writer.append([case_id], [int(found.cluster)]).start
+    elif writer.has(column, row):
+        raise DataError(f"{name} is the second {found.kind} of {case_id}; case ids must be unique")
+    writer.put(column, slice(row, row + 1), found.values[None], [found.digest])
+
+
+def _pair(writer: Writer, packing: Packing) -> None:
     """Settle what kind of file this is, and drop the cases of which only one half came."""
-    present = [kind for kind in SHAPES if seen[kind]]
+    present = [kind for kind, column in COLUMNS.items() if column.name in writer.columns]
     writer.role = {"EPSILON": "inputs", "KAPPA": "truth"}[present[0]] if len(present) == 1 else "full"
-    names = {row: case_id for case_id, row in writer.rows.items()}
-    for kind in present:
-        for row, case_id in names.items():
-            if row not in seen[kind]:
-                other = next(seen[twin][row] for twin in present if row in seen[twin])
-                packing.leave_out(case_id, DataError(f"{kind}/{case_id}.npy is missing, the twin of {other}"))
-    writer.keep({row for row in names if all(row in seen[kind] for kind in present)})
+    complete = set(writer.rows.values())
+    for kind, twin in zip(present, reversed(present), strict=True):
+        for case_id, row in writer.rows.items():
+            if not writer.has(COLUMNS[kind].name, row):
+                complete.remove(row)
+                missing = f"{kind}/{case_id}.npy is missing, the twin of {twin}/{case_id}.npy"
+                packing.leave_out(case_id, DataError(missing))
+    writer.keep(complete)
 
 
 def _stamps(writer: Writer, sources: Sequence[Path], packing: Packing) -> None:

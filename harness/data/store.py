@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ import h5py
 import numpy as np
 
 from harness.files import HarnessError, beside
-from harness.tracks import Track, get_track
+from harness.tracks import Column, Track, get_track
 from submissions import SubmissionError, check_case_id
 from submissions.checks import printable
 from submissions.limits import MAX_CASE_BYTES, MAX_CASES, MAX_COLUMNS, MAX_FIELDS, MAX_SOURCE, MAX_TEXT
@@ -31,6 +32,7 @@ SCHEMA = "astroboard-dataset/1"
 ROLES = ("full", "train", "validation", "inputs", "truth")
 CASE_ID_BYTES = 64
 CHUNK = 256
+DIGEST = hashlib.sha256().digest_size
 # A case a chunk lets members be written in whatever order an archive has them, and be read back shuffled.
 BIG_CHUNK, SMALL_CHUNK, ROOM = 1, 4096, 4096
 
@@ -41,20 +43,25 @@ class DataError(HarnessError):
 
 @dataclass
 class Writer:
-    """An open dataset file that grows by cases; made by `create`."""
+    """An open dataset file that grows by cases; made by `create`. ``path`` is what its name will be."""
 
+    path: Path
     file: h5py.File
     track: Track
     role: str
     rows: dict[str, int] = field(default_factory=dict)
     groups: list[int] = field(default_factory=list)
-    digests: dict[str, dict[int, bytes]] = field(default_factory=dict)
+    columns: dict[str, h5py.Dataset] = field(default_factory=dict)
+    room: dict[str, int] = field(default_factory=dict)  # rows that a column has at the moment
+    digests: dict[str, bytearray] = field(default_factory=dict)  # one after another, in the order of the rows
     filled: Counter[str] = field(default_factory=Counter)
 
     def append(self, case_id: Sequence[bytes | str], group: Sequence[int], **columns: np.ndarray) -> slice:
         """Add cases, with all or some of their columns, and return their rows."""
         ids = [str(name, "ascii", "replace") if isinstance(name, bytes) else str(name) for name in case_id]
         start = len(self.rows)
+        if start + len(ids) > MAX_CASES:
+            raise DataError(f"more than the {MAX_CASES:,} cases that a data set may have")
         for row, name in enumerate(ids, start):
             check_case_id(name)
             if name in self.rows:
@@ -66,34 +73,58 @@ class Writer:
             self.put(name, where, values)
         return where
 
-    def put(self, name: str, where: slice, values: np.ndarray) -> None:
-        """Write a column's values for rows that `append` made."""
+    def put(
+        self, name: str, where: slice, values: np.ndarray, digests: Sequence[bytes] | None = None
+    ) -> None:
+        """Write a column's values for rows that `append` made; ``digests`` are their SHA-256, if known."""
         if len(values) != where.stop - where.start:
             raise DataError(f"column {name} has {len(values)} values for {where.stop - where.start} cases")
-        column = self.file[name] if name in self.file else self._new_column(name, values)
-        if len(column) < where.stop:
-            column.resize(where.stop + ROOM, axis=0)
-        if column.dtype.names != values.dtype.names:
-            raise DataError(f"{name} must have the fields {column.dtype.names}, not {values.dtype.names}")
-        column[where] = values
+        if name not in self.columns:
+            self._new_column(name, values)
+        column = self.columns[name]
+        if self.room[name] < where.stop:
+            self.room[name] = where.stop + ROOM
+            column.resize(self.room[name], axis=0)
         self.filled[name] += len(values)
-        if name in (self.track.inputs.name, self.track.truth.name):
-            digests = self.digests.setdefault(name, {})
-            stored = np.ascontiguousarray(values, dtype=column.dtype)
-            for row, value in zip(range(where.start, where.stop), stored, strict=True):
-                digests[row] = hashlib.sha256(value.tobytes()).digest()
+        if name not in self.expected:
+            if column.dtype.names != values.dtype.names:
+                raise DataError(f"{name} must have the fields {column.dtype.names}, not {values.dtype.names}")
+            column[where] = values
+            return
+        values = np.ascontiguousarray(values, dtype=self.expected[name].dtype)
+        if corner := (0,) * (values.ndim - 1):
+            for row, value in enumerate(values, where.start):  # each is one chunk, which needs no selection
+                column.id.write_direct_chunk((row, *corner), value)
+        else:
+            column[where] = values
+        place = slice(where.start * DIGEST, where.stop * DIGEST)
+        known = self.digests.setdefault(name, bytearray())
+        known.extend(bytes(max(place.stop - len(known), 0)))
+        known[place] = b"".join(digests or [hashlib.sha256(value).digest() for value in values])
 
-    def _new_column(self, name: str, values: np.ndarray) -> h5py.Dataset:
+    def has(self, name: str, row: int) -> bool:
+        """Whether `put` has written the inputs, or the truth, of a row."""
+        return any(self.digest(name, row))
+
+    def digest(self, name: str, row: int) -> bytes:
+        return bytes(self.digests.get(name, b"")[row * DIGEST : (row + 1) * DIGEST])
+
+    def _new_column(self, name: str, values: np.ndarray) -> None:
         dtype, shape = values.dtype, values.shape[1:]
-        for column in (self.track.inputs, self.track.truth):
-            if name == column.name:
-                dtype, shape = np.dtype(column.dtype), column.shape
-                if values.shape[1:] != shape:
-                    raise DataError(f"{name} must be {shape} a case, {values.shape[1:]} came")
+        if expected := self.expected.get(name):
+            dtype = np.dtype(expected.dtype)
+            if shape != expected.shape:
+                raise DataError(f"{name} must be {expected.shape} a case, {shape} came")
         chunks = (BIG_CHUNK if shape else SMALL_CHUNK, *shape)
-        return self.file.create_dataset(
+        self.room[name] = 0
+        self.columns[name] = self.file.create_dataset(
             name, (0, *shape), dtype, maxshape=(None, *shape), chunks=chunks, track_times=False
         )
+
+    @cached_property
+    def expected(self) -> dict[str, Column]:
+        """The columns whose values the fingerprint is about."""
+        return {column.name: column for column in (self.track.inputs, self.track.truth)}
 
     def keep(self, complete: Collection[int]) -> None:
         """Drop every row not in ``complete``: the last complete ones move into the gaps."""
@@ -103,17 +134,17 @@ class Writer:
         moving = sorted(row for row in complete if row not in kept)
         for gap, row in zip(gaps, moving, strict=True):
             names[gap], self.groups[gap] = names[row], self.groups[row]
-            for name, column in self.file.items():
+            for name, column in self.columns.items():
                 column[gap] = column[row]
                 if name in self.digests:
-                    self.digests[name][gap] = self.digests[name][row]
+                    self.digests[name][gap * DIGEST : (gap + 1) * DIGEST] = self.digest(name, row)
         self.rows = {names[row]: row for row in kept}
-        self.filled = Counter(dict.fromkeys(self.file, len(kept)))
+        self.filled = Counter(dict.fromkeys(self.columns, len(kept)))
         del self.groups[len(kept) :]
 
     def close(self, source: Mapping[str, Any]) -> None:
         """Write what is known only at the end: ids, groups, attributes."""
-        for name, column in self.file.items():
+        for name, column in self.columns.items():
             if self.filled[name] != len(self.rows):
                 raise DataError(f"only {self.filled[name]} of {len(self.rows)} cases have {name}")
             column.resize(len(self.rows), axis=0)
@@ -132,7 +163,7 @@ class Writer:
         digest = hashlib.sha256()
         for name in sorted(self.digests):
             for case_id, row in sorted(self.rows.items()):
-                digest.update(f"{name} {case_id} ".encode() + self.digests[name][row])
+                digest.update(f"{name} {case_id} ".encode() + self.digest(name, row))
         return digest.hexdigest()
 
 
@@ -143,7 +174,7 @@ def create(path: Path, track: Track, role: str, source: Mapping[str, Any]) -> It
     ``source`` says how it was made; the block may add to it until the end.
     """
     with beside(path) as temporary, h5py.File(temporary, "w", libver=("v110", "v110")) as file:
-        writer = Writer(file, track, role)
+        writer = Writer(path, file, track, role)
         yield writer
         if not writer.rows:
             raise DataError(f"{path} would hold no case at all; nothing was written")

@@ -9,6 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from harness.cli import main
+from harness.data.simulate.dataset import simulate
+from harness.tracks import MASS_MAPPING
 
 
 @pytest.fixture
@@ -59,9 +61,15 @@ def test_from_simulation_to_board(run, tmp_path):
 
 
 def test_workers_do_not_change_the_data(run, tmp_path):
-    for workers in (1, 2):
-        run("simulate", "stamps", tmp_path / f"{workers}.h5", "--cases", 60, "--workers", workers)
-    assert (tmp_path / "1.h5").read_bytes() == (tmp_path / "2.h5").read_bytes()
+    for workers in (1, 2, 3):
+        run("simulate", "mass-mapping", tmp_path / f"{workers}.h5", "--cases", 200, "--workers", workers)
+    simulate(MASS_MAPPING, tmp_path / "none.h5", 200)
+    assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
+
+
+def test_workers_and_dask_exclude_each_other(run, tmp_path):
+    words = ("simulate", "stamps", tmp_path / "a.h5", "--cases", 9, "--workers", 2)
+    assert "exclude each other" in run(*words, "--dask", "tcp://127.0.0.1:1", status=2).stderr
 
 
 def test_score_prints_and_writes_one_card(run, zeros, maps, tmp_path):

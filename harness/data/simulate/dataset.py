@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from harness.data.alerts import append_stamps, stamps_from
 from harness.data.store import DataError, Writer, create
+from harness.executors import in_order
 from harness.progress import Report, silent
 from harness.tracks import MASS_MAPPING, STAMPS, Track
+from submissions.limits import MAX_CASES
 
-MOST_CASES = 1_000_000
-WORTH_A_PROCESS = 20  # tasks: a new process takes as long to start as these take to render
-AHEAD = 16  # tasks for each process that may wait to be written
+WORTH_PROCESSES = 200  # cases: fewer are there before a new process is
 
 
 def simulate(
@@ -28,12 +26,12 @@ def simulate(
     noise: str = "sparse",
     boundary: str = "periodic",
     seed: int = 0,
-    workers: int = 1,
     report: Report = silent,
+    executor: Executor | None = None,
 ) -> None:
     """Simulate ``cases`` cases into a dataset file. ``noise`` and ``boundary`` are for the maps alone."""
-    if not 1 <= cases <= MOST_CASES:
-        raise DataError(f"1 to {MOST_CASES:,} cases can be simulated, not {cases:,}")
+    if not 1 <= cases <= MAX_CASES:
+        raise DataError(f"1 to {MAX_CASES:,} cases can be simulated, not {cases:,}")
     source: dict[str, Any] = {"simulated": {"track": track.name, "cases": cases, "seed": seed}}
     if track.name == MASS_MAPPING.name:
         from harness.data.simulate import mass_mapping
@@ -54,7 +52,7 @@ def simulate(
     else:
         raise DataError(f"no simulation is known for the track {track.name!r}")
     with create(out, track, "full", source) as writer:
-        for chunk in _rendered(render, tasks, workers):
+        for chunk in in_order(executor if cases >= WORTH_PROCESSES else None, render, tasks):
             add(writer, chunk, cases - len(writer.rows))
             report(len(writer.rows), cases, "cases")
             if len(writer.rows) == cases:
@@ -71,19 +69,3 @@ def _append_alerts(writer: Writer, chunk: dict[str, Any], room: int, numbers: di
     append_stamps(
         writer, stamps_from(kept | {"metadata": chunk["metadata"][square]}, "the simulation"), numbers
     )
-
-
-def _rendered(render: Callable[[Any], Any], tasks: Sequence[Any], workers: int) -> Iterator[Any]:
-    workers = min(workers, len(tasks) // WORTH_A_PROCESS)
-    if workers <= 1:
-        yield from map(render, tasks)
-        return
-    # Spawned, not forked: a fork of a process in which TensorFlow runs threads can hang.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        waiting: deque[Future[Any]] = deque()
-        for task in tasks:
-            waiting.append(pool.submit(render, task))
-            if len(waiting) > AHEAD * workers:  # the processes may be faster than the disk
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()

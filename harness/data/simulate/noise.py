@@ -26,6 +26,7 @@ _FRACTION_AND_SIGMA = {
 }
 NOISE_MODELS = tuple(_FRACTION_AND_SIGMA)
 _SMALLEST_FLAG = 1e-5  # in σ; a Δe much below it would become 0 in float16, and call its pixel noise-free
+_BLOCK = 2**14  # numbers at a time that stay in the processor's cache
 
 
 def add_noise(shear: np.ndarray, model: str, rng: np.random.Generator) -> np.ndarray:
@@ -40,13 +41,25 @@ def add_noise(shear: np.ndarray, model: str, rng: np.random.Generator) -> np.nda
     if shear.ndim < 3 or shear.shape[-1] != 2:
         raise ValueError(f"expected shear maps of shape (..., H, W, 2). Received: shape={shear.shape}")
     fraction, sigma = _FRACTION_AND_SIGMA[model]
-    noisy = rng.random(shear.shape[:-1], dtype=np.float32) < fraction
-    epsilon = rng.standard_normal((*shear.shape[:-1], 3), dtype=np.float32)
-    planes = np.moveaxis(epsilon, -1, 0)  # views, each one long loop; NumPy is slow along an axis of three
+    # Plane by plane, each one long loop: NumPy is slow along an axis of three.
+    planes = _normals(rng, (3, *shear.shape[:-1]))
     planes[2][np.abs(planes[2]) < _SMALLEST_FLAG] = _SMALLEST_FLAG
-    amplitude = noisy * np.float32(sigma)
-    for plane in planes:
-        plane *= amplitude
+    planes *= np.float32(sigma)
+    if fraction < 1:
+        planes *= rng.random(shear.shape[:-1], dtype=np.float32) < fraction
     for component in range(2):
         planes[component] += shear[..., component]
-    return epsilon
+    return np.moveaxis(planes, 0, -1)
+
+
+def _normals(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Independent N(0, 1) in float32 (Box & Muller 1958), in half the time of ``rng.standard_normal``."""
+    count = math.prod(shape)
+    pairs = np.empty((2, -(-count // 2)), np.float32)
+    for start in range(0, pairs.shape[1], _BLOCK):
+        part = pairs[:, start : start + _BLOCK]
+        radius, angle = rng.integers(2**32, size=part.shape, dtype=np.uint32).astype(np.float32)
+        radius = np.sqrt(np.float32(-2) * np.log((radius + np.float32(1)) * np.float32(2**-32)))
+        angle *= np.float32(2 * np.pi * 2**-32)
+        part[:] = radius * np.cos(angle), radius * np.sin(angle)
+    return pairs.reshape(-1)[:count].reshape(shape)

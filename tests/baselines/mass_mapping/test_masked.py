@@ -112,7 +112,8 @@ def test_crops_of_a_field_get_a_border(simulated, training):
 
 
 def test_under_dense_noise_it_is_no_worse_than_smoothed_inversion(simulated, training):
-    train, validation, test = (simulated(20, "dense", seed=seed) for seed in (1, 2, 3))
+    train, test = (simulated(20, "dense", seed=seed) for seed in (1, 3))
+    validation = simulated(60, "dense", seed=2)  # of fewer, chance chooses
     scores = []
     for baseline in (KaiserSquires(), MaskedKaiserSquires()):
         baseline.fit(train, validation, training)

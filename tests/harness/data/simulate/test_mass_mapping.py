@@ -13,7 +13,7 @@ from scipy import ndimage, signal, stats
 from baselines.mass_mapping.kaiser_squires import convergence_from_shear, shear_from_convergence
 from harness.data.simulate import mass_mapping
 from harness.data.simulate.mass_mapping import BOUNDARIES, Field, fields, reduced_shear, render
-from harness.data.simulate.noise import NOISE_MODELS, PIXEL_ARCMIN, add_noise
+from harness.data.simulate.noise import NOISE_MODELS, PIXEL_ARCMIN, _normals, add_noise
 
 TILE_ARCMIN = 0.29
 CYCLES_PER_ARCMIN = np.geomspace(0.04, 1.25, 9)  # from two periods in a map to the Nyquist frequency
@@ -114,6 +114,22 @@ def test_the_massive_halo_lies_in_the_middle_of_the_field():
     assert np.abs(np.array(np.unravel_index(mean.argmax(), mean.shape)) - 128).max() <= 1
 
 
+def test_the_background_has_the_power_that_galsim_gives_its_fields(monkeypatch):
+    monkeypatch.setattr(mass_mapping, "SMALL_HALOES", 0)
+    monkeypatch.setattr(mass_mapping, "_haloes", lambda *_: np.float32(0))
+    rng, deviates = np.random.default_rng(0), galsim.GaussianDeviate(1)
+    peer = galsim.lensing_ps.PowerSpectrumRealizer(
+        256, PIXEL_ARCMIN, lambda k: 2.0 * (1 + (k / 0.67) ** 2) ** -1.2, None
+    )
+    ours = np.stack([np.log(mass_mapping.convergence(rng) + 1) for _ in range(24)])
+    theirs = np.stack([0.041 * np.exp(peer(deviates)[2]) for _ in range(24)])
+    theirs = np.log(theirs - theirs.mean(axis=(1, 2), keepdims=True) + 0.002 + 1)
+    assert ours.std() == pytest.approx(theirs.std(), rel=0.03)
+    assert stats.skew(ours, axis=None) == pytest.approx(stats.skew(theirs, axis=None), rel=0.1)
+    ratio = stats.gmean(power_spectra(ours, PIXEL_ARCMIN)) / stats.gmean(power_spectra(theirs, PIXEL_ARCMIN))
+    np.testing.assert_allclose(ratio, 1, atol=0.1)
+
+
 def test_a_halo_is_galsims_up_to_a_constant(monkeypatch):
     monkeypatch.setattr(mass_mapping, "AXIS_RATIOS", (1.0, 1.0))
     monkeypatch.setattr(mass_mapping, "HALO_REDSHIFTS", (0.3, 0.3))
@@ -212,9 +228,23 @@ def test_dense_noise_is_the_shape_noise_of_thirty_galaxies_an_arcmin2():
     np.testing.assert_allclose(np.corrcoef(draws.T), np.eye(3), atol=0.02)
 
 
+def test_draws_are_normal_to_the_tails_and_independent():
+    draws = _normals(np.random.default_rng(3), (3, 700_001))
+    assert draws.dtype == np.float32
+    assert stats.kstest(draws.ravel(), "norm").pvalue > 0.01
+    tails = (draws > 3.5).sum(), (draws < -3.5).sum()
+    assert stats.poisson.interval(0.999, draws.size * stats.norm.sf(3.5))[0] < min(tails)
+    assert stats.poisson.interval(0.999, draws.size * stats.norm.sf(3.5))[1] > max(tails)
+    for power in (1, 2):
+        pairs = [draws.ravel(), *(np.roll(draws.ravel(), shift) for shift in (1, draws.size // 2))]
+        np.testing.assert_allclose(np.corrcoef(np.power(pairs, power)), np.eye(3), atol=0.004)
+
+
 @pytest.mark.parametrize("model", NOISE_MODELS)
 def test_no_noisy_pixel_passes_for_noise_free(model):
-    zeros = SimpleNamespace(random=np.zeros, standard_normal=np.zeros)  # the unluckiest of all draws
+    zeros = SimpleNamespace(
+        random=np.zeros, integers=lambda _, size, dtype: np.zeros(size, dtype)
+    )  # the unluckiest of all draws
     assert add_noise(np.zeros((4, 4, 2)), model, zeros)[..., 2].astype(np.float16).all()
 
 
