@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import h5py
 import numpy as np
 
 from harness.data.store import DataError, Dataset
-from harness.executors import in_order
+from harness.executors import in_order, processors
 from harness.files import beside
 from harness.progress import Report as Progress
 from harness.progress import silent
@@ -24,7 +25,8 @@ from submissions.reading import Part
 
 SCHEMA = "astroboard-score/1"
 CHUNK = 256
-WORTH_PROCESSES = 2000  # cases: fewer are scored before a new process is there
+WORTH_PROCESSES = 20_000  # cases: fewer are scored sooner by threads, which need not start and import first
+THREADS = 4  # no more than that share a process well
 
 
 @dataclass(frozen=True)
@@ -62,18 +64,22 @@ def score(
 ) -> Scored:
     """Read a submission, checking all of it, and score it by case.
 
-    Cases are matched by id. An ``executor`` shares them out, if they are many; the result is the same. Raises
-    SubmissionError where the file cannot be read at all.
+    Cases are matched by id. An ``executor`` shares them out (one of processes leaves few cases to threads);
+    the result is the same. Raises SubmissionError where the file cannot be read at all.
     """
     track, case_ids = truth.track, truth.case_ids()
     columns: dict[str, list[np.ndarray]] = {}
-    with open_submission(path, track.format, case_ids) as submission:
+    few = len(case_ids) < WORTH_PROCESSES
+    with ExitStack() as stack:
+        submission = stack.enter_context(open_submission(path, track.format, case_ids))
         report, done = submission.report, 0
-        pool = executor if len(case_ids) >= WORTH_PROCESSES else None
         column = truth.truth.name
         tasks = (
             _Task(part, truth.path.absolute(), column, start, track.by_case if report.accepted else None)
             for start, part in submission.parts(CHUNK)
+        )
+        pool = (
+            stack.enter_context(_threads()) if few and isinstance(executor, ProcessPoolExecutor) else executor
         )
         for part in in_order(pool, _score_part, tasks):
             report.extend(part.report)
@@ -99,6 +105,10 @@ def score(
             truth_fingerprint=truth.fingerprint,
             seed=submission.manifest.seed if submission.manifest else None,
         )
+
+
+def _threads() -> Executor:
+    return ThreadPoolExecutor(min(processors(), THREADS))
 
 
 @dataclass(frozen=True)

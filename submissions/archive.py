@@ -61,7 +61,7 @@ class Files(ABC):
         return data
 
     def part(self, names: Iterable[str]) -> Self:
-        """These files alone; unlike the whole, they can be pickled, and read in another process."""
+        """These files alone: other threads can read them, and other processes, for they can be pickled."""
         part = copy(self)
         part.entries = {name: self.entries[name] for name in names if name in self.entries}
         part.checksums = {name: self.checksums.get(name, "") for name in part.entries if self.checksums}
@@ -113,7 +113,7 @@ class Archive(Files):
     def __init__(self, file: BufferedReader, report: Report) -> None:
         super().__init__()
         self._file: Any = file
-        self._path = Path(getattr(file, "name", "")).absolute()
+        self._path = Path(file.name).absolute() if hasattr(file, "name") else None
         try:
             infos = zipfile.ZipFile(cast("IO[bytes]", _DirectoryGuard(file))).infolist()
         except _ZIP_ERRORS as error:
@@ -139,17 +139,20 @@ class Archive(Files):
                     info.orig_filename.encode("utf-8" if info.flag_bits & 0x800 else "cp437"),
                 )
 
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_file": None}
+    def part(self, names: Iterable[str]) -> Self:
+        part = super().part(names)
+        if self._path:
+            part._file = None
+        return part
 
     @contextmanager
     def opened(self) -> Iterator[None]:
-        if self._file:
-            yield
-        else:
+        if self._path and not self._file:
             with self._path.open("rb") as self._file:
                 yield
             self._file = None
+        else:
+            yield
 
     def _content(self, name: str, limit: int) -> bytes:
         entry = self.entries[name]

@@ -1,7 +1,7 @@
 import csv
 import json
 import zipfile
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -118,10 +118,11 @@ def test_what_validate_refuses_is_not_scored(tmp_path, maps, submission_of, nois
 
 @pytest.fixture(scope="module")
 def pools():
-    """Executors of one, two and three processes."""
+    """Executors of one, two and three processes, and of threads."""
     with ExitStack() as stack:
         context = get_context("spawn")
-        yield [stack.enter_context(ProcessPoolExecutor(workers, context)) for workers in (1, 2, 3)]
+        made = [ProcessPoolExecutor(workers, context) for workers in (1, 2, 3)] + [ThreadPoolExecutor(3)]
+        yield [stack.enter_context(one) for one in made]
 
 
 @pytest.fixture
@@ -218,13 +219,16 @@ def test_a_faulty_truth_is_named_by_workers_too(tmp_path, maps, submission_of, p
 
 
 def test_few_cases_need_no_process(tmp_path, maps, submission_of, noisy_maps):
-    class Refusing(Executor):
-        pass
+    class Refusing(ProcessPoolExecutor):
+        def submit(self, *_):
+            raise AssertionError
 
     truth = maps / "test-truth.h5"
     path = submission_of(tmp_path / "a.zip", truth, noisy_maps(0.02))
-    with open_dataset(truth) as data:
-        assert score(path, data, executor=Refusing()).report.accepted
+    with open_dataset(truth) as data, Refusing(2) as pool:
+        one, other = score(path, data), score(path, data, executor=pool)
+    assert one.report == other.report
+    assert one.columns["wmape"].tolist() == other.columns["wmape"].tolist()
 
 
 def test_not_a_zip(tmp_path, maps):
