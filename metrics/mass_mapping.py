@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
 from metrics.checking import Scores, apply_to_maps
 
@@ -177,6 +176,14 @@ def _peaks(maps: Singles, n_peaks: int, sigma: float, scratch: Sequence[Singles]
     return peaks
 
 
+def gaussian_filter(maps: Singles, sigmas: tuple[float, ...]) -> Singles:
+    """SciPy's, imported when it is asked for: that takes longer than to score a thousand maps."""
+    from scipy import ndimage
+
+    smooth: Singles = ndimage.gaussian_filter(maps, sigmas)
+    return smooth
+
+
 def _peaks_by_filter(maps: Singles, n_peaks: int, sigma: float) -> NDArray[np.int64]:
     smooth = gaussian_filter(maps, (0, sigma, sigma))
     return _highest(smooth, n_peaks, np.zeros(len(maps), np.float32), np.empty((2, *maps.shape), np.float32))[
@@ -195,6 +202,8 @@ def _smooth(maps: Singles, sigma: float, half: Singles, smooth: Singles) -> None
 @lru_cache(maxsize=16)
 def _smoothing(size: int, sigma: float) -> list[tuple[slice, slice, Singles]]:
     """SciPy's Gaussian filter of ``size`` pixels as blocks of a banded matrix: outputs, inputs, weights."""
+    from scipy.ndimage import gaussian_filter1d
+
     matrix = gaussian_filter1d(np.eye(size), sigma, axis=0).astype(np.float32)
     blocks = []
     for start in range(0, size, BLOCK):
@@ -377,14 +386,15 @@ def _kernels() -> Any:
 
 @lru_cache(maxsize=1)
 def _weights(sigma: float, radius: int) -> tuple[Singles, float]:
-    """Weights of the Gaussian filter from the middle outwards, and how far off the difference of two pixels
-    may be that are smoothed with them, for values up to 1.
+    """Weights of SciPy's Gaussian filter of that radius from the middle outwards, and how far off the
+    difference of two pixels may be that are smoothed with them, for values up to 1.
 
     Sums that begin far out stay small for long: to round them changes them by less than Σ w (1 + |distance|)
     units. Sums of two pixels, products and weights are rounded, too, each by less than a unit in all. There
     are two such sums; SciPy's filter rounds twice, and so does the comparison of two results.
     """
     outwards = np.arange(radius + 1)
-    weights = gaussian_filter1d(np.eye(1, 4 * radius + 1, 2 * radius)[0], sigma)[2 * radius + outwards]
+    heights = np.exp(-0.5 * (outwards / sigma) ** 2)
+    weights = heights / (heights[0] + 2 * heights[1:].sum())
     reach = weights[0] + 2 * (weights[1:] * (1 + outwards[1:])).sum()
     return weights.astype(np.float32), 2 * (2 * (reach + 3) + 3) * UNIT

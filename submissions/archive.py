@@ -120,13 +120,14 @@ class Archive(Files):
             raise SubmissionError(f"expected a zip file: {error}", Code.NOT_A_ZIP) from error
         _limit("all files, in bytes", sum(info.file_size for info in infos), limits.MAX_TOTAL_BYTES)
         infos = [info for info in infos if not info.filename.endswith("/") or _refused_name(info)]
-        times = Counter(_same(info.filename) for info in infos)
+        same = [_same(info.filename) for info in infos]
+        times = Counter(same)
         overlapping = _overlapping(infos, file.seek(0, os.SEEK_END))
-        for info in infos:
+        for info, key in zip(infos, same, strict=True):
             name = info.filename
             if name in self.refused:
                 continue
-            if refusal := _refusal(info, times[_same(name)], info.header_offset in overlapping):
+            if refusal := _refusal(info, times[key], info.header_offset in overlapping):
                 report.add(refusal[0], name, refusal[1])
                 self.refused.add(name)
             else:
