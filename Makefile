@@ -27,11 +27,11 @@ lint: setup
 	$(BIN)/lint-imports
 
 benchmark: setup
-	$(BIN)/python -m pytest benchmarks --benchmark-only
+	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-quiet
 
 # The versions in requirements.lock, with hashes and no addresses; run after a change in pyproject.toml.
 lock: setup
-	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --extra cpu --extra cluster --group dev \
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --extra cpu --extra cluster --extra fast --group dev \
 	    --generate-hashes --no-annotate --no-header --upgrade --output-file requirements.lock
 
 clean:

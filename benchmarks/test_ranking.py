@@ -1,6 +1,5 @@
 """The intervals of 20 systems, and of all differences, against SciPy's paired bootstrap, pair by pair."""
 
-import time
 from dataclasses import replace
 from itertools import combinations
 
@@ -29,28 +28,33 @@ def difference(one, other, axis):
     return one.mean(axis=axis) - other.mean(axis=axis)
 
 
-def test_bootstrap_of_20_systems(benchmark):
+def test_bootstrap_of_20_systems(ratio):
     rng = np.random.default_rng(0)
     systems = [{key: rng.random(CASES) for key in KEYS} for _ in range(SYSTEMS)]
     sums = [group_sums(TRACK, columns, np.arange(CASES)) for columns in systems]
-    found = benchmark.pedantic(all_pairs, (sums,), rounds=3, warmup_rounds=1)
+    peers = []
 
-    began = time.perf_counter()
-    peer = stats.bootstrap(
-        (systems[0]["dicee"], systems[1]["dicee"]),
-        difference,
-        paired=True,
-        method="percentile",
-        confidence_level=1 - 2 * tail(CASES),
-        n_resamples=RESAMPLES,
-        rng=rng,
-    ).confidence_interval
-    seconds = (time.perf_counter() - began) * len(PAIRS) * len(KEYS)
+    def one_pair():
+        result = stats.bootstrap(
+            (systems[0]["dicee"], systems[1]["dicee"]),
+            difference,
+            paired=True,
+            method="percentile",
+            confidence_level=1 - 2 * tail(CASES),
+            n_resamples=RESAMPLES,
+            rng=rng,
+        )
+        peers.append(result.confidence_interval)
+
+    found = ratio(
+        f"bootstrap of {SYSTEMS} systems, {len(KEYS)} scores",
+        "scipy.stats.bootstrap, times the pairs and scores",
+        "≥ 50",
+        lambda: all_pairs(sums),
+        one_pair,
+        rounds=3,
+        times=len(PAIRS) * len(KEYS),
+    )
+    peer = peers[0]
     low, high = (bound[KEYS.index("dicee")] for bound in found[0])
     assert (low, high) == pytest.approx((peer.low, peer.high), abs=0.15 * (peer.high - peer.low))
-    benchmark.extra_info |= {
-        "pairs": len(PAIRS),
-        "scores": len(KEYS),
-        "scipy_seconds": round(seconds, 2),
-        "times_faster_than_scipy": round(seconds / benchmark.stats.stats.median, 1),
-    }

@@ -1,4 +1,6 @@
-"""An epoch of the UNet from HDF5 with augmentation, beside one of the same cases in memory without."""
+"""An epoch of the UNet from HDF5 with augmentation, against one of the same cases in memory without."""
+
+from functools import partial
 
 import h5py
 import numpy as np
@@ -9,34 +11,39 @@ from baselines.presets import make, settings
 from baselines.protocol import Cases
 
 CASES = 256
-SECONDS: dict[str, float] = {}
 
 
-@pytest.mark.benchmark(group=f"an epoch of unet, preset laptop, {CASES} cases")
-@pytest.mark.parametrize("way", ["memory, none", "HDF5, spin-2"])
-def test_epoch(benchmark, tmp_path, way):
-    from baselines.mass_mapping.networks import unet as network
-    from baselines.training import Batches, adam
-
+@pytest.fixture
+def columns(tmp_path):
+    """The cases in memory and, with chunks as `astroboard pack` makes them, on disk."""
     rng = np.random.default_rng(0)
     epsilon = rng.normal(0, 0.3, (CASES, 128, 128, 3)).astype(np.float16)
     kappa = rng.normal(0, 0.05, (CASES, 128, 128)).astype(np.float16)
-    place, augmentation = way.split(", ")
-    baseline = make(UNet, settings("laptop", "unet") | {"augmentation": augmentation})
     with h5py.File(tmp_path / "train.h5", "w") as file:
-        for name, values in (
-            ("epsilon", epsilon),
-            ("kappa", kappa),
-        ):  # chunks as `astroboard pack` makes them
+        for name, values in (("epsilon", epsilon), ("kappa", kappa)):
             file.create_dataset(name, data=values, chunks=(1, *values.shape[1:]))
-        columns = (file["epsilon"], file["kappa"]) if place == "HDF5" else (epsilon, kappa)
-        examples = Examples(Cases(*columns, None), baseline, tmp_path)
-        batches = Batches(examples.read, examples.shuffled, baseline.batch_size, seed=0)
-        model = network(baseline.filters, baseline.depth, baseline.padding, dropout=baseline.dropout)
-        model.compile(adam(baseline.learning_rate, "constant", 1), baseline.loss_function())
-        dataset = batches.dataset()
-        benchmark.pedantic(model.fit, (dataset,), {"shuffle": False, "verbose": 0}, rounds=3, warmup_rounds=1)
-    SECONDS[way] = benchmark.stats.stats.min
-    benchmark.extra_info["cases a second"] = CASES / SECONDS[way]
-    if len(SECONDS) == 2:
-        benchmark.extra_info["share of the speed in memory"] = SECONDS["memory, none"] / SECONDS[way]
+        yield {"memory": (epsilon, kappa), "HDF5": (file["epsilon"], file["kappa"])}
+
+
+def epoch(columns, augmentation, folder):
+    """A function that trains for an epoch."""
+    from baselines.mass_mapping.networks import unet as network
+    from baselines.training import Batches, adam
+
+    baseline = make(UNet, settings("laptop", "unet") | {"augmentation": augmentation})
+    examples = Examples(Cases(*columns, None), baseline, folder)
+    dataset = Batches(examples.read, examples.shuffled, baseline.batch_size, seed=0).dataset()
+    model = network(baseline.filters, baseline.depth, baseline.padding, dropout=baseline.dropout)
+    model.compile(adam(baseline.learning_rate, "constant", 1), baseline.loss_function())
+    return partial(model.fit, dataset, shuffle=False, verbose=0)
+
+
+def test_epoch(ratio, columns, tmp_path):
+    ways = {"memory": "none", "HDF5": "spin-2"}
+    fits = {}
+    for place, augmentation in ways.items():
+        (tmp_path / place).mkdir()
+        fits[place] = epoch(columns[place], augmentation, tmp_path / place)
+        fits[place]()
+    what = f"fit of {CASES} maps from HDF5, with augmentation"
+    ratio(what, "fit in memory, without", "≥ 0.9", fits["HDF5"], fits["memory"], rounds=3)

@@ -27,7 +27,7 @@ JSON_SCHEMAS = (
 
 
 def inspect(path: Path) -> dict[str, Any]:
-    """A summary of a dataset file, a submission, a run's folder, a score card, a board or a record of claims."""
+    """A summary of a dataset file, a submission, a run's folder, or what a command found."""
     if path.is_dir():
         if not (path / "run.json").is_file():
             raise HarnessError(f"{path} is a folder without run.json: no run that has finished")

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import csv
-from concurrent.futures import Executor
+from collections.abc import Callable
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 
 from harness.data.store import DataError, Dataset
+from harness.executors import in_order, processors
 from harness.files import beside
 from harness.progress import Report as Progress
 from harness.progress import silent
 from harness.resampling import Sums, bootstrap, group_sums, interval, scores_of
 from harness.tracks import Track
 from submissions import Report, open_submission
+from submissions.reading import Part
 
 SCHEMA = "astroboard-score/1"
 CHUNK = 256
+WORTH_PROCESSES = 20_000  # cases: fewer are scored sooner by threads, which need not start and import first
+THREADS = 4  # no more than that share a process well
 
 
 @dataclass(frozen=True)
@@ -53,44 +60,89 @@ class Scored:
 
 
 def score(
-    path: Path,
-    truth: Dataset,
-    progress: Progress = silent,
-    executor: Executor | None = None,  # noqa: ARG001
+    path: Path, truth: Dataset, progress: Progress = silent, executor: Executor | None = None
 ) -> Scored:
     """Read a submission, checking all of it, and score it by case.
 
-    Cases are matched by id. Raises SubmissionError where the file cannot be read at all.
+    Cases are matched by id. An ``executor`` shares them out (one of processes leaves few cases to threads);
+    the result is the same. Raises SubmissionError where the file cannot be read at all.
     """
     track, case_ids = truth.track, truth.case_ids()
     columns: dict[str, list[np.ndarray]] = {}
-    with open_submission(path, track.format, case_ids) as submission:
-        for start, predictions in submission.chunks(CHUNK):
-            if submission.report.accepted:
-                true = truth.truth[start : start + len(predictions)]
-                try:
-                    by_case = track.by_case(true, predictions)
-                except ValueError as error:  # the predictions were checked, so it is about the truth
-                    raise DataError(
-                        f"{truth.path}: cases from {start} on cannot be scored: {error}"
-                    ) from error
-                for name, values in by_case.items():
-                    columns.setdefault(name, []).append(values)
-            progress(start + len(predictions), len(case_ids), "cases")
-        accepted = submission.report.accepted
+    few = len(case_ids) < WORTH_PROCESSES
+    with ExitStack() as stack:
+        submission = stack.enter_context(open_submission(path, track.format, case_ids))
+        report, done = submission.report, 0
+        column = truth.truth.name
+        tasks = (
+            _Task(part, truth.path.absolute(), column, start, track.by_case if report.accepted else None)
+            for start, part in submission.parts(CHUNK)
+        )
+        pool = (
+            stack.enter_context(_threads()) if few and isinstance(executor, ProcessPoolExecutor) else executor
+        )
+        for part in in_order(pool, _score_part, tasks):
+            report.extend(part.report)
+            if report.accepted and part.error:  # the predictions were checked, so it is about the truth
+                raise DataError(f"{truth.path}: cases from {done} on cannot be scored: {part.error}")
+            for name, values in part.columns.items():
+                columns.setdefault(name, []).append(values)
+            done += part.cases
+            progress(done, len(case_ids), "cases")
+            sha256 = submission.sha256  # which takes a while, best spent while others score
         return Scored(
             path=path,
             track=track,
             team=submission.team,
             method=submission.method,
-            sha256=submission.sha256,
-            report=submission.report,
-            columns={name: np.concatenate(parts) for name, parts in columns.items()} if accepted else {},
+            sha256=sha256,
+            report=report,
+            columns={name: np.concatenate(parts) for name, parts in columns.items()}
+            if report.accepted
+            else {},
             case_ids=case_ids,
             groups=truth.groups(),
             truth_fingerprint=truth.fingerprint,
             seed=submission.manifest.seed if submission.manifest else None,
         )
+
+
+def _threads() -> Executor:
+    return ThreadPoolExecutor(min(processors(), THREADS))
+
+
+@dataclass(frozen=True)
+class _Task:
+    """Some cases to read, and to score if ``by_case`` is given: by rows of a column of the file of truth."""
+
+    part: Part
+    truth: Path
+    column: str
+    start: int
+    by_case: Callable[[np.ndarray, np.ndarray], dict[str, np.ndarray]] | None
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What came of a task. ``error`` says why cases whose predictions are as they must be have no scores."""
+
+    cases: int
+    report: Report
+    columns: dict[str, np.ndarray]
+    error: str = ""
+
+
+def _score_part(task: _Task) -> _Part:
+    report, columns, error = Report("", 0), {}, ""
+    predictions = task.part.read(report)
+    if task.by_case and report.accepted:
+        with h5py.File(task.truth, "r") as file:  # which was checked when it was opened
+            true = file[task.column][task.start : task.start + len(predictions)]
+        try:
+            columns = task.by_case(true, predictions)
+        except ValueError as problem:
+            error = str(problem)
+    return _Part(len(predictions), report, columns, error)
 
 
 def score_card(scored: Scored) -> dict[str, Any]:

@@ -74,7 +74,8 @@ MAP_SCORES = {
 
 
 def _map_columns(kappa: np.ndarray, predictions: np.ndarray) -> dict[str, np.ndarray]:
-    return {key: score(kappa, predictions) for key, score in MAP_SCORES.items()}
+    scores = metrics.map_scores(kappa, predictions)
+    return {key: scores[key] if key in scores else MAP_SCORES[key](kappa, predictions) for key in MAP_SCORES}
 
 
 def _map_statistics(columns: Columns) -> np.ndarray:

@@ -116,9 +116,8 @@ class Place:
 
             noise = {} if TRACKS[data] == STAMPS.name else {"noise": data}
             with executor() as pool:
-                simulate(
-                    get_track(TRACKS[data]), full, cases, seed=SEED, report=self.report, executor=pool, **noise
-                )
+                track = get_track(TRACKS[data])
+                simulate(track, full, cases, seed=SEED, report=self.report, executor=pool, **noise)
         if not _complete(folder):
             split(full, folder, SEED, SHARES, self.report)
         if part and not _complete(folder / part):

@@ -92,6 +92,17 @@ class Report:
             findings = self.warnings if code in WARNINGS else self.faults
             findings.append(Fault(code, printable(member), printable(message)))
 
+    def extend(self, other: "Report") -> None:
+        """Add the findings of another report, as if they had been added here one by one."""
+        room = {code: LISTED - self.counts.get(code, 0) for code in other.counts}
+        for mine, others in ((self.faults, other.faults), (self.warnings, other.warnings)):
+            for finding in others:
+                room[finding.code] -= 1
+                if room[finding.code] >= 0:
+                    mine.append(finding)
+        for code, count in other.counts.items():
+            self.counts[code] = self.counts.get(code, 0) + count
+
     def to_json(self) -> dict[str, Any]:
         """The report as JSON values."""
         return {"accepted": self.accepted, **asdict(self)}

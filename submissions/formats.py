@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 
 from submissions import mass_mapping, stamps
-from submissions.archive import Files
+from submissions.archive import Files, Located
 from submissions.checks import Report
 
 
@@ -20,10 +20,11 @@ class Format(Protocol):
     @property
     def SHAPE(self) -> tuple[int, ...]: ...
 
-    def read(
-        self, archive: Files, names: Sequence[str], case_ids: Sequence[str], size: int, report: Report
-    ) -> Iterator[tuple[int, np.ndarray]]:
-        """Start and predictions in the order of ``case_ids``; NaN where the report tells of a fault."""
+    def locate(self, files: Files, names: Sequence[str], case_ids: Sequence[str], report: Report) -> Located:
+        """The file of each case, in the order of ``case_ids``, or the predictions, if one file holds all."""
+
+    def read(self, files: Files, located: Located, report: Report) -> np.ndarray:
+        """The predictions of located cases; NaN where the report tells of a fault."""
 
     def write(
         self, batches: Iterable[tuple[Sequence[str], np.ndarray]], folder: str

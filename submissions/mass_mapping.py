@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from submissions import limits
-from submissions.archive import Files
+from submissions.archive import Files, Located
 from submissions.checks import Code, Report, SubmissionError
 from submissions.npy import read_npy
 
@@ -26,29 +26,27 @@ def _standard_header() -> bytes:
 HEADER = _standard_header()
 
 
-def read(
-    archive: Files, names: Sequence[str], case_ids: Sequence[str], size: int, report: Report
-) -> Iterator[tuple[int, np.ndarray]]:
-    """Start and maps (n, 128, 128) float16, ``size`` at a time; a case that is absent or wrong is all NaN."""
-    files = _files(names, case_ids, report)
-    for start in range(0, len(case_ids), size):
-        chunk = [files[case_id] for case_id in case_ids[start : start + size]]
-        maps = np.zeros((len(chunk), *SHAPE), np.float16)
-        wrong = np.ones(len(chunk), bool)
-        for row, name in enumerate(chunk):
-            try:
-                if name in archive.entries:
-                    values = parse(archive.read(name, limits.MAX_MAP_BYTES))
-                    maps[row], wrong[row] = values, False
-                    if values.dtype != np.float16:
-                        report.add(Code.CONVERTED_DTYPE, name, f"expected float16, converted {values.dtype}")
-            except SubmissionError as error:
-                report.add(error.code, name, str(error))
-        infinite = ~_finite(maps)
-        for row in np.flatnonzero(infinite).tolist():
-            report.add(Code.NOT_FINITE, chunk[row], "the map holds NaN or infinite values")
-        maps[wrong | infinite] = np.nan
-        yield start, maps
+def read(files: Files, located: Located, report: Report) -> np.ndarray:
+    """Maps (n, 128, 128) float16 of files; one that is absent or wrong is all NaN."""
+    maps = np.zeros((len(located), *SHAPE), np.float16)
+    wrong = np.ones(len(located), bool)
+    faults: dict[int, tuple[Code, str]] = {}
+    for row, name in enumerate(located):
+        try:
+            if name in files.entries:
+                values = parse(files.read(name, limits.MAX_MAP_BYTES))
+                maps[row], wrong[row] = values, False
+                if values.dtype != np.float16:
+                    report.add(Code.CONVERTED_DTYPE, name, f"expected float16, converted {values.dtype}")
+        except SubmissionError as error:
+            faults[row] = error.code, str(error)
+    for row in np.flatnonzero(~_finite(maps)).tolist():
+        faults[row] = Code.NOT_FINITE, "the map holds NaN or infinite values"
+    for row, (code, message) in sorted(faults.items()):
+        report.add(code, located[row], message)
+        wrong[row] = True
+    maps[wrong] = np.nan
+    return maps
 
 
 def parse(data: bytes) -> np.ndarray:
@@ -81,7 +79,7 @@ def write(batches: Iterable[tuple[Sequence[str], np.ndarray]], folder: str) -> I
             yield f"{folder}/{case_id}.npy", HEADER + half.astype("<f2").tobytes()
 
 
-def _files(names: Sequence[str], case_ids: Sequence[str], report: Report) -> dict[str, str]:
+def locate(_files: Files, names: Sequence[str], case_ids: Sequence[str], report: Report) -> list[str]:
     """The file of each case, "" where there is none, or more than one."""
     files = dict.fromkeys(case_ids, "")
     twice = set()
@@ -97,7 +95,7 @@ def _files(names: Sequence[str], case_ids: Sequence[str], report: Report) -> dic
     for case_id in (case_id for case_id in case_ids if not files[case_id]):
         report.add(Code.MISSING_CASE, case_id, "no file for this case")
     report.found = sum(map(bool, files.values()))
-    return files | dict.fromkeys(twice, "")
+    return ["" if case_id in twice else files[case_id] for case_id in case_ids]
 
 
 def _finite(maps: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 import io
 import warnings
 from functools import lru_cache
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from numpy.lib import format as npy
 
 from submissions import limits
 from submissions.checks import Code, SubmissionError, printable
+
+_ONE_AT_A_TIME = Lock()  # what is done about warnings holds for all threads
 
 
 def read_npy(data: bytes, shape: tuple[int, ...]) -> np.ndarray:
@@ -42,7 +45,7 @@ def _parsed(header: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
     stream = io.BytesIO(header)
     read_header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
     try:
-        with warnings.catch_warnings(action="ignore"):
+        with _ONE_AT_A_TIME, warnings.catch_warnings(action="ignore"):
             version = npy.read_magic(stream)
             if version not in read_header:
                 raise ValueError(f"format {version[0]}.{version[1]}, expected 1.0 or 2.0")

@@ -1,7 +1,8 @@
 """The one door for submissions: what ``validate`` accepts can be scored, since scorers come through here."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -9,9 +10,22 @@ from pathlib import Path
 import numpy as np
 
 from submissions import limits, manifest
-from submissions.archive import Archive, Files, Folder
+from submissions.archive import Archive, Files, Folder, Located
 from submissions.checks import UNKNOWN, Code, Report, SubmissionError
 from submissions.formats import FORMATS, Format, format_of
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some cases of a submission; pickled, it takes along what the zip's directory says of their files."""
+
+    files: Files
+    located: Located
+    reader: Callable[[Files, Located, Report], np.ndarray]
+
+    def read(self, report: Report) -> np.ndarray:
+        with self.files.opened():
+            return self.reader(self.files, self.located, report)
 
 
 class Submission:
@@ -49,7 +63,19 @@ class Submission:
         mass-mapping: maps (n, 128, 128) float16. stamps: probabilities (n, 5) float64 in the order of
         ``stamps.CLASSES``. A case that is absent or wrong is all NaN, and the report tells of it.
         """
-        yield from self._format.read(self._archive, self._names, self._case_ids, size, self.report)
+        for start, part in self.parts(size):
+            yield start, part.read(self.report)
+
+    def parts(self, size: int) -> Iterator[tuple[int, Part]]:
+        """What `chunks` reads, unread: start, and what another process can read with a report of its own.
+
+        The parts' findings, in the order of the parts, come after those of this submission's report.
+        """
+        located = self._format.locate(self._archive, self._names, self._case_ids, self.report)
+        for start in range(0, len(self._case_ids), size):
+            chunk = located[start : start + size]
+            names = chunk if isinstance(chunk, list) else []
+            yield start, Part(self._archive.part(names), chunk, self._format.read)
 
     def _predictions(self) -> list[str]:
         """The names of the predictions, after telling the report of the other files."""

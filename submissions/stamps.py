@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from submissions import limits
-from submissions.archive import Files
+from submissions.archive import Files, Located
 from submissions.checks import Code, Report, SubmissionError, printable
 
 TRACK = "stamps"
@@ -22,22 +22,24 @@ SUM_TOLERANCE = 1e-3
 _EXPECTED = f"expected five numbers from 0 to 1 with a sum of 1 ± {SUM_TOLERANCE}"
 
 
-def read(
-    archive: Files, names: Sequence[str], case_ids: Sequence[str], size: int, report: Report
-) -> Iterator[tuple[int, np.ndarray]]:
-    """Start and probabilities (n, 5) float64, ``size`` at a time; a case absent or wrong is all NaN."""
+def read(_files: Files, located: Located, _report: Report) -> np.ndarray:
+    """The probabilities that `locate` found."""
+    return np.asarray(located)
+
+
+def locate(files: Files, names: Sequence[str], case_ids: Sequence[str], report: Report) -> np.ndarray:
+    """Probabilities (N, 5) float64; a case that is absent or wrong is all NaN."""
     values = np.full((len(case_ids), *SHAPE), np.nan)
     if not names:
         report.add(Code.MISSING_FILE, FILES, "the zip holds no such file")
     elif len(names) > 1:
         report.add(Code.DUPLICATE_CASE, FILES, f"{len(names)} files: {names[0]}, {names[1]}")
-    elif names[0] in archive.entries:
+    elif names[0] in files.entries:
         try:
-            values = parse(archive.read(names[0], limits.MAX_TABLE_BYTES), case_ids, report)
+            values = parse(files.read(names[0], limits.MAX_TABLE_BYTES), case_ids, report)
         except SubmissionError as error:
             report.add(error.code, names[0], str(error))
-    for start in range(0, len(case_ids), size):
-        yield start, values[start : start + size]
+    return values
 
 
 def parse(data: bytes, case_ids: Sequence[str], report: Report) -> np.ndarray:

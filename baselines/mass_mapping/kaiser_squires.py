@@ -14,7 +14,9 @@ with power at Nyquist therefore does not come back whole.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any, ClassVar
 
@@ -24,6 +26,7 @@ from scipy import fft
 from baselines.mass_mapping.tuning import SIGMAS, TunedInversion, choose, components
 from baselines.protocol import Cases, Training
 
+WORTH_THREADS = 16  # chunks
 FFT_CHUNK = 8  # maps transformed together: few enough for their spectra to stay in the processor's cache
 
 
@@ -63,7 +66,8 @@ def filter_maps(maps: Sequence[np.ndarray], transfers: Sequence[np.ndarray]) -> 
     # Real and imaginary parts lie side by side: a doubled kernel takes both at the price of a real product.
     kernels = [np.repeat(transfer, 2, axis=-1).astype(dtype) for transfer in transfers]
     filtered = np.empty(stacks[0].shape, dtype)
-    for start in range(0, len(filtered), FFT_CHUNK):
+
+    def fill(start: int) -> None:
         part = slice(start, start + FFT_CHUNK)
         spectra = [fft.rfft2(stack[part].astype(dtype, copy=False)) for stack in stacks]
         for spectrum, kernel in zip(spectra, kernels, strict=True):
@@ -71,6 +75,14 @@ def filter_maps(maps: Sequence[np.ndarray], transfers: Sequence[np.ndarray]) -> 
         for spectrum in spectra[1:]:
             spectra[0] += spectrum
         filtered[part] = fft.irfft2(spectra[0], s=shape[-2:], overwrite_x=True)
+
+    starts = range(0, len(filtered), FFT_CHUNK)
+    if len(starts) < WORTH_THREADS:
+        for start in starts:
+            fill(start)
+    else:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(fill, starts))
     return filtered.reshape(shape)
 
 

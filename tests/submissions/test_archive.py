@@ -1,16 +1,24 @@
 import stat
 import tracemalloc
 import zipfile
+import zlib
 
+import numpy as np
 import pytest
 
-from submissions import Code, validate
+from submissions import Code, archive, validate
 from submissions.limits import MAX_ENTRIES, MAX_MAP_BYTES, MAX_TOTAL_BYTES
 from tests.submissions.zips import Entry, a_map, deflate, directory_entry, end, make_zip, npy
 
+INFLATERS = {module.__name__: module for module in (zlib, archive.inflate)}
 MAP = npy(a_map())
 GOOD = Entry(data=MAP, method=zipfile.ZIP_DEFLATED)
 MEGABYTE = 1 << 20
+
+
+@pytest.fixture(params=INFLATERS, autouse=True)
+def inflate(request, monkeypatch):
+    monkeypatch.setattr(archive, "inflate", INFLATERS[request.param])
 
 
 @pytest.fixture
@@ -194,3 +202,32 @@ def test_two_names_for_the_same_bytes(tmp_path):
         (Code.UNREADABLE, "team/a.npy"),
         (Code.UNREADABLE, "team/b.npy"),
     ]
+
+
+def damaged_streams():
+    """Streams of deflate, a few of them as they should be, and the size that they are said to have."""
+    rng = np.random.default_rng(0)
+    for _ in range(600):
+        size = int(rng.integers(0, 2000))
+        stream = bytearray(deflate(rng.integers(0, rng.choice([1, 4, 256]), size).astype(np.uint8).tobytes()))
+        where = rng.integers(0, len(stream))
+        kind = rng.integers(0, 5)
+        if kind == 0:
+            stream[where] ^= 1 << rng.integers(0, 8)
+        elif kind == 1:
+            del stream[where:]
+        elif kind == 2:
+            stream += rng.bytes(5)
+        elif kind == 3:
+            stream = rng.bytes(len(stream))
+        yield bytes(stream), size + int(rng.integers(-1, 2)) * (rng.random() < 0.2)
+
+
+@pytest.mark.parametrize("name", INFLATERS)
+def test_damaged_streams_are_told_alike(name, monkeypatch):
+    found = []
+    for module in (zlib, INFLATERS[name]):
+        monkeypatch.setattr(archive, "inflate", module)
+        found.append([archive._inflated(stream, size) for stream, size in damaged_streams() if size >= 0])
+    assert found[0] == found[1]
+    assert 100 < found[0].count(None) < 500

@@ -8,6 +8,8 @@ from scipy.ndimage import binary_erosion, gaussian_filter
 from scipy.stats import skew
 
 from baselines.mass_mapping.kaiser_squires import (
+    FFT_CHUNK,
+    WORTH_THREADS,
     KaiserSquires,
     convergence_from_shear,
     filter_maps,
@@ -92,6 +94,12 @@ def test_leading_axes_are_kept_and_maps_do_not_mix():
     kappa = convergence_from_shear(gamma1, gamma2)
     np.testing.assert_allclose(kappa[2, 6], convergence_from_shear(gamma1[2, 6], gamma2[2, 6]), atol=1e-12)
     assert convergence_from_shear(gamma1[:0], gamma2[:0]).shape == (0, 7, 8, 8)
+
+
+def test_many_maps_are_inverted_by_threads_as_a_few_are():
+    shear = np.random.default_rng(6).normal(size=(2, FFT_CHUNK * WORTH_THREADS + 3, 16, 16))
+    few = [convergence_from_shear(*shear[:, start : start + 10]) for start in range(0, shear.shape[1], 10)]
+    np.testing.assert_array_equal(convergence_from_shear(*shear), np.concatenate(few))
 
 
 def test_the_input_is_left_as_it_was():

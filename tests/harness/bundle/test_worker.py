@@ -60,16 +60,15 @@ def rewritten(source, target, change):
 
 @pytest.mark.parametrize("phase", [0, 1])
 @pytest.mark.parametrize("track", sorted(TRACKS))
-def test_three_scorers_agree_to_the_last_digit(
-    track, phase, bundles, submitted, truths, score_there, tmp_path
-):
+def test_three_scorers_agree(track, phase, bundles, submitted, truths, score_there, tmp_path):
     part = ("public", "private")[phase]
     truth = unzip(bundles[track] / f"reference_data_{part}.zip", tmp_path / "ref") / "truth.h5"
     there = score_there(track, submitted[track], phase)
     assert (there.status, there.stderr) == (0, "")
     words = ["score", str(submitted[track]), "--truth", str(truth), "--json"]
     card = json.loads(CliRunner().invoke(main, words).stdout)
-    assert there.scores == {key: value["mean"] for key, value in card["metrics"].items()}
+    here = {key: value["mean"] for key, value in card["metrics"].items()}
+    assert there.scores == pytest.approx(here, rel=1e-13)  # sums in another order: there is no numba there
     assert list(there.scores) == [one.key for one in TRACKS[track].scores]
     for one in TRACKS[track].scores:
         assert f"<td>{there.scores[one.key]:.{one.digits}f}</td>" in there.page
