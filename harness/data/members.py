@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from harness.data.store import DataError
+from harness.data.store import DataError, refuse_dataset
 from harness.executors import in_order
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def members(source: Path) -> Iterator[tuple[str, bytes]]:
     if source.is_dir():
         yield from _files(source)
     elif source.is_file():
+        refuse_dataset(source, "a .tar, .tar.gz or folder")
         yield from _archive(source)
     else:
         raise DataError(f"{source} does not exist; a .tar, .tar.gz or folder was expected")

@@ -17,7 +17,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from harness.data.store import DataError
+from harness.data.store import DataError, refuse_dataset
 from submissions.checks import printable
 from submissions.limits import MAX_PICKLE_BYTES, MAX_PICKLE_GROWTH, MAX_PICKLE_OBJECTS, MAX_PICKLE_READS
 
@@ -182,6 +182,7 @@ def load(path: Path) -> Any:
 
     Raises DataError for any other content, for a damaged file, and for one that holds more than it may.
     """
+    refuse_dataset(path, "a pickle, or alert packets")
     try:
         with path.open("rb") as file:
             return _Unpickler(_Source(file)).load()

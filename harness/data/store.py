@@ -167,6 +167,12 @@ class Writer:
         return digest.hexdigest()
 
 
+def refuse_dataset(path: Path, expected: str) -> None:
+    """Raise DataError for a file that is packed already where what it is packed from was expected."""
+    if h5py.is_hdf5(path):
+        raise DataError(f"{path} is a data set (HDF5) already; {expected} was expected")
+
+
 @contextmanager
 def create(path: Path, track: Track, role: str, source: Mapping[str, Any]) -> Iterator[Writer]:
     """A new dataset file, there under its name only when the block ends well.

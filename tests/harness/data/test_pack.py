@@ -303,3 +303,11 @@ def test_a_thousand_that_were_left_out_are_named_in_the_file(tmp_path):
     with open_dataset(tmp_path / "out.h5") as data:
         assert data.source["left_out"] == 1200
         assert data.source["left_out_first"] == [name[:64] for name in names[:1000]]
+
+
+@pytest.mark.parametrize("track", [MASS_MAPPING, STAMPS], ids=lambda track: track.name)
+def test_a_data_set_is_not_packed_again(tmp_path, members, track):
+    data, _ = packed(tmp_path, [write_tar(tmp_path / "1.tar.gz", members)])
+    refuses(
+        tmp_path, [data.rename(tmp_path / "data.h5")], "data.h5 is a data set (HDF5) already", track=track
+    )
