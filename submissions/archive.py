@@ -160,7 +160,7 @@ class Archive(Files):
         _limit("the file, in bytes", max(entry.size, entry.packed), limit)
         packed = self._packed(entry)
         data = _inflated(packed, entry.size) if entry.deflated else packed
-        if data is None or len(data) != entry.size or zlib.crc32(data) != entry.crc:
+        if data is None or len(data) != entry.size or inflate.crc32(data) != entry.crc:
             raise _damaged("its content is not as long as the zip says, or not what it was")
         return data
 
@@ -170,14 +170,15 @@ class Archive(Files):
 
     def _packed(self, entry: Entry) -> bytes:
         self._file.seek(entry.offset)
-        header = self._file.read(_LOCAL_HEADER.size).ljust(_LOCAL_HEADER.size)
-        signature, name_length, extra_length = _LOCAL_HEADER.unpack(header)
+        end = _LOCAL_HEADER.size + len(entry.name)
+        data: bytes = self._file.read(end + entry.packed)
+        head = data[:end].ljust(end)
+        signature, name_length, extra_length = _LOCAL_HEADER.unpack_from(head)
         # A file that has two names is one file to some programs and another to others.
-        if signature != _LOCAL_SIGNATURE or self._file.read(name_length) != entry.name:
+        name = head[_LOCAL_HEADER.size :]
+        if signature != _LOCAL_SIGNATURE or name_length != len(name) or name != entry.name:
             raise _damaged("the zip's directory points elsewhere")
-        self._file.seek(extra_length, os.SEEK_CUR)
-        data: bytes = self._file.read(entry.packed)
-        return data
+        return (data + self._file.read(extra_length) if extra_length else data)[end + extra_length :]
 
 
 class Folder(Files):

@@ -48,6 +48,18 @@ def test_what_is_before_the_zip_does_not_matter(report):
     assert report(b"#!/bin/sh\n" * 10 + make_zip(GOOD)).accepted
 
 
+def test_what_is_before_the_content_does_not_matter(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as made:
+        for case_id, method in (("a", zipfile.ZIP_STORED), ("b", zipfile.ZIP_DEFLATED)):
+            info = zipfile.ZipInfo(f"team/{case_id}.npy")
+            info.compress_type = method
+            with made.open(
+                info, "w", force_zip64=True
+            ) as file:  # which adds a field between name and content
+                file.write(MAP)
+    assert validate(tmp_path / "a.zip", "mass-mapping", ["a", "b"]).accepted
+
+
 @pytest.mark.parametrize(
     "data",
     [b"", b"PK", b"no zip at all", MAP, make_zip(GOOD)[:-30], b"PK\5\6" + bytes(17), b"PK\1\2" + bytes(100)],
