@@ -53,9 +53,7 @@ def test_what_is_before_the_content_does_not_matter(tmp_path):
         for case_id, method in (("a", zipfile.ZIP_STORED), ("b", zipfile.ZIP_DEFLATED)):
             info = zipfile.ZipInfo(f"team/{case_id}.npy")
             info.compress_type = method
-            with made.open(
-                info, "w", force_zip64=True
-            ) as file:  # which adds a field between name and content
+            with made.open(info, "w", force_zip64=True) as file:  # a field more
                 file.write(MAP)
     assert validate(tmp_path / "a.zip", "mass-mapping", ["a", "b"]).accepted
 
