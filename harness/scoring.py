@@ -69,7 +69,7 @@ def score(
     """
     track, case_ids = truth.track, truth.case_ids()
     columns: dict[str, list[np.ndarray]] = {}
-    few = len(case_ids) < WORTH_PROCESSES
+    few, sha256 = len(case_ids) < WORTH_PROCESSES, ""
     with ExitStack() as stack:
         submission = stack.enter_context(open_submission(path, track.format, case_ids))
         report, done = submission.report, 0
@@ -95,7 +95,7 @@ def score(
             track=track,
             team=submission.team,
             method=submission.method,
-            sha256=sha256,
+            sha256=sha256 or submission.sha256,
             report=report,
             columns={name: np.concatenate(parts) for name, parts in columns.items()}
             if report.accepted
