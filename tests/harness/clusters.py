@@ -1,5 +1,6 @@
 """Real Dask clusters on the loopback address, for tests."""
 
+import gc
 import json
 import os
 import subprocess
@@ -45,6 +46,7 @@ def cluster(folder: Path, workers: int = 2) -> Iterator[Cluster]:
         for process in started:
             process.kill()
             process.wait()
+        gc.collect()  # what the client left open is told of here, and not in a later test
 
 
 def until(holds) -> None:

@@ -3,7 +3,9 @@
 from threading import Thread
 
 import pytest
+from click.testing import CliRunner
 
+from harness.cli import main
 from harness.data.pack import pack
 from harness.data.simulate.dataset import simulate
 from harness.data.store import open_dataset
@@ -36,6 +38,10 @@ class KillAfter:
 
 def test_simulate(dask, tmp_path):
     simulate(MASS_MAPPING, tmp_path / "here.h5", 400, seed=5)
+    words = ["simulate", "mass-mapping", tmp_path / "command.h5", "--cases", 400, "--seed", 5]
+    result = CliRunner().invoke(main, [str(word) for word in [*words, "--dask", dask.address]])
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "command.h5").read_bytes() == (tmp_path / "here.h5").read_bytes()
     with executor(dask=dask.address) as pool:
         report = KillAfter(dask.workers[0], 20)
         simulate(MASS_MAPPING, tmp_path / "there.h5", 400, seed=5, report=report, executor=pool)
@@ -66,7 +72,8 @@ def test_pack(dask, tmp_path):
     assert (tmp_path / "there.h5").read_bytes() == (tmp_path / "here.h5").read_bytes()
 
 
-def test_score_and_leaderboard(dask, tmp_path, submission_of, noisy_maps):
+def test_score_and_leaderboard(dask, tmp_path, submission_of, noisy_maps, monkeypatch):
+    monkeypatch.setattr("harness.scoring.WORTH_PROCESSES", 0, raising=False)
     simulate(MASS_MAPPING, truth := tmp_path / "truth.h5", 600, seed=3)
     zips = [
         submission_of(tmp_path / f"{sigma}.zip", truth, noisy_maps(sigma), method=f"noise {sigma}")

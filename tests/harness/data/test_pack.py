@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
+from harness.data import store
 from harness.data.pack import pack
 from harness.data.store import DataError, open_dataset
 from harness.tracks import MASS_MAPPING, STAMPS
@@ -162,6 +163,14 @@ def test_memory_does_not_grow_with_the_archive(tmp_path):
         return peak
 
     assert peak(40) < peak(4) + 1_000_000  # 144 cases more, of 131 kB each
+
+
+def test_no_more_cases_than_a_data_set_may_have(tmp_path, members, monkeypatch):
+    monkeypatch.setattr(store, "MAX_CASES", len(members) // 2)
+    packed(tmp_path, [write_tar(tmp_path / "1.tar", members, "w")])
+    (tmp_path / "out.h5").unlink()
+    monkeypatch.setattr(store, "MAX_CASES", len(members) // 2 - 1)
+    refuses(tmp_path, [tmp_path / "1.tar"], "more than the 5 cases")
 
 
 def stamp_pickle(tmp_path, **changes):
