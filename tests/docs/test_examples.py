@@ -51,6 +51,11 @@ NOT_RUN = {
     'podman run --rm --device nvidia.com/gpu=all -v "$PWD":/data astroboard train unet --data data'
     " --out runs/unet --preset paper": "needs a GPU; see test_gpu.py",
     "sbatch train.sbatch unet": "needs a cluster; see test_gpu.py",
+    "astroboard pack 1.tar.gz 2.tar.gz train-data.h5 --track mass-mapping --dask tcp://10.0.0.1:8786": "needs"
+    " machines; see test_cluster.py",
+    "pip install 'astroboard[cluster]'": "fetches packages",
+    "dask scheduler": "serves until it is ended; see test_cluster.py",
+    "dask worker tcp://10.0.0.1:8786 --nworkers 4 --nthreads 1": "the same",
     "export KERASTUNER_ORACLE_IP=10.0.0.1 KERASTUNER_ORACLE_PORT=8000": "needs machines; see test_tuning.py",
     "KERASTUNER_TUNER_ID=chief astroboard tune unet --data data --out search": "the same",
     "KERASTUNER_TUNER_ID=worker-1 astroboard tune unet --data data --out search-1": "the same",
@@ -70,6 +75,7 @@ GIVEN = {
         "test-truth.h5": "maps/test-truth.h5",
         **{name: name for name in ("1.tar.gz", "2.tar.gz", "test_public.tar.gz")},
     },
+    "docs/cluster.md": {name: name for name in ("1.tar.gz", "2.tar.gz")},
     "docs/gpu.md": {"data": "maps"},
     "docs/organising.md": {
         "data": "maps",
