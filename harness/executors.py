@@ -11,7 +11,14 @@ import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor
+from concurrent.futures import (
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+)
 from contextlib import contextmanager
 from multiprocessing import active_children, get_context, parent_process
 from threading import Thread
@@ -106,8 +113,6 @@ def _end_with_parent() -> None:
 
 @contextmanager
 def _cluster(address: str) -> Iterator[Executor]:
-    import asyncio
-
     try:
         from distributed import Client, KilledWorker
     except ImportError as error:
@@ -115,7 +120,8 @@ def _cluster(address: str) -> Iterator[Executor]:
             "--dask needs the package distributed, which is not installed: pip install 'astroboard[cluster]'"
         ) from error
     try:  # a Client that finds nobody complains for long; this does not
-        asyncio.run(asyncio.wait_for(_identity(address), SECONDS_TO_REACH))
+        with ThreadPoolExecutor(1) as thread:  # this one may have a running loop, as in a notebook
+            thread.submit(_reach, address).result()
         client = Client(address, set_as_default=False)
     except (OSError, ValueError) as error:
         raise HarnessError(
@@ -130,6 +136,12 @@ def _cluster(address: str) -> Iterator[Executor]:
                 f"the Dask cluster at {address} gave the work up: {error or 'its scheduler has gone'}. "
                 "Its workers may lack memory, see their logs"
             ) from error
+
+
+def _reach(address: str) -> None:
+    import asyncio
+
+    asyncio.run(asyncio.wait_for(_identity(address), SECONDS_TO_REACH))
 
 
 async def _identity(address: str) -> Any:

@@ -20,7 +20,7 @@ def test_cost_of_naive_augmentation_is_as_written(tmp_path, monkeypatch):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     rows = [line.split() for line in done.stdout.splitlines()]
     found = {kind: [row[-1] for row in rows if row[0] == kind] for kind in ("spin-2", "naive")}
-    assert found["spin-2"] == ["+0.221"] * 8
-    assert sorted(found["naive"]) == sorted(["+0.221", "-0.221"] * 2 + ["+0.003", "-0.003"] * 2)
-    for number in ("+0.221", "±0.003", "−0.221"):
+    assert found["spin-2"] == ["+0.220"] * 8
+    assert sorted(found["naive"]) == sorted(["+0.220", "-0.220"] * 2 + ["+0.003", "-0.003"] * 2)
+    for number in ("+0.220", "±0.003", "−0.220"):
         assert number in text

@@ -1,5 +1,6 @@
 """Executors: order, bounds, and what their users are told when something dies."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -106,6 +107,17 @@ def test_a_task_that_kills_its_workers_is_told_of(tmp_path, monkeypatch):
         executor(dask=dask.address) as pool,
     ):
         list(in_order(pool, die, range(1)))
+
+
+def test_a_cluster_is_reached_from_where_a_loop_runs(tmp_path):
+    """As in a notebook."""
+
+    async def absolute(address):
+        with executor(dask=address) as pool:
+            return list(in_order(pool, abs, (-1, 2)))
+
+    with cluster(tmp_path, workers=1) as dask:
+        assert asyncio.run(absolute(dask.address)) == [1, 2]
 
 
 def test_a_scheduler_that_cannot_be_reached_is_told_of(monkeypatch):
