@@ -85,7 +85,7 @@ def test_start(ratio):
     libraries = partial(run, sys.executable, "-c", "import numpy, scipy, h5py, click")
     help_page = partial(run, ASTROBOARD, "score", "--help")
     ratio(
-        "start of `astroboard score --help`",
+        "start of `astroboard score`, for its help",
         "import numpy, scipy, h5py, click",
         "≤ 1.3",
         help_page,
