@@ -110,14 +110,14 @@ def test_a_task_that_kills_its_workers_is_told_of(tmp_path, monkeypatch):
 
 
 def test_a_cluster_is_reached_from_where_a_loop_runs(tmp_path):
-    """As in a notebook."""
+    """As in a notebook. The loop runs in a thread of its own, since the tests of pages leave one in this."""
 
     async def absolute(address):
         with executor(dask=address) as pool:
             return list(in_order(pool, abs, (-1, 2)))
 
-    with cluster(tmp_path, workers=1) as dask:
-        assert asyncio.run(absolute(dask.address)) == [1, 2]
+    with cluster(tmp_path, workers=1) as dask, ThreadPoolExecutor(1) as thread:
+        assert thread.submit(asyncio.run, absolute(dask.address)).result() == [1, 2]
 
 
 def test_a_scheduler_that_cannot_be_reached_is_told_of(monkeypatch):
