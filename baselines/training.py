@@ -192,6 +192,7 @@ def fit(
     The layers that ``build`` makes compute in ``precision``. ``jit`` has XLA compile a step of the training,
     on a single device. Several devices share each batch, whose size must be a multiple of their number.
     """
+    keras.utils.clear_session()  # layers are named by counting, and their names are saved
     keras.utils.set_random_seed(int(np.random.SeedSequence(training.seed).generate_state(1)[0]))
     tf.config.experimental.enable_op_determinism()
     strategy = _mirrored() if training.strategy == "mirrored" else None

@@ -30,7 +30,8 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 AHEAD = 64  # tasks that run or wait to be taken: they keep many workers busy, and their results fit in memory
 SECONDS_TO_REACH = 10
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS",
+           "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")  # fmt: skip
 
 
 @contextmanager

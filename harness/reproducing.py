@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import replace
 from math import exp, inf, isfinite, log
 from pathlib import Path
@@ -24,7 +25,7 @@ from harness.ranking import check_one_truth, leaderboard, write_board
 from harness.resampling import bootstrap
 from harness.scoring import Scored
 from harness.tracks import Score, get_track
-from harness.trainings import SIZES, TEAM, Parts, Place, Run, _versions, scored_parts, telling
+from harness.trainings import SIZES, TEAM, Parts, Place, Run, made, scored_parts, versions_of
 
 SCHEMA = "astroboard-claims/1"
 Sides = list[list[Parts]]
@@ -33,34 +34,38 @@ Sides = list[list[Parts]]
 
 def reproduce(
     out: Path, preset: str, wanted: Sequence[str] = (), seeds: int | None = None, real: Path | None = None,
-    report: Report = silent, tell: Callable[[str], Any] = lambda _: None,
+    report: Report = silent, tell: Callable[[str], Any] = lambda _: None, executor: Executor | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Test claims and fill boards, by name, kind or track, and return the record; ``tell`` hears of each.
 
-    ``real`` is a data set of labelled alerts, which are cross-validated by object. The folder ``out`` gets
-    the record as ``claims.json``, with ``claims.html`` and the page of the boards, anew after every claim.
-    What it holds of earlier calls, also of one that was killed, is not done again.
+    ``real`` is a data set of labelled alerts, which are cross-validated by object. An ``executor`` trains
+    several at a time. The folder ``out`` gets the record as ``claims.json``, with ``claims.html`` and the
+    page of the boards, anew after every claim. What it holds of earlier calls, also of one that was killed,
+    is not done again.
     """
-    place, numbers = Place(out, preset, real, report), range(seeds or SIZES[preset].seeds)
+    place, numbers = Place(out.absolute(), preset, real, report), range(seeds or SIZES[preset].seeds)
     plan: dict[str, Sides] = {}
     chosen = compared(preset, wanted, real is not None)
     for one in chosen:
         plan[one.name] = [[place.parts(one.data, side, seed) for seed in numbers] for side in one.sides]
     every = list(dict.fromkeys(run for sides in plan.values() for run in _runs(sides)))
+    coming, come = made(every, executor, report), set[Run]()
     record: dict[str, Any] = {"schema": SCHEMA, "preset": preset, "seeds": len(numbers)}
     record |= {"claims": [], "boards": []}
     scored: dict[Parts, Scored] = {}
     for one in chosen:
         for parts in (parts for side in plan[one.name] for parts in side):
+            while not come.issuperset(parts):
+                come.add(next(coming))
             if parts not in scored:
-                scored[parts] = scored_parts(parts, telling(report, parts, every))
+                scored[parts] = scored_parts(parts, report)
         if isinstance(one, Board):
             record["boards"].append(_board(one, plan[one.name], scored))
             tell(f"{one.name}: {len(one.sides)} rows")
         else:
             record["claims"].append(_judged(one, plan[one.name], scored))
             tell(f"{one.name}: {record['claims'][-1]['verdict']}")
-        record["versions"] = {k: v for parts in scored for k, v in _versions(parts[0].baseline).items()}
+        record["versions"] = {k: v for parts in scored for k, v in versions_of(parts[0].baseline).items()}
         _write(record, out)
     return record
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import version
@@ -22,7 +24,7 @@ from baselines.presets import make, settings
 from harness.claims import REAL, TRACKS, Side
 from harness.data.split import TEST, TRAIN, VALIDATION, Shares, fold_parts, group_parts, split, write_parts
 from harness.data.store import open_dataset
-from harness.executors import executor
+from harness.executors import executor, in_order
 from harness.experiment import SCHEMA as RUN_SCHEMA
 from harness.experiment import baseline_class, submit, train, versions
 from harness.files import HarnessError, read_json, write_text
@@ -99,7 +101,7 @@ class Place:
 
     def _run(self, data: Path, side: Side, seed: int, start: Run | None) -> Run:
         chosen = all_settings(self.preset, side)
-        depends_on = [side.baseline, chosen, seed, _fingerprints(data), _versions(side.baseline)]
+        depends_on = [side.baseline, chosen, seed, _fingerprints(data), versions_of(side.baseline)]
         depends_on += [start.folder.name] if start else []
         key = hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()[:16]
         return Run(self.out / "runs" / f"{side.baseline}-{key}", data, side.baseline, chosen, seed, start)
@@ -190,37 +192,53 @@ def _fingerprints(folder: Path) -> list[str]:
 
 
 @cache
-def _versions(baseline: str) -> dict[str, str]:
+def versions_of(baseline: str) -> dict[str, str]:
+    """Versions of all software that the predictions of this baseline depend on."""
     return versions(make(baseline_class(baseline), {}))
 
 
+def made(every: Sequence[Run], executor: Executor | None, report: Report) -> Iterator[Run]:
+    """Train and submit what has not been; each run is told of when it is done and its turn has come.
+
+    Runs that others start from come before all others. The folders must be the same for all workers.
+    """
+    telling = _telling(every, report)
+    starts = dict.fromkeys(run.start for run in every if run.start)
+    for some in (starts, [run for run in every if run not in starts]):
+        if executor is None:
+            for run in some:
+                make_run(run, telling(run))
+                yield run
+        else:
+            for run in in_order(executor, make_run, some):
+                telling(run)
+                yield run
+
+
+def make_run(run: Run, report: Report = silent) -> Run:
+    """Train and submit one, as far as this has not been done."""
+    if not run.folder.exists():
+        preset = run.folder.with_suffix(".toml")
+        rows = (f"{name} = {_toml(value)}\n" for name, value in run.settings.items())
+        write_text(preset, f"[{run.baseline}]\n" + "".join(rows))
+        start = run.start.folder if run.start else None
+        train(run.baseline, run.data, run.folder, str(preset), run.seed, report, start=start)
+    if not run.submission.is_file():
+        submit(run.folder, run.data / "test-inputs.h5", TEAM, run.submission, report=report)
+    return run
+
+
 def scored_parts(parts: Parts, report: Report) -> Scored:
-    """Train, submit and score, as far as this has not been done; folds are put together to one test."""
+    """The score of runs that are made; folds are put together to one test."""
     return joined([_scored(run, report) for run in parts])
 
 
 def _scored(run: Run, report: Report) -> Scored:
-    if not run.folder.exists():
-        if run.start:
-            _trained(run.start, report)
-        _trained(run, report)
-    if not run.submission.is_file():
-        submit(run.folder, run.data / "test-inputs.h5", TEAM, run.submission, report=report)
     with open_dataset(run.data / "test-truth.h5") as truth:
         found = score(run.submission, replace(truth, track=MEASURED[truth.track.name]), report)
     if not found.report.accepted:
         raise HarnessError(f"{run.submission} is damaged, remove it: {found.report.summary()}")
     return found
-
-
-def _trained(run: Run, report: Report) -> None:
-    if run.folder.exists():
-        return
-    preset = run.folder.with_suffix(".toml")
-    rows = (f"{name} = {_toml(value)}\n" for name, value in run.settings.items())
-    write_text(preset, f"[{run.baseline}]\n" + "".join(rows))
-    start = run.start.folder if run.start else None
-    train(run.baseline, run.data, run.folder, str(preset), run.seed, report, start=start)
 
 
 def joined(scored: Sequence[Scored]) -> Scored:
@@ -246,13 +264,28 @@ def _toml(value: Any) -> str:
     return json.dumps(value)  # what TOML and JSON write alike
 
 
-def telling(report: Report, parts: Parts, every: Sequence[Run]) -> Report:
-    """A report that says which of all runs is at work, and how long those that are left will take."""
-    taken = {one: one.seconds() for one in every}
-    done, left = sum(seconds is not None for seconds in taken.values()), seconds_left(taken)
-    about = "" if left is None else f", about {ceil(left / 60)} min left"
-    title = f"runs{about}; {parts[0].baseline}, seed {parts[0].seed}"
-    return lambda step, steps, text: report(done, len(every), f"{title}: {step} of {steps} {text}")
+def _telling(every: Sequence[Run], report: Report) -> Callable[[Run], Report]:
+    """A function that reports how many runs there are, which one is at work, and how long the rest will take.
+
+    What it returns reports on that run.
+    """
+    begun, before = time.monotonic(), {run for run in every if run.seconds() is not None}
+    known, pace = len(before), 1.0
+
+    def telling(run: Run) -> Report:
+        nonlocal known, pace
+        taken = {one: one.seconds() for one in every}
+        done = sum(seconds is not None for seconds in taken.values())
+        if done > known:  # two at a time take half of what their seconds add up to
+            here = sum(seconds for one, seconds in taken.items() if seconds and one not in before)
+            known, pace = done, (time.monotonic() - begun) / max(here, 1.0)
+        left = seconds_left(taken)
+        about = "" if left is None else f", about {ceil(pace * left / 60)} min left"
+        title = f"runs{about}; {run.baseline}, seed {run.seed}"
+        report(done, len(every), title)
+        return lambda step, steps, text: report(done, len(every), f"{title}: {step} of {steps} {text}")
+
+    return telling
 
 
 def seconds_left(taken: dict[Run, float | None]) -> float | None:

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from baselines.training import keras  # it sets what must be set before Keras Tuner imports TensorFlow
+import baselines.training  # noqa: F401  it sets what must be set before Keras Tuner imports TensorFlow
 
 # isort: split
 import grpc
@@ -329,7 +329,6 @@ class Tuner(keras_tuner.engine.base_tuner.BaseTuner):
             kind = "" if isinstance(error, BaselineError) else f"{type(error).__name__}: "
             trial.hyperparameters.values["failure"] = kind + str(error).strip().partition("\n")[0]
             shutil.rmtree(folder)
-        keras.utils.clear_session()
         self.ended += 1
         return {"objective": 0.0, "seconds": round(time.perf_counter() - started, 3), **scores}
 

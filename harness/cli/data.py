@@ -38,7 +38,7 @@ BOUNDARIES = ("periodic", "field")
     help="Shear of a map: periodic on the crop, or of a field twice as wide.",
 )
 @seed_option
-@executor_options
+@executor_options()
 def simulate(
     track: str, out: Path, cases: int, noise: str, boundary: str, seed: int, executor: Executor | None
 ) -> None:
@@ -72,7 +72,7 @@ def simulate(
     "--skip-damaged", is_flag=True, help="Leave damaged cases out and list them, instead of stopping."
 )
 @click.option("--labels", type=FILE, help="stamps: CSV with candid,label for alert packets, which have none.")
-@executor_options
+@executor_options()
 def pack(
     sources: tuple[Path, ...],
     out: Path,

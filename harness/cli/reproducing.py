@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.shared import FILE, json_option, main, print_json
+from harness.cli.shared import FILE, executor_options, json_option, main, print_json
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 
 @main.command()
@@ -28,10 +32,13 @@ from harness.cli.shared import FILE, json_option, main, print_json
 )  # fmt: skip
 @click.option("--list", "only_list", is_flag=True, help="List the claims, and do nothing.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print the table as Markdown.")
+@executor_options(
+    1, "Trainings at a time, of one thread each if several: faster than one after another, without a GPU."
+)
 @json_option
 def reproduce(
     names: tuple[str, ...], preset: str, out: Path, seeds: int | None, real: Path | None, only_list: bool,
-    as_markdown: bool, as_json: bool,
+    as_markdown: bool, as_json: bool, executor: Executor | None,
 ) -> None:  # fmt: skip
     """Put published claims to the test: simulate, train, submit, score and judge each. Fill boards likewise.
 
@@ -50,7 +57,7 @@ def reproduce(
     from harness.reproducing import reproduce as run
 
     with progress("reproducing") as report:
-        record = run(out, preset, names, seeds, real, report, partial(click.echo, err=True))
+        record = run(out, preset, names, seeds, real, report, partial(click.echo, err=True), executor)
     if as_json:
         print_json(record)
     elif as_markdown:

@@ -39,7 +39,7 @@ def validate(submission: Path, inputs: Path, as_json: bool) -> None:
     help="Write the score card there, and CARD.npz with scores by case.",
 )
 @click.option("--per-case", type=NEW, metavar="FILE.csv", help="Write the scores by case there.")
-@executor_options
+@executor_options()
 @json_option
 def score(
     submission: Path,
@@ -104,7 +104,7 @@ def score(
     metavar="STATE.json",
     help="Release a score only when it beats the team's best by more than noise. Kept in this file.",
 )
-@executor_options
+@executor_options()
 @json_option
 def leaderboard(
     submissions: tuple[Path, ...],
@@ -191,7 +191,7 @@ def leaderboard(
 )
 @click.option("--out", type=NEW, metavar="DIR", help="Write comparison.json and pictures there.")
 @click.option("--data", type=FILE, help="Data set with the images of the alerts, for pictures of stamps.")
-@executor_options
+@executor_options()
 @json_option
 def compare(
     first: Path,

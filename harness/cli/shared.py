@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -21,21 +22,32 @@ preset_option = click.option(
 )
 
 
-def executor_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """--workers and --dask, of which a command gets the ``executor``."""
+def executor_options(
+    workers: int | None = None, says: str = "Processes."
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """--workers (all processors, if None) and --dask, of which a command gets the ``executor``."""
 
-    @click.option("--workers", type=click.IntRange(min=1), show_default="all processors", help="Processes.")
-    @click.option("--dask", metavar="ADDRESS", help="Use the Dask cluster of this scheduler instead.")
-    @wraps(command)
-    def with_executor(*words: Any, workers: int | None, dask: str | None, **options: Any) -> Any:
-        if workers and dask:
-            raise click.UsageError("--workers and --dask exclude each other: choose one")
-        from harness.executors import executor
+    def options(command: Callable[..., Any]) -> Callable[..., Any]:
+        @click.option(
+            "--workers", default=workers, show_default=str(workers or "all processors"),
+            type=click.IntRange(min=1), help=says,
+        )  # fmt: skip
+        @click.option("--dask", metavar="ADDRESS", help="Use the Dask cluster of this scheduler instead.")
+        @click.pass_context
+        @wraps(command)
+        def with_executor(
+            context: click.Context, *words: Any, workers: int | None, dask: str | None, **options: Any
+        ) -> Any:
+            if dask and context.get_parameter_source("workers") is not ParameterSource.DEFAULT:
+                raise click.UsageError("--workers and --dask exclude each other: choose one")
+            from harness.executors import executor
 
-        with executor(workers, dask) as pool:
-            return command(*words, executor=pool, **options)
+            with executor(workers, dask) as pool:
+                return command(*words, executor=pool, **options)
 
-    return with_executor
+        return with_executor
+
+    return options
 
 
 class Commands(click.Group):

@@ -135,11 +135,15 @@ def test_weights_of_the_best_epoch_are_kept(tmp_path):
 
 @pytest.mark.parametrize("again", [7, 8])
 def test_weights_are_the_seeds(tmp_path, again):
-    weights = [
-        loop.fit(linear(), batches(), batches(), 2, Training(seed, tmp_path))[0].get_weights()[0].tobytes()
-        for seed in (7, again)
-    ]
-    assert (weights[0] == weights[1]) == (again == 7)
+    """Also those of the second fit of a process, names of layers and all."""
+    saved = []
+    for number, seed in enumerate((7, again)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        model, _ = loop.fit(with_dropout(), batches(), batches(), 2, Training(seed, folder))
+        loop.save(model, folder)
+        saved.append(zipfile.ZipFile(folder / loop.MODEL).read("model.weights.h5"))
+    assert (saved[0] == saved[1]) == (again == 7)
 
 
 def test_divergence_is_told(tmp_path):

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,10 +20,12 @@ from harness import reproducing, trainings
 from harness.claims import EPOCH_SECONDS, KINDS, Board, Claim, Side, compared
 from harness.cli import main
 from harness.data.store import open_dataset
+from harness.executors import executor
 from harness.experiment import baseline_class
 from harness.measuring import MEASURED
 from harness.progress import silent
 from harness.trainings import Place, Run, all_settings, seconds_left
+from tests.harness.clusters import cluster, until
 
 TINY = """
 from harness import reproducing, trainings
@@ -109,7 +112,7 @@ def test_a_run_is_known_by_all_that_it_depends_on(zeros, monkeypatch):
         folder(loss_settings={"focal": 1.0}),
         folder(baseline="unet-2k"),
     ]
-    for name in ("_versions", "_fingerprints"):
+    for name in ("versions_of", "_fingerprints"):
         with monkeypatch.context() as patch:
             patch.setattr(trainings, name, lambda _: "others")
             others.append(folder())
@@ -137,6 +140,39 @@ def test_goes_on_after_a_kill(zeros, tmp_path):
     assert {path: path.stat().st_mtime_ns for path in done} == done
     names = [sorted(path.name for path in (each / "runs").iterdir()) for each in (whole, tmp_path)]
     assert names[0] == names[1]
+
+
+def same_findings(record, other):
+    """The same but for what is left of the order of sums, which the number of threads changes."""
+    for one, two in zip(record["claims"], other["claims"], strict=True):
+        assert [row["verdict"] for row in one["scores"]] == [row["verdict"] for row in two["scores"]]
+        assert [side["runs"] for side in one["sides"]] == [side["runs"] for side in two["sides"]]
+        for row, another in zip(one["scores"], two["scores"], strict=True):
+            assert row["sides"] == pytest.approx(another["sides"], rel=0.01)
+
+
+def test_several_processes_train(zeros, tmp_path, monkeypatch):
+    _, record = zeros
+    monkeypatch.setattr(trainings, "train", None)  # in this process
+    result = run(tmp_path, "zeros-win-wmape", "--json", "--workers", "2")
+    assert result.exit_code == 0, result.output
+    same_findings(record, json.loads(result.stdout))
+
+
+def test_a_cluster_trains_though_a_worker_dies(zeros, tmp_path):
+    _, record = zeros
+    out = tmp_path / "claims"
+
+    def kill(worker):
+        until(lambda: list(out.glob("runs/.unet-*.unfinished/run/history.csv")))
+        worker.kill()
+
+    with cluster(tmp_path) as dask, executor(dask=dask.address) as pool, ThreadPoolExecutor(1) as thread:
+        killed = thread.submit(kill, dask.workers[0])
+        found = reproducing.reproduce(out, "smoke", ["zeros-win-wmape"], executor=pool)
+        killed.result()
+        assert dask.workers[0].wait()
+    same_findings(record, found)
 
 
 @pytest.fixture
