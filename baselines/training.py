@@ -207,6 +207,9 @@ def fit(
         alone = build() if strategy else model
     finally:
         keras.config.set_dtype_policy("float32")
+    # TensorFlow's remapper fails on the gradient of this layer, says so to the user, and changes nothing.
+    leaky = any(isinstance(layer, keras.layers.LeakyReLU) for layer in model.layers)
+    tf.config.optimizer.set_experimental_options({"remapping": not leaky})
     if training.start:
         first = load(training.start, model.input_shape[1:], model.output_shape[1:])
         if [each.shape for each in first.weights] != [each.shape for each in model.weights]:

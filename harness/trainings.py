@@ -271,6 +271,7 @@ def _telling(every: Sequence[Run], report: Report) -> Callable[[Run], Report]:
     """
     begun, before = time.monotonic(), {run for run in every if run.seconds() is not None}
     known, pace = len(before), 1.0
+    report(known, len(every), "runs")
 
     def telling(run: Run) -> Report:
         nonlocal known, pace
