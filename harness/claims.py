@@ -91,10 +91,9 @@ def compared(preset: str, wanted: Sequence[str] = (), real: bool = False) -> lis
     Without ``real`` alerts, what is about them is left out, or refused if it is named.
     """
     every = [_entry(name, table | table.get(preset, {})) for name, table in _tables().items()]
-    known = {name for one in every for name in (one.name, one.kind, one.track)}
     for name in wanted:
-        if name not in known:
-            raise HarnessError(f"there is no claim {name!r}; there are: {', '.join(sorted(known))}")
+        if name not in names():
+            raise HarnessError(f"there is no claim {name!r}; there are: {', '.join(names())}")
     chosen = set(wanted or KINDS[:-1])
     for one in every:
         if one.name in chosen and one.data == REAL and not real:
@@ -105,6 +104,11 @@ def compared(preset: str, wanted: Sequence[str] = (), real: bool = False) -> lis
         if (chosen & {one.name, one.kind} or (one.track in chosen and one.kind != ABLATION))
         and (real or one.data != REAL)
     ]
+
+
+def names() -> list[str]:
+    """All that claims can be called for by: their names, kinds and tracks."""
+    return [*KINDS, *dict.fromkeys(TRACKS.values()), *_tables()]
 
 
 @cache

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from baselines.protocol import predict
+from baselines.protocol import BaselineError, predict
 from harness.data.pack import alerts_in
 from harness.experiment import restored
 from harness.files import HarnessError
@@ -31,7 +31,11 @@ def classify(
     left_out: list[str] = []
     for source in sources:
         for alerts in alerts_in(source, None, lambda _name, error, _damaged: left_out.append(str(error))):
-            probabilities = predict(baseline, np.asarray(alerts.images), alerts.metadata)
+            try:
+                probabilities = predict(baseline, np.asarray(alerts.images), alerts.metadata)
+            except BaselineError as error:  # these alerts lack what it looks at; others may not
+                left_out.append(f"{source}: {error}")
+                break
             answers += [
                 {
                     "candid": candid,

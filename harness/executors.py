@@ -118,7 +118,7 @@ def _cluster(address: str) -> Iterator[Executor]:
         from distributed import Client, KilledWorker
     except ImportError as error:
         raise HarnessError(
-            "--dask needs the package distributed, which is not installed: pip install 'astroboard[cluster]'"
+            "--dask needs the package distributed: install astroboard with its extra `cluster`"
         ) from error
     try:  # a Client that finds nobody complains for long; this does not
         with ThreadPoolExecutor(1) as thread:  # this one may have a running loop, as in a notebook

@@ -33,6 +33,11 @@ SCHEMA = "astroboard-run/1"
 ENTRY_POINTS = "astroboard.baselines"
 PACKAGES = ("astroboard", "numpy", "scipy", "h5py")
 CHUNK = 256
+RECORDED: dict[str, type | tuple[type, ...]] = {
+    **{"baseline": str, "track": str, "settings": dict, "seed": int, "versions": dict, "hardware": str},
+    **{"cases": int, "seconds": (int, float), "outcome": dict},
+}
+"""What ``run.json`` must have."""
 
 
 def baseline_class(name: str) -> type[Baseline]:
@@ -214,7 +219,10 @@ def finished(run: Path) -> dict[str, Any]:
     """The record of a finished run."""
     if not (run / "run.json").is_file():
         raise HarnessError(f"{run} is no finished run: a folder that `astroboard train` wrote was expected")
-    return read_json(run / "run.json", SCHEMA)
+    record = read_json(run / "run.json", SCHEMA)
+    if wrong := [name for name, kind in RECORDED.items() if not isinstance(record.get(name), kind)]:
+        raise HarnessError(f"{run / 'run.json'} is damaged: it has no {', '.join(wrong)}")
+    return record
 
 
 def _predictions(baseline: Baseline, data: Dataset, report: Report) -> Iterator[np.ndarray]:

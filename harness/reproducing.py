@@ -11,13 +11,14 @@ from concurrent.futures import Executor
 from dataclasses import replace
 from math import exp, inf, isfinite, log
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
 
 from harness.claims import EPOCH_SECONDS, Board, Claim, compared
 from harness.experiment import finished
-from harness.files import json_text, write_text
+from harness.files import HarnessError, json_text, write_text
 from harness.judging import Difference, difference, needed, together, verdict
 from harness.measuring import EPOCH, MEASURED
 from harness.progress import Report, silent
@@ -182,5 +183,9 @@ def _logarithms(bounds: tuple[float, float]) -> tuple[float, float]:
 
 def _epoch_seconds(run: Run) -> float:
     """The median over the epochs of a run: the first one builds the graph."""
-    with (run.folder / "history.csv").open(encoding="utf-8") as file:
-        return float(np.median([float(row["seconds"]) for row in csv.DictReader(file)]))
+    path = run.folder / "history.csv"
+    try:
+        with path.open(encoding="utf-8") as file:
+            return median(float(row["seconds"]) for row in csv.DictReader(file))
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise HarnessError(f"{path} does not tell the seconds of epochs, remove the run: {error}") from error

@@ -25,14 +25,14 @@ from harness.claims import REAL, TRACKS, Side
 from harness.data.split import TEST, TRAIN, VALIDATION, Shares, fold_parts, group_parts, split, write_parts
 from harness.data.store import open_dataset
 from harness.executors import executor, in_order
-from harness.experiment import SCHEMA as RUN_SCHEMA
-from harness.experiment import baseline_class, submit, train, versions
-from harness.files import HarnessError, read_json, write_text
+from harness.experiment import baseline_class, finished, submit, train, versions
+from harness.files import HarnessError, write_text
 from harness.measuring import MEASURED
 from harness.progress import Report, silent
 from harness.scoring import Scored, score
 from harness.tracks import MASS_MAPPING, STAMPS, get_track
 from submissions import Report as Findings
+from submissions import SubmissionError
 
 TEAM = "astroboard"
 SEED = 0  # of the data and of their split; the runs have seeds 0, 1, … of their own
@@ -75,8 +75,7 @@ class Run:
 
     def seconds(self) -> float | None:
         """What the training took, if it is complete."""
-        note = self.folder / "run.json"
-        return float(read_json(note, RUN_SCHEMA)["seconds"]) if note.is_file() else None
+        return float(finished(self.folder)["seconds"]) if self.folder.is_dir() else None
 
 
 Parts = tuple[Run, ...]
@@ -133,7 +132,11 @@ class Place:
         if self.real is None:
             raise HarnessError("real alerts are needed: name a data set of such with --stamps")
         with open_dataset(self.real, STAMPS) as data:
-            folder = self.out / "data" / f"{REAL}-{data.fingerprint.rpartition(':')[2][:16]}"
+            lacking = {STAMPS.inputs.name, STAMPS.truth.name, "metadata"} - data.columns.keys()
+            if lacking:
+                lacks = " or ".join(sorted(lacking))
+                raise HarnessError(f"{self.real} has no {lacks}: labelled alerts with metadata were expected")
+            folder = self.out / "data" / f"{REAL}-{data.fingerprint[:16]}"
             labels, groups = data.truth[:].astype(int), data.groups()
             parts = fold_parts(labels, groups, FOLDS, SEED)
             for fold in range(FOLDS):
@@ -235,7 +238,10 @@ def scored_parts(parts: Parts, report: Report) -> Scored:
 
 def _scored(run: Run, report: Report) -> Scored:
     with open_dataset(run.data / "test-truth.h5") as truth:
-        found = score(run.submission, replace(truth, track=MEASURED[truth.track.name]), report)
+        try:
+            found = score(run.submission, replace(truth, track=MEASURED[truth.track.name]), report)
+        except SubmissionError as error:
+            raise HarnessError(f"{run.submission} is damaged, remove it: {error}") from error
     if not found.report.accepted:
         raise HarnessError(f"{run.submission} is damaged, remove it: {found.report.summary()}")
     return found
@@ -253,7 +259,7 @@ def joined(scored: Sequence[Scored]) -> Scored:
         columns=columns,
         case_ids=[case_id for one in scored for case_id in one.case_ids],
         groups=np.concatenate([one.groups for one in scored]),
-        truth_fingerprint=f"sha256:{whole}",
+        truth_fingerprint=whole,
         report=Findings(scored[0].track.name, sum(one.report.expected for one in scored)),
     )
 

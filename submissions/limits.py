@@ -25,8 +25,9 @@ MAX_COLUMNS = 32
 MAX_FIELDS = 256
 MAX_SOURCE = 1 << 20
 
-# A data set, pickled: steps of reading, containers, and bytes beyond this many times the file's own
-MAX_PICKLE_READS = 6_000_000
-MAX_PICKLE_OBJECTS = 2_000_000
+# A data set, pickled: steps of reading and containers, and one more for so many bytes of the file;
+# bytes beyond this many times the file's own
+MAX_PICKLE_READS, PICKLE_BYTES_A_READ = 6_000_000, 64
+MAX_PICKLE_OBJECTS, PICKLE_BYTES_AN_OBJECT = 2_000_000, 128
 MAX_PICKLE_GROWTH = 4
 MAX_PICKLE_BYTES = 64 << 20

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Real data that are no part of the project: ``ASTROBOARD_DATA``, or ``shared/data`` beside it."""
+    """Real data that are no part of the project: ``ASTROBOARD_DATA``, or ``shared/data`` in or beside it."""
     places = [os.environ.get("ASTROBOARD_DATA"), ROOT.parent / "shared" / "data", ROOT / "shared" / "data"]
     for place in filter(None, places):
         if Path(place).is_dir():

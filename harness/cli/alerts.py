@@ -31,10 +31,16 @@ def classify(sources: tuple[Path, ...], run: Path, as_json: bool) -> None:
         print_json(answers)
         return
     from harness.report.terminal import console, number, table
+    from submissions.checks import printable
 
     classes = list(answers[0]["probabilities"])
     rows = [
-        (one["candid"], one["objectId"], one["class"], *(number(p, 3) for p in one["probabilities"].values()))
+        (
+            printable(one["candid"]),
+            printable(one["objectId"]),
+            one["class"],
+            *(number(p, 3) for p in one["probabilities"].values()),
+        )
         for one in answers
     ]
     console().print(table("Alerts", ("candid", "object", "class", *classes), rows, left=3))

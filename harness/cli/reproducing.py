@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.shared import FILE, executor_options, json_option, main, print_json
+from harness.cli.shared import CLAIM, FILE, executor_options, json_option, main, print_json
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
 
 @main.command()
-@click.argument("names", nargs=-1, metavar="[CLAIM]...")
+@click.argument("names", nargs=-1, type=CLAIM, metavar="[CLAIM]...")
 @click.option(
     "--preset", default="laptop", show_default=True, type=click.Choice(["smoke", "laptop", "paper"]),
     help="How many cases and seeds, and which settings.",

@@ -62,8 +62,15 @@ class Commands(click.Group):
             if isinstance(error, OSError) and error.errno == errno.EPIPE:
                 raise  # the reader of a pipe has gone: click ends quietly
             if _users_fault(error):
-                raise click.ClickException(str(error) or type(error).__name__) from error
+                raise click.ClickException(_plain_text(str(error)) or type(error).__name__) from error
             raise
+
+
+def _plain_text(text: str) -> str:
+    """Text that does not steer a terminal: names in it may come from files of others."""
+    from submissions.checks import printable
+
+    return "\n".join(printable(line, len(line)) for line in text.split("\n"))
 
 
 def _users_fault(error: Exception) -> bool:
@@ -86,8 +93,14 @@ def _baseline_names() -> list[str]:
     return sorted(entry_points(group="astroboard.baselines").names)
 
 
+def _claim_names() -> list[str]:
+    from harness.claims import names
+
+    return names()
+
+
 class Named(click.ParamType):
-    """One of the names that a function lists: of tracks, or of baselines."""
+    """One of the names that a function lists."""
 
     def __init__(self, name: str, names: Callable[[], list[str]]) -> None:
         self.name, self.names = name, names
@@ -101,6 +114,7 @@ class Named(click.ParamType):
 
 TRACK = Named("track", _track_names)
 BASELINE = Named("baseline", _baseline_names)
+CLAIM = Named("claim", _claim_names)
 
 
 def print_json(value: Any) -> None:
@@ -127,6 +141,6 @@ def list_items(title: str, items: list[str], most: int = 20) -> None:
     if items:
         click.echo(f"{title} ({len(items)}):", err=True)
         for item in items[:most]:
-            click.echo(f"  {item}", err=True)
+            click.echo(f"  {_plain_text(item)}", err=True)
         if len(items) > most:
             click.echo(f"  and {len(items) - most} more", err=True)

@@ -12,6 +12,7 @@ from harness.data.store import CHUNK, DataError, Writer
 from harness.tracks import STAMPS
 
 SHAPE = STAMPS.inputs.shape
+NAMES = ("candid", "objectId", "oid")
 LeaveOut = Callable[[str, DataError, bool], None]
 
 
@@ -28,6 +29,16 @@ class Alerts:
     case_id: list[str]
     group_name: list[str]
 
+    def rows(self, kept: list[int]) -> Alerts:
+        """Those alerts alone, their images as (n, 63, 63, 3) float32, which all of them must be."""
+        return Alerts(
+            np.stack([self.images[row] for row in kept]).astype(np.float32, copy=False),
+            None if self.labels is None else self.labels[kept],
+            None if self.metadata is None else self.metadata[kept],
+            [self.case_id[row] for row in kept],
+            [self.group_name[row] for row in kept],
+        )
+
 
 def stamps_from(content: Any, name: str) -> Alerts:
     """Alerts from the dictionary ``images``, ``labels``, ``metadata`` (either capitalisation)."""
@@ -36,26 +47,30 @@ def stamps_from(content: Any, name: str) -> Alerts:
             f"{name} holds a {type(content).__name__}; a dictionary of images and labels was expected"
         )
     parts = {str(key).lower(): value for key, value in content.items()}
-    if not {"images", "labels"} <= parts.keys():
-        raise DataError(
-            f"{name} has the keys {', '.join(map(str, content))}; images and labels were expected"
-        )
-    images, labels = parts["images"], np.asarray(parts["labels"])
+    if "images" not in parts:
+        raise DataError(f"{name} has the keys {', '.join(map(str, content))}; images were expected")
+    images = parts["images"]
+    if not isinstance(images, list | tuple | np.ndarray):
+        raise DataError(f"{name}: images must be a list or an array, not a {type(images).__name__}")
+    labels = _labels(parts["labels"], len(images), name) if "labels" in parts else None
+    metadata = _metadata(parts.get("metadata"), len(images), name)
+    case_id = _texts(metadata, ("candid",)) or [f"{index:06d}" for index in range(len(images))]
+    group_name = _texts(metadata, ("objectId", "oid")) or case_id
+    return Alerts(images, labels, metadata, case_id, group_name)
+
+
+def _labels(values: Any, cases: int, name: str) -> np.ndarray:
+    labels = np.asarray(values)
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
         raise DataError(
             f"{name}: labels must be whole numbers in one row, they are {labels.dtype} {labels.shape}"
         )
-    if not isinstance(images, list | tuple | np.ndarray):
-        raise DataError(f"{name}: images must be a list or an array, not a {type(images).__name__}")
-    if len(images) != len(labels):
-        raise DataError(f"{name} has {len(images)} images and {len(labels)} labels")
+    if len(labels) != cases:
+        raise DataError(f"{name} has {cases} images and {len(labels)} labels")
     highest = len(STAMPS.classes) - 1
     for row in np.flatnonzero((labels < 0) | (labels > highest)):
         raise DataError(f"{name}: label {labels[row]} of alert {row} is none of 0 to {highest}")
-    metadata = _metadata(parts.get("metadata"), len(labels), name)
-    case_id = _texts(metadata, ("candid",)) or [f"{index:06d}" for index in range(len(labels))]
-    group_name = _texts(metadata, ("objectId", "oid")) or case_id
-    return Alerts(images, labels.astype(np.int8), metadata, case_id, group_name)
+    return labels.astype(np.int8)
 
 
 def _metadata(rows: Any, cases: int, name: str) -> np.ndarray | None:
@@ -63,18 +78,26 @@ def _metadata(rows: Any, cases: int, name: str) -> np.ndarray | None:
     if rows is None:
         return None
     if len(rows) != cases:
-        raise DataError(f"{name} has {cases} labels and metadata of {len(rows)}")
+        raise DataError(f"{name} has {cases} images and metadata of {len(rows)}")
     if isinstance(rows, np.ndarray) and rows.dtype.names:
         columns = {key: rows[key] for key in rows.dtype.names}
     elif isinstance(rows[0], Mapping):
         columns = {str(key): [row[key] for row in rows] for key in rows[0]}
     else:
         columns = {f"feature_{index:02d}": column for index, column in enumerate(zip(*rows, strict=True))}
-    plain = {key: _plain(np.asarray(column)) for key, column in columns.items()}
+    plain = {
+        key: _names(column) if key in NAMES else _plain(np.asarray(column)) for key, column in columns.items()
+    }
     table = np.empty(cases, [(key, column.dtype) for key, column in plain.items()])
     for key, column in plain.items():
         table[key] = column
     return table if plain else None
+
+
+def _names(column: Sequence[Any]) -> np.ndarray:
+    """Names as whole numbers or bytes, never as floats, which hold no more than sixteen digits of them."""
+    values = np.asarray(column)
+    return values if values.dtype.kind in "iuS" else np.char.encode([str(one) for one in column], "utf-8")
 
 
 def _plain(column: np.ndarray) -> np.ndarray:
@@ -109,13 +132,7 @@ def usable(alerts: Alerts, leave_out: LeaveOut) -> Iterator[Alerts]:
                 reason, damaged = _unfit(image)
                 leave_out(alerts.case_id[row], DataError(f"alert {alerts.case_id[row]}: {reason}"), damaged)
         if kept:
-            yield Alerts(
-                np.stack([alerts.images[row] for row in kept]).astype(np.float32, copy=False),
-                None if alerts.labels is None else alerts.labels[kept],
-                None if alerts.metadata is None else alerts.metadata[kept],
-                [alerts.case_id[row] for row in kept],
-                [alerts.group_name[row] for row in kept],
-            )
+            yield alerts.rows(kept)
 
 
 def append_stamps(writer: Writer, alerts: Alerts, numbers: dict[str, int]) -> None:
@@ -135,6 +152,8 @@ def _unfit(image: Any) -> tuple[str, bool]:
     if not isinstance(image, np.ndarray):
         return f"a {type(image).__name__} came; {expected}", True
     cut = image.ndim == 3 and image.shape[2] == 3 and 0 < min(image.shape) <= max(image.shape) <= 63
+    if cut and image.dtype.kind in "fiu" and image.shape[0] == image.shape[1]:
+        return f"{image.shape[0]} by {image.shape[1]} pixels; {expected}", False
     if cut and image.dtype.kind in "fiu":
         return f"cut off by the edge of the detector, {image.shape[0]} by {image.shape[1]} pixels", False
     return f"a {image.dtype} array of shape {image.shape} came; {expected}", True

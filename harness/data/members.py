@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
@@ -27,28 +27,30 @@ END_MARK = 1024
 BLOCK, BLOCKS = 2**18, 8  # bytes that are inflated at once, and how many such blocks ahead
 
 
-def members(source: Path) -> Iterator[tuple[str, bytes]]:
-    """Name and bytes of every regular file in a folder, ``.tar`` or ``.tar.gz``, read as a stream.
+def members(source: Path, wanted: Callable[[str], bool] = lambda _: True) -> Iterator[tuple[str, bytes]]:
+    """Name and bytes of the regular files in a folder, ``.tar`` or ``.tar.gz``, read as a stream.
+
+    Of what is not ``wanted`` nothing is looked at but the name.
 
     Raises DataError, naming the last good member, where an archive is damaged.
     """
     if source.is_dir():
-        yield from _files(source)
+        yield from _files(source, wanted)
     elif source.is_file():
         refuse_dataset(source, "a .tar, .tar.gz or folder")
-        yield from _archive(source)
+        yield from _archive(source, wanted)
     else:
         raise DataError(f"{source} does not exist; a .tar, .tar.gz or folder was expected")
 
 
-def _files(folder: Path) -> Iterator[tuple[str, bytes]]:
+def _files(folder: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
     for path in sorted(folder.rglob("*")):
-        if path.is_file():
+        if wanted(path.name) and path.is_file():
             _limit(f"{path}", path.stat().st_size)
             yield str(path.relative_to(folder.parent)), path.read_bytes()
 
 
-def _archive(source: Path) -> Iterator[tuple[str, bytes]]:
+def _archive(source: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
     last = "the beginning"
     with source.open("rb") as file:
         zipped = file.read(2) == b"\x1f\x8b"
@@ -60,7 +62,7 @@ def _archive(source: Path) -> Iterator[tuple[str, bytes]]:
             with tarfile.open(fileobj=buffered, mode="r|") as archive:
                 while member := archive.next():
                     archive.members = []  # type: ignore[attr-defined]  # it would keep them all
-                    if not member.isfile():
+                    if not (wanted(member.name) and member.isfile()):
                         continue
                     _limit(f"{source}: {member.name}", member.size)
                     content = archive.extractfile(member)

@@ -23,6 +23,7 @@ from harness.data.store import DataError, Writer, create
 from harness.executors import in_order
 from harness.progress import Report, silent
 from harness.tracks import MASS_MAPPING, STAMPS, Track
+from submissions import SubmissionError, check_case_id
 
 LISTED, NAME = 1000, 64  # names of what was left out that the file keeps, and their length
 
@@ -146,16 +147,33 @@ def _stamps(writer: Writer, sources: Sequence[Path], packing: Packing) -> None:
     numbers: dict[str, int] = {}
     for source in sources:
         for alerts in alerts_in(source, packing.labels, packing.leave_out):
-            append_stamps(writer, alerts, numbers)
+            if kept := _new(alerts, f"{source}", writer, packing):
+                append_stamps(writer, alerts.rows(kept), numbers)
             packing.report(len(writer.rows), 0, "alerts")
     if STAMPS.truth.name not in writer.file:
         writer.role = "inputs"
+
+
+def _new(alerts: Alerts, source: str, writer: Writer, packing: Packing) -> list[int]:
+    """The rows of alerts whose ids can be case ids, and are none yet."""
+    kept: dict[str, int] = {}
+    for row, case_id in enumerate(alerts.case_id):
+        try:
+            check_case_id(case_id)
+            if case_id in kept or case_id in writer.rows:
+                raise DataError(f"alert {case_id} comes twice; candids must be unique")
+            kept[case_id] = row
+        except (DataError, SubmissionError) as error:
+            packing.leave_out(case_id, DataError(f"{source}: {error}"))
+    return list(kept.values())
 
 
 def alerts_in(source: Path, labels: Mapping[str, int] | None, leave_out: LeaveOut) -> Iterator[Alerts]:
     """The `usable` alerts of a pickle, or of packets: a file, a folder, an archive; a few at a time."""
     if packets.holds_packets(source):
         found = packets.read_alerts(source, labels, leave_out)
+    elif labels is not None:
+        raise DataError(f"{source} is no alert packet: --labels are for those, a pickle has its own")
     else:
         found = _pickled(source, leave_out)
     for alerts in found:

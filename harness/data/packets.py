@@ -42,9 +42,7 @@ def packets(source: Path, leave_out: LeaveOut) -> Iterator[tuple[str, bytes]]:
         yield source.name, source.read_bytes()
         return
     try:
-        for name, data in members(source):
-            if name.endswith(PACKET):
-                yield name, data
+        yield from members(source, lambda name: name.endswith(PACKET))
     except DataError as error:
         leave_out(str(source), error, True)
 
@@ -124,15 +122,24 @@ def read_alerts(source: Path, labels: Mapping[str, int] | None, leave_out: Leave
 def _alerts(
     records: Sequence[dict[str, Any]], images: Sequence[np.ndarray], labels: Mapping[str, int] | None
 ) -> Alerts:
-    """Alerts with numbers of their ``candidate`` record as metadata, NaN where a packet has none."""
-    metadata = np.zeros(len(records), [("objectId", "S32"), *((name, "f8") for name in NUMBERS)])
+    """Alerts with what their ``candidate`` record says as metadata, NaN where a packet lacks a number."""
+    texts = [("objectId", "S32"), ("isdiffpos", "S1")]
+    metadata = np.zeros(len(records), [*texts, *((name, "f8") for name in NUMBERS)])
     for row, record in enumerate(records):
         values = (record["candidate"].get(name) for name in NUMBERS)
         numbers = (float(v) if isinstance(v, int | float) else np.nan for v in values)
-        metadata[row] = (str(record["objectId"]).encode("ascii", "replace"), *numbers)
+        names = (str(record["objectId"]), _sign(record["candidate"].get("isdiffpos")))
+        metadata[row] = (*(name.encode("ascii", "replace") for name in names), *numbers)
     ids = [str(record["candid"]) for record in records]
     known = None if labels is None else np.array([labels[case_id] for case_id in ids], np.int8)
     return Alerts(images, known, metadata, ids, [str(record["objectId"]) for record in records])
+
+
+def _sign(value: Any) -> str:
+    """Whether the difference is positive, as ZTF writes it; brokers have made numbers of it."""
+    if isinstance(value, int):
+        return "t" if value > 0 else "f"
+    return value if isinstance(value, str) else ""
 
 
 def read_labels(path: Path) -> dict[str, int]:
@@ -147,7 +154,11 @@ def read_labels(path: Path) -> dict[str, int]:
                 if (label := row["label"]) not in CLASS_NUMBERS:
                     known = ", ".join(CLASSES)
                     raise DataError(f"{path}, line {line}: label {label!r} is none of {known} or 0 to 4")
-                labels[row["candid"]] = CLASS_NUMBERS[label]
+                if labels.setdefault(row["candid"], CLASS_NUMBERS[label]) != CLASS_NUMBERS[label]:
+                    before = CLASSES[labels[row["candid"]]]
+                    raise DataError(
+                        f"{path}, line {line}: alert {row['candid']} was labelled {before} before"
+                    )
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} cannot be read as CSV: {error}") from error
     return labels

@@ -19,7 +19,14 @@ import numpy as np
 
 from harness.data.store import DataError, refuse_dataset
 from submissions.checks import printable
-from submissions.limits import MAX_PICKLE_BYTES, MAX_PICKLE_GROWTH, MAX_PICKLE_OBJECTS, MAX_PICKLE_READS
+from submissions.limits import (
+    MAX_PICKLE_BYTES,
+    MAX_PICKLE_GROWTH,
+    MAX_PICKLE_OBJECTS,
+    MAX_PICKLE_READS,
+    PICKLE_BYTES_A_READ,
+    PICKLE_BYTES_AN_OBJECT,
+)
 
 
 class _DType:
@@ -84,12 +91,12 @@ class _Source:
     def __init__(self, file: IO[bytes]) -> None:
         self.file, self.readline = file, file.readline
         self.size = os.fstat(file.fileno()).st_size
-        self.reads = MAX_PICKLE_READS
+        self.allowed = self.reads = MAX_PICKLE_READS + self.size // PICKLE_BYTES_A_READ
 
     def read(self, count: int) -> bytes:
         self.reads -= 1
         if self.reads < 0:
-            raise DataError(f"reading it takes more than the {MAX_PICKLE_READS:,} steps allowed")
+            raise DataError(f"reading it takes more than the {self.allowed:,} steps allowed")
         if count > 255 and count > self.size - self.file.tell():
             raise EOFError(f"{count:,} bytes are announced, fewer follow")
         return self.file.read(count)
@@ -103,7 +110,7 @@ class _Unpickler(pickle._Unpickler):
 
     def __init__(self, source: _Source) -> None:
         super().__init__(source)
-        self.objects = MAX_PICKLE_OBJECTS
+        self.allowed = self.objects = MAX_PICKLE_OBJECTS + source.size // PICKLE_BYTES_AN_OBJECT
         self.bytes = MAX_PICKLE_BYTES + MAX_PICKLE_GROWTH * source.size
 
     def find_class(self, module: str, name: str) -> Any:
@@ -135,7 +142,7 @@ class _Unpickler(pickle._Unpickler):
     def count(self) -> None:
         self.objects -= 1
         if self.objects < 0:
-            raise DataError(f"it holds more than the {MAX_PICKLE_OBJECTS:,} objects allowed")
+            raise DataError(f"it holds more than the {self.allowed:,} objects allowed")
 
     def pay(self) -> None:
         """Charge for what was made, or put in one more place, where it may be copied."""

@@ -57,7 +57,7 @@ NOT_RUN = {
     "sbatch train.sbatch unet": "needs a cluster; see test_gpu.py",
     "astroboard pack 1.tar.gz 2.tar.gz train-data.h5 --track mass-mapping --dask tcp://10.0.0.1:8786": "needs"
     " machines; see test_cluster.py",
-    "pip install 'astroboard[cluster]'": "fetches packages",
+    "pip install '.[cluster]'": "fetches packages",
     "dask scheduler": "serves until it is ended; see test_cluster.py",
     "dask worker tcp://10.0.0.1:8786 --nworkers 4 --nthreads 1": "the same",
     "export KERASTUNER_ORACLE_IP=10.0.0.1 KERASTUNER_ORACLE_PORT=8000": "needs machines; see test_tuning.py",

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from baselines.protocol import BaselineError
 from harness import classifying
 from harness.classifying import classify
 from harness.cli import main
@@ -116,10 +115,13 @@ def test_a_model_that_needs_metadata_says_so_where_there_are_none(tmp_path, stam
     record = {"track": "stamps", "baseline": "brightest"}
     monkeypatch.setattr(classifying, "restored", lambda _: (record, Brightest(True)))
     with open_dataset(stamps / "data.h5") as data:
-        content = {"images": list(data.inputs[:3]), "labels": data.truth[:3]}
+        content = {"images": list(data.inputs[:3])}
     (tmp_path / "a.pkl").write_bytes(pickle.dumps(content))
-    with pytest.raises(BaselineError, match="Brightest predicts from metadata, and these data have none"):
-        classify(tmp_path, [tmp_path / "a.pkl"])
+    (tmp_path / "b.avro").write_bytes(packet(10)[0])
+    answers, left_out = classify(tmp_path, [tmp_path / "a.pkl", tmp_path / "b.avro"])
+    assert [one["candid"] for one in answers] == ["10"]
+    (reason,) = left_out
+    assert "a.pkl: Brightest predicts from metadata, and these data have none" in reason
 
 
 def test_a_run_of_the_other_track(tmp_path, maps, alerts):
@@ -130,6 +132,16 @@ def test_a_run_of_the_other_track(tmp_path, maps, alerts):
 
 def call(*words):
     return CliRunner().invoke(main, ["classify", *(str(word) for word in words)])
+
+
+def test_names_do_not_steer_the_terminal(tmp_path, model):
+    (tmp_path / "a.avro").write_bytes(packet(10, ["ZTF\x1b[31m"])[0])
+    (tmp_path / "\x1b]0;x\x07.avro").write_bytes(b"no Avro")
+    result = call(tmp_path / "a.avro", tmp_path / "\x1b]0;x\x07.avro", "--model", model)
+    assert result.exit_code == 0, result.output
+    assert "\x1b" not in result.output
+    assert "ZTF\\x1b[31m" in result.stdout
+    assert "no Avro file" in result.stderr
 
 
 def test_command_prints_a_table_and_lists_what_it_left_out(alerts, model):

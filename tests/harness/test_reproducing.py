@@ -267,8 +267,8 @@ def test_compared_by_name_kind_and_track():
 
 def test_unknown_claim(tmp_path):
     result = run(tmp_path / "new", "earth-is-flat")
-    assert result.exit_code == 1
-    assert "no claim 'earth-is-flat'" in result.output
+    assert result.exit_code == 2
+    assert "'earth-is-flat' is none of: claim, experiment" in result.output
     assert not (tmp_path / "new").exists()
 
 

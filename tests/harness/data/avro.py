@@ -51,7 +51,7 @@ def fits_gz(image):
 
 def packet(candid, objects=("ZTF1",), shape=(63, 63), **changes):
     """An Avro file of an alert for each object, numbered on from ``candid``, and their images."""
-    rng = np.random.default_rng(candid)
+    rng = np.random.default_rng(abs(candid))
     records, images = [], []
     for number, name in enumerate(objects, candid):
         image = rng.normal(size=(*shape, 3)).astype(np.float32)

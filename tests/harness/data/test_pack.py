@@ -225,6 +225,8 @@ def test_stamps_other_layouts_of_the_pickle(tmp_path):
     [
         (np.array([("ZTFñ", 1.5)] * 6, [("objectId", "U5"), ("x", "f4")]), ("ZTFñ".encode(), 1.5)),
         ([{"objectId": "ZTF1", "x": index} for index in range(6)], (b"ZTF1", 0)),
+        ([{"candid": str(10**18 + 7 * i), "objectId": 2**62 + i} for i in range(6)], (b"%d" % 10**18, 2**62)),
+        ([{"candid": 10**18 + 7 * i, "oid": None} for i in range(6)], (10**18, b"None")),
         ([[], [], [], [], [], []], None),
     ],
 )
@@ -240,9 +242,9 @@ def test_stamps_texts_and_numbers_of_the_metadata_are_kept(tmp_path, metadata, s
     [
         ({"labels": np.array([0, 1, 2, 3, 4, 5])}, ["label 5", "0 to 4"]),
         ({"labels": np.arange(5)}, ["6 images", "5 labels"]),
-        ({"labels": None}, ["images and labels"]),
+        ({"images": None}, ["images were expected"]),
         ({"labels": np.zeros(6)}, ["whole numbers"]),
-        ({"metadata": [[1], [2], [3]]}, ["6 labels"]),
+        ({"metadata": [[1], [2], [3]]}, ["6 images"]),
         ({"metadata": 5}, ["laid out"]),
         ({"metadata": [1, 2, 3, 4, 5, 6]}, ["laid out"]),
         ({"metadata": [[1], [2, 3], [4], [5], [6], [7]]}, ["laid out"]),
@@ -265,6 +267,19 @@ def test_stamps_texts_and_numbers_of_the_metadata_are_kept(tmp_path, metadata, s
 def test_stamps_faults_are_named(tmp_path, changes, words):
     path, _ = stamp_pickle(tmp_path, **changes)
     refuses(tmp_path, [path], *words, track=STAMPS)
+
+
+def test_stamps_without_labels_are_inputs(tmp_path):
+    path, _ = stamp_pickle(tmp_path, labels=None)
+    pack(STAMPS, [path], tmp_path / "out.h5")
+    with open_dataset(tmp_path / "out.h5") as data:
+        assert (data.role, len(data), "labels" in data.columns) == ("inputs", 5, False)
+
+
+def test_labels_beside_a_pickle_are_refused(tmp_path):
+    path, _ = stamp_pickle(tmp_path)
+    with pytest.raises(DataError, match="a pickle has its own"):
+        pack(STAMPS, [path], tmp_path / "out.h5", labels={"1": 1})
 
 
 def test_stamps_duplicate_candid(tmp_path):

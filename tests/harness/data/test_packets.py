@@ -2,12 +2,15 @@
 
 import gzip
 import io
+import pickle
 
 import fastavro
 import numpy as np
 import pytest
 
-from harness.data.pack import pack
+from baselines.stamps.metadata import COLUMNS, column_names, metadata_features
+from harness.data import packets
+from harness.data.pack import alerts_in, pack
 from harness.data.packets import CUTOUTS, NUMBERS, read_labels
 from harness.data.store import DataError, open_dataset
 from harness.tracks import STAMPS
@@ -36,9 +39,10 @@ def test_from_file_folder_and_archive(tmp_path):
             assert data.case_ids() == ["10", "11", "20"]
             assert data.groups().tolist() == [0, 1, 0]
             np.testing.assert_array_equal(data.inputs[:], np.stack(images + more))
-            assert data.metadata.dtype.names == ("objectId", *NUMBERS)
+            assert data.metadata.dtype.names == ("objectId", "isdiffpos", *NUMBERS)
             row = data.metadata[0]
             assert (row["magpsf"], row["fid"], row["objectId"]) == (18.5, 2, b"ZTF1")
+            assert row["isdiffpos"] == b"t"
             assert np.isnan(row["drb"])
             assert np.isnan(row["ra"])
             prints.add(data.fingerprint)
@@ -57,10 +61,56 @@ def test_labels_by_name_or_number(tmp_path):
     for text, words in (
         ("candid,class\n1,SN\n", "candid and label"),
         ("candid,label\n1,star\n", "line 2.*star"),
+        ("candid,label\n1,SN\n2,AGN\n1,VS\n", "line 4: alert 1 was labelled SN before"),
     ):
         (tmp_path / "labels.csv").write_text(text)
         with pytest.raises(DataError, match=words):
             read_labels(tmp_path / "labels.csv")
+
+
+def test_what_a_network_sees_of_an_alert_is_the_same_from_a_pickle(tmp_path):
+    known = tuple(f"{name.removesuffix('?')}?" for name in column_names(COLUMNS) if "latitude" not in name)
+    data, images = packet(10, ["A", "B"])
+    (tmp_path / "a.avro").write_bytes(data)
+    metadata = np.array([("A", "t", 18.5), ("B", "t", 18.5)], "U9,U1,f8")
+    metadata.dtype.names = ("objectId", "isdiffpos", "magpsf")
+    pickled = {"images": images, "metadata": metadata}
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps(pickled))
+    seen = []
+    for name in ("a.avro", "a.pkl"):
+        (alerts,) = alerts_in(tmp_path / name, None, pytest.fail)
+        seen.append(metadata_features(alerts.metadata, known))
+    np.testing.assert_array_equal(*seen)
+    assert np.isfinite(seen[0]).sum() == 4
+
+
+@pytest.mark.parametrize(("value", "sign"), [("f", b"f"), (1, b"t"), (-1, b"f"), (None, b""), ({}, b"")])
+def test_signs_that_brokers_made_numbers_of(value, sign):
+    record = {"candid": 1, "objectId": "A", "candidate": {"isdiffpos": value}}
+    assert packets._alerts([record], [], None).metadata["isdiffpos"] == sign
+
+
+def test_what_is_no_packet_is_not_looked_at(tmp_path, monkeypatch):
+    monkeypatch.setattr("harness.data.members.MEMBER_BYTES", 100_000)
+    folder = tmp_path / "night"
+    folder.mkdir()
+    contents = {"a_notes.bin": bytes(200_000), "z.avro": packet(1)[0]}
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    for source in (folder, write_tar(tmp_path / "night.tar.gz", contents)):
+        assert pack(STAMPS, [source], tmp_path / "out.h5").cases == 1
+
+
+def test_an_id_that_is_taken_or_no_name_of_a_file_is_left_out(tmp_path):
+    for name, data in {"a": packet(-1, ["A", "B", "C"])[0], "b": packet(1)[0]}.items():
+        (tmp_path / f"{name}.avro").write_bytes(data)
+    sources = [tmp_path / "a.avro", tmp_path / "b.avro"]
+    with pytest.raises(DataError, match=r"a\.avro: case id '-1'"):
+        pack(STAMPS, sources, tmp_path / "out.h5")
+    result = pack(STAMPS, sources, tmp_path / "out.h5", skip_damaged=True)
+    assert result.cases == 2
+    assert [name for name, _ in result.left_out] == ["-1", "1"]
+    assert "b.avro: alert 1 comes twice" in result.left_out[1][1]
 
 
 def test_damaged_cutouts_are_left_out_and_named(tmp_path):

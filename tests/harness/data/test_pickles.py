@@ -54,6 +54,24 @@ def test_damaged_pickle(tmp_path, content):
         pickles.load(path)
 
 
+@pytest.mark.parametrize("value", [np.float64, float])
+@pytest.mark.parametrize("row", [list, lambda values: dict(enumerate(values))])
+def test_what_may_be_in_a_pickle_grows_with_it(tmp_path, monkeypatch, value, row):
+    """The whole challenge is 52,244 alerts of 23 values each, in whatever containers."""
+    monkeypatch.setattr(pickles, "MAX_PICKLE_READS", 1000)
+    monkeypatch.setattr(pickles, "MAX_PICKLE_OBJECTS", 1000)
+    alerts = {
+        "images": [np.zeros((63, 63, 3), np.float32) for _ in range(50)],
+        "metadata": [row([value(i + 23 * n) for i in range(23)]) for n in range(50)],
+    }
+    path = tmp_path / "data.pkl"
+    path.write_bytes(pickle.dumps(alerts))
+    assert pickles.load(path)["metadata"] == alerts["metadata"]
+    path.write_bytes(pickle.dumps(alerts | {"images": []}))
+    with pytest.raises(DataError, match=r"more than the 1,[0-9]{3}"):
+        pickles.load(path)
+
+
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
     folder = tmp_path_factory.mktemp("attacks")
