@@ -12,7 +12,7 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.metadata import EntryPoint, entry_points, packages_distributions, version
@@ -82,11 +82,12 @@ def train(
     report: Report = silent,
     strategy: Literal["single", "mirrored"] = "single",
     start: Path | None = None,
+    changes: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Fit a baseline on ``train.h5`` and ``validation.h5`` of a folder, and write the run's folder.
 
-    A network begins with the weights of the run ``start``, if there is one: of the same baseline, with the
-    settings that shape the network, trained on any data.
+    ``changes`` are settings in place of the preset's. A network begins with the weights of the run ``start``,
+    if there is one: of the same baseline, with the settings that shape the network, trained on any data.
 
     Returns the run's record; its seconds are those of the last attempt. The folder appears under its name
     when the run is complete. Until then it grows beside, and a call with the same baseline, settings, seed,
@@ -96,7 +97,7 @@ def train(
         raise HarnessError(f"{run} exists already: name a new folder, or remove that one first")
     kind = baseline_class(name)
     track = get_track(kind.track)
-    chosen = settings(preset, name)
+    chosen = settings(preset, name) | dict(changes or {})
     baseline = make(kind, chosen)
     if start and "keras" not in getattr(kind, "packages", ()):
         raise HarnessError(f"{name} is no network: it cannot start from the weights of {start}")
@@ -127,6 +128,7 @@ def train(
             baseline.save(folder / "model")
             record = attempted | {
                 "preset": Path(preset).name,
+                "folder": str(data.absolute()),
                 "cases": len(training_data),
                 "outcome": outcome,
                 "hardware": hardware(baseline),

@@ -12,16 +12,20 @@ from harness.data.store import open_dataset
 from harness.experiment import restored
 from harness.files import HarnessError
 from harness.report.figures import map_figure, save_figure, stamp_figure, weights_figure
-from harness.tracks import get_track
+from harness.tracks import Track, get_track
+
+PARTS = ("validation.h5", "train.h5", "test-inputs.h5")
 
 
-def show(run: Path, data_path: Path, case_id: str, out: Path, weights: bool = False) -> None:
+def show(run: Path, data_path: Path | None, case_id: str, out: Path, weights: bool = False) -> None:
     """Predict one case of a data set with a run's model, and draw it into the PNG ``out``.
 
+    Without a data set, the parts of the one that the run was trained on are looked through.
     With ``weights``, draw instead those that the run's multi-focal loss gives to the pixels of the true map.
     """
     record, baseline = restored(run)
     track = get_track(record["track"])
+    data_path = data_path or _holding(Path(record.get("folder", "")), track, case_id)
     with open_dataset(data_path, track) as data:
         ids = data.case_ids()
         if case_id not in ids:
@@ -49,6 +53,18 @@ def show(run: Path, data_path: Path, case_id: str, out: Path, weights: bool = Fa
     else:
         figure = map_figure(truth.astype(prediction.dtype), prediction, title)
     save_figure(figure, out)
+
+
+def _holding(folder: Path, track: Track, case_id: str) -> Path:
+    for path in (folder / name for name in PARTS):
+        if path.is_file():
+            with open_dataset(path, track) as data:
+                if case_id in data.case_ids():
+                    return path
+    raise HarnessError(
+        f"no {' or '.join(PARTS)} in {folder}, where the run was trained, has a case {case_id!r}: "
+        "name a data set with --data"
+    )
 
 
 def _weights(baseline: Baseline, kappa: np.ndarray, case_id: str) -> Figure:

@@ -64,16 +64,21 @@ def baselines(as_json: bool) -> None:
     help="mirrored shares the batches of a network among all GPUs of the machine.",
 )  # fmt: skip
 @click.option("--start", type=FOLDER, metavar="RUN", help="Finished run whose weights a network begins with.")
+@click.option(
+    "--sampling", type=click.Choice(["balanced", "middle", "unchanged"]),
+    help="stamps: draw classes to the size of the largest, a middle one, their own.  [default: the preset's]",
+)  # fmt: skip
 def train(
     baseline: str, data: Path, out: Path, preset: str, seed: int, strategy: Literal["single", "mirrored"],
-    start: Path | None,
+    start: Path | None, sampling: str | None,
 ) -> None:  # fmt: skip
     """Train BASELINE, and keep what it learnt in the folder RUN."""
     from harness.experiment import train as run
     from harness.progress import progress
 
     with progress(baseline) as report:
-        record = run(baseline, data, out, preset, seed, report, strategy, start)
+        changes = {"sampling": sampling} if sampling else {}
+        record = run(baseline, data, out, preset, seed, report, strategy, start, changes)
     click.echo(f"{out}: {baseline} trained on {record['cases']} cases in {record['seconds']:.1f} s")
     for key, value in record["outcome"].items():
         click.echo(f"  {key}: {value:.6g}" if isinstance(value, float) else f"  {key}: {value}")
@@ -99,11 +104,12 @@ def submit(run: Path, inputs: Path, team: str, method: str | None, out: Path) ->
 @click.argument("run", type=FOLDER)
 @click.option("--case", "case_id", required=True, metavar="ID", help="Id of the case to draw.")
 @click.option(
-    "--data", required=True, type=FILE, help="Data set that holds the case, for maps with the truth."
-)
+    "--data", type=FILE,
+    help="Data set that holds the case, for maps with the truth.  [default: where RUN was trained]",
+)  # fmt: skip
 @click.option("--out", type=NEW, metavar="FILE.png", help="The picture.  [default: RUN/ID.png]")
 @click.option("--weights", is_flag=True, help="Draw the weights that the multi-focal loss gives the pixels.")
-def show(run: Path, case_id: str, data: Path, out: Path | None, weights: bool) -> None:
+def show(run: Path, case_id: str, data: Path | None, out: Path | None, weights: bool) -> None:
     """Draw what the model of RUN predicts for one case, beside the truth."""
     from harness.showing import show as draw
 

@@ -184,6 +184,10 @@ def test_show_draws_a_case(run, zeros, maps, stamps, tmp_path):
     run("show", tmp_path / "run", "--case", case, "--data", stamps / "test-inputs.h5")
     assert (tmp_path / "run" / f"{case}.png").is_file()
     assert "no case" in run("show", zeros / "run", "--case", "x", "--data", maps / "data.h5", status=1).stderr
+    (tmp_path / "run" / f"{case}.png").unlink()
+    run("show", tmp_path / "run", "--case", case)  # found where the run was trained
+    assert (tmp_path / "run" / f"{case}.png").is_file()
+    assert "name a data set with --data" in run("show", zeros / "run", "--case", "x", status=1).stderr
     inputs = ("--data", maps / "test-inputs.h5")
     case = json.loads(run("inspect", inputs[1], "--json").stdout)["first_case"]
     assert "no truth" in run("show", zeros / "run", "--case", case, *inputs, status=1).stderr

@@ -13,11 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from baselines.protocol import BaselineError
+from harness.cli import main
 from harness.data.split import split
 from harness.data.store import open_dataset
-from harness.experiment import restored, submit, train
+from harness.experiment import finished, restored, submit, train
 from harness.files import HarnessError
 
 CNN = "[cnn]\nepochs = 4\nbatch_size = 64\nsampling = 'unchanged'\nlearning_rate = {}\n"
@@ -301,6 +303,24 @@ def test_a_network_starts_with_the_weights_of_another_run(first, stamps, tmp_pat
     assert one.model.count_params() == 210117
     for before, after in zip(one.model.get_weights(), other.model.get_weights(), strict=True):
         np.testing.assert_allclose(before, after, atol=1e-20)
+
+
+def test_sampling_is_chosen_on_the_command_line(stamps, maps, tmp_path, preset):
+    def call(*words):
+        return CliRunner().invoke(main, ["train", *map(str, words), "--sampling", "middle"])
+
+    result = call("cnn", "--data", stamps, "--out", tmp_path / "run", "--preset", preset)
+    assert result.exit_code == 0, result.output
+    assert finished(tmp_path / "run")["settings"]["sampling"] == "middle"
+    result = call("zeros", "--data", maps, "--out", tmp_path / "zeros")
+    assert (result.exit_code, "sampling" in result.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", '{"schema": "astroboard-run/1"}', "no JSON"])
+def test_a_damaged_record_is_told_of(tmp_path, text):
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(HarnessError, match=r"run\.json"):
+        restored(tmp_path)
 
 
 def test_what_cannot_be_a_start(first, stamps, maps, tmp_path):

@@ -1,7 +1,9 @@
 """Claims put to the test, on data that are too small to decide much."""
 
 import json
+import pickle
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,11 +21,14 @@ from baselines.presets import settings
 from harness import reproducing, trainings
 from harness.claims import EPOCH_SECONDS, KINDS, Board, Claim, Side, compared
 from harness.cli import main
+from harness.data.pack import pack
 from harness.data.store import open_dataset
 from harness.executors import executor
 from harness.experiment import baseline_class
+from harness.files import HarnessError
 from harness.measuring import MEASURED
 from harness.progress import silent
+from harness.tracks import STAMPS
 from harness.trainings import Place, Run, all_settings, seconds_left
 from tests.harness.clusters import cluster, until
 
@@ -93,6 +98,42 @@ def test_what_is_done_is_taken_from_the_disk(zeros, monkeypatch):
     assert len({len(re.findall(r"\|", line)) for line in table[:4]}) == 1
     alone = json.loads(run(out, "zeros-win-wmape", "--json", "--seeds", "1").stdout)
     assert alone["claims"][0]["verdict"] == "undecided"
+
+
+@pytest.mark.parametrize(
+    ("suffix", "content", "words"),
+    [
+        (".zip", "x", r"unet-\w+\.zip is damaged, remove it"),
+        ("/run.json", '{"schema": "astroboard-run/1"}', r"run\.json is damaged"),
+        ("/run.json", "x", r"run\.json holds no JSON"),
+    ],
+)
+def test_what_is_damaged_on_the_disk_is_named(zeros, tmp_path, suffix, content, words):
+    out, record = zeros
+    shutil.copytree(out, tmp_path / "copy")
+    name = record["claims"][0]["sides"][1]["runs"][0]
+    (tmp_path / "copy" / "runs" / f"{name}{suffix}").write_text(content)
+    result = run(tmp_path / "copy", "zeros-win-wmape")
+    assert result.exit_code == 1
+    assert re.search(words, result.stderr)
+
+
+@pytest.mark.parametrize("content", ["", "epoch,seconds\n", "epoch,loss\n1,2\n", "epoch,seconds\n1,x\n"])
+def test_epochs_without_times_are_told_of(tmp_path, content):
+    (tmp_path / "history.csv").write_text(content)
+    with pytest.raises(HarnessError, match=r"history\.csv does not tell the seconds"):
+        reproducing._epoch_seconds(Run(tmp_path, tmp_path, "cnn", {}, 0))
+
+
+def test_real_alerts_without_metadata_are_refused_before_anything_is_trained(tmp_path, stamps):
+    with open_dataset(stamps / "data.h5") as data:
+        content = {"images": list(data.inputs[:40]), "labels": data.truth[:40]}
+    (tmp_path / "stamps.pkl").write_bytes(pickle.dumps(content))
+    pack(STAMPS, [tmp_path / "stamps.pkl"], tmp_path / "real.h5")
+    result = run(tmp_path / "out", "real-stamps", "--stamps", str(tmp_path / "real.h5"))
+    assert result.exit_code == 1
+    assert "real.h5 has no metadata: labelled alerts with metadata were expected" in result.stderr
+    assert not (tmp_path / "out" / "runs").exists()
 
 
 def test_a_run_is_known_by_all_that_it_depends_on(zeros, monkeypatch):
