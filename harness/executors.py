@@ -20,6 +20,7 @@ from concurrent.futures import (
     ThreadPoolExecutor,
 )
 from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
 from multiprocessing import active_children, get_context, parent_process
 from threading import Thread
 from typing import Any, TypeVar
@@ -70,8 +71,9 @@ def in_order(
         while waiting:
             yield waiting.popleft().result()
     finally:
-        for future in waiting:
-            future.cancel()
+        if not isinstance(pool, ProcessPoolExecutor):  # `_processes` ends these, which may not be cancelled
+            for future in waiting:
+                future.cancel()
 
 
 def processors() -> int:
@@ -87,6 +89,7 @@ def _processes(workers: int) -> Iterator[Executor]:
     with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_begin) as pool:
         try:
             yield pool
+            pool.shutdown(cancel_futures=True)
         except BaseException as error:
             for child in set(active_children()) - others:
                 child.terminate()  # what still runs is of no use, and could take minutes
@@ -102,7 +105,7 @@ def _begin() -> None:
     """What each process does first, before it imports NumPy: one thread each, and no outliving the parent."""
     for name in THREADS:
         os.environ.setdefault(name, "1")
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a word; the parent tells the user
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, too, which ends this one
     Thread(target=_end_with_parent, daemon=True).start()
 
 
@@ -124,19 +127,32 @@ def _cluster(address: str) -> Iterator[Executor]:
         with ThreadPoolExecutor(1) as thread:  # this one may have a running loop, as in a notebook
             thread.submit(_reach, address).result()
         client = Client(address, set_as_default=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, MemoryError) as error:  # the last from what other servers say
         raise HarnessError(
-            f"no Dask scheduler answers at {address!r} ({error}); "
+            f"no Dask scheduler answers at {address!r} ({str(error) or type(error).__name__}); "
             "an address such as tcp://HOST:8786 was expected, as `dask scheduler` prints it"
         ) from error
     with client:
+        _check_versions(client)
         try:
             yield client.get_executor(pure=False)  # files of one name may have changed since the last run
         except (KilledWorker, CancelledError) as error:
             raise HarnessError(
-                f"the Dask cluster at {address} gave the work up: {error or 'its scheduler has gone'}. "
+                f"the Dask cluster at {address} gave the work up: {str(error) or 'its scheduler has gone'}. "
                 "Its workers may lack memory, see their logs"
             ) from error
+
+
+def _check_versions(client: Any) -> None:
+    """Raise HarnessError if a worker that is there has another version of this package, or none."""
+    ours = version("astroboard")
+    try:
+        theirs = client.run(version, "astroboard")
+    except PackageNotFoundError:
+        theirs = {"a worker": "none"}
+    for worker, found in theirs.items():
+        if found != ours:
+            raise HarnessError(f"{worker} has astroboard {found}: install {ours} on all workers, as here")
 
 
 def _reach(address: str) -> None:

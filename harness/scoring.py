@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 
 from harness.data.store import DataError, Dataset
-from harness.executors import in_order, processors
+from harness.executors import in_order
 from harness.files import beside
 from harness.progress import Report as Progress
 from harness.progress import silent
@@ -79,7 +79,9 @@ def score(
             for start, part in submission.parts(CHUNK)
         )
         pool = (
-            stack.enter_context(_threads()) if few and isinstance(executor, ProcessPoolExecutor) else executor
+            stack.enter_context(_threads(executor))
+            if few and isinstance(executor, ProcessPoolExecutor)
+            else executor
         )
         for part in in_order(pool, _score_part, tasks):
             report.extend(part.report)
@@ -107,8 +109,8 @@ def score(
         )
 
 
-def _threads() -> Executor:
-    return ThreadPoolExecutor(min(processors(), THREADS))
+def _threads(instead_of: ProcessPoolExecutor) -> Executor:
+    return ThreadPoolExecutor(min(instead_of._max_workers, THREADS))  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True)

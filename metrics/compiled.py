@@ -21,10 +21,12 @@ ROWS = 4  # of a strip, which holds so many rows, smoothed together: column by c
 BLOCK = 64  # pixels that are searched for peaks together
 LANES = 16  # numbers that one instruction takes, at most
 ZERO = 1e-5
+EPSILON = 2.0**-52
 NO_OVERFLOW = 1e37  # with a value beyond it, a sum might overflow
 
-COLUMNS = ("wmape", "mae", "wmae", "wmse", "correlation", "in_truth", "in_guess", "in_both")
-"""Scores by pixels, and of the masks of DICEE how many pixels are in that of T, in that of P, and in both."""
+COLUMNS = ("wmape", "mae", "wmae", "wmse", "correlation", "in_truth", "in_guess", "in_both", "at_mean")
+"""Scores by pixels, and of the masks of DICEE how many pixels are in that of T, in that of P, in both, and so
+near to a mean that its rounding might decide, where that is not the mean of a constant map."""
 
 ANY_ORDER = {"reassoc", "contract", "nsz"}  # of sums
 IN_ORDER = {"contract", "nsz"}
@@ -33,7 +35,7 @@ IN_ORDER = {"contract", "nsz"}
 def scores(
     target: NDArray[Any], prediction: NDArray[Any], n_peaks: int, weights: NDArray[np.float32], slack: float
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.bool_]] | None:
-    """Of maps (n, SIDE, SIDE): COLUMNS (n, 8), the peaks of both (2, n, n_peaks, 2), and which are in doubt.
+    """Of maps (n, SIDE, SIDE): COLUMNS (n, 9), the peaks of both (2, n, n_peaks, 2), and which are in doubt.
 
     ``weights`` (RADIUS + 1,) are those of the smoothing from the middle outwards. ``slack`` is how far the
     difference of two smoothed pixels may be off in a map whose largest value is 1. None if a value is not
@@ -107,7 +109,9 @@ def _pixel_scores(t, p, low, high, low_p, high_p, out):  # type: ignore[no-untyp
         sum_te += filled * e
     mean, mean_p = sum_t / PIXELS, sum_p / PIXELS
     edge, edge_p = max(mean, low), max(mean_p, low_p)  # the mean of a constant map may round to below it
-    in_t = in_p = in_both = 0
+    doubt = PIXELS * max(high, -low) * EPSILON if low < high else -1.0
+    doubt_p = PIXELS * max(high_p, -low_p) * EPSILON if low_p < high_p else -1.0
+    in_t = in_p = in_both = at_mean = 0
     tt = pp = tp = 0.0
     for i in range(PIXELS):
         true, given = np.float64(t[i]), np.float64(p[i])
@@ -115,6 +119,7 @@ def _pixel_scores(t, p, low, high, low_p, high_p, out):  # type: ignore[no-untyp
         in_p += given > edge_p
         in_both += (true > edge) & (given > edge_p)
         dt, dp = true - mean, given - mean_p
+        at_mean += bool((abs(dt) <= doubt) | (abs(dp) <= doubt_p))
         tt += dt * dt
         pp += dp * dp
         tp += dt * dp
@@ -128,7 +133,7 @@ def _pixel_scores(t, p, low, high, low_p, high_p, out):  # type: ignore[no-untyp
     out[2] = (sum_d + (sum_td + low * sum_d) / span) / weights
     out[3] = (sum_dd + (sum_tdd + low * sum_dd) / span) / weights
     out[4] = min(max(tp / (np.sqrt(tt) * np.sqrt(pp)), -1.0), 1.0) if varies else 0.0
-    out[5], out[6], out[7] = in_t, in_p, in_both
+    out[5], out[6], out[7], out[8] = in_t, in_p, in_both, at_mean
 
 
 @_compile(IN_ORDER)

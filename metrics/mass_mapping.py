@@ -8,6 +8,7 @@ ValueError says so. WMAPE, DICEE and DPEAKS rank the mass-mapping challenge of A
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
@@ -82,10 +83,13 @@ def _dice_error(counts: Sequence[Scores], alpha: float, beta: float) -> Scores:
 
 
 def _above_mean(maps: Floats) -> NDArray[np.uint8]:
-    """The masks, eight pixels to a byte."""
-    # The mean of a constant map may round to below its value, and would then put all of it into the mask.
-    mean = np.maximum(maps.mean(axis=1), maps.min(axis=1))
-    return np.packbits(maps > mean[:, None], axis=1)
+    """The masks, eight pixels to a byte. A mean whose rounding might decide is summed exactly."""
+    mean, low, high = maps.mean(axis=1), maps.min(axis=1), maps.max(axis=1)
+    doubt = maps.shape[1] * np.finfo(np.float64).eps * np.maximum(high, -low)
+    for row in np.flatnonzero((low < high) & (np.abs(maps - mean[:, None]).min(axis=1) <= doubt)):
+        mean[row] = math.fsum(maps[row]) / maps.shape[1]
+    # That of a constant map may round to below its value, and would then put all of it into the mask.
+    return np.packbits(maps > np.maximum(mean, low)[:, None], axis=1)
 
 
 def dpeaks(target: ArrayLike, prediction: ArrayLike, n_peaks: int = 3, sigma: float = 3.0) -> Scores:
@@ -367,8 +371,11 @@ def _compiled_scores(target: ArrayLike, prediction: ArrayLike) -> dict[str, Scor
             its_peaks[in_doubt] = _peaks_by_filter(its_maps[in_doubt].astype(np.float32), 3, 3.0)
     offsets = peaks[1] - peaks[0]
     by_pixels = dict(zip(kernels.COLUMNS, columns.T, strict=True))
+    dice = _dice_error([by_pixels[name] for name in ("in_truth", "in_guess", "in_both")], 0.5, 0.5)
+    if (at_mean := by_pixels["at_mean"] > 0).any():
+        dice[at_mean] = dicee(maps[0][at_mean], maps[1][at_mean])
     scores = by_pixels | {
-        "dicee": _dice_error([by_pixels[name] for name in ("in_truth", "in_guess", "in_both")], 0.5, 0.5),
+        "dicee": dice,
         "dpeaks": _city_blocks(offsets),
         "l2_dpeaks": _mean_distance(offsets),
     }

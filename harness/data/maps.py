@@ -53,7 +53,7 @@ def maps_in(source: Path) -> Iterator[Found]:
             except DataError as error:
                 yield name, DataError(f"{source}: {name}{error}")
     except DataError as error:
-        yield str(source), error
+        yield source.name, error
 
 
 def _checked(data: bytes, kind: str, cluster: str, crop: str) -> Map:

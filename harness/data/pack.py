@@ -16,6 +16,8 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
+import h5py
+
 from harness.data import packets, pickles
 from harness.data.alerts import Alerts, LeaveOut, append_stamps, stamps_from, usable
 from harness.data.maps import COLUMNS, Found, Map, maps_in, read_part, write_part
@@ -63,6 +65,11 @@ def pack(
     """
     if track.name not in PACKERS:
         raise DataError(f"no packing is known for the track {track.name!r}")
+    for path in sources:
+        if out.exists() and out.samefile(path):
+            raise DataError(f"{out} is a source: the data set to write comes last, under a name of its own")
+    if out.is_file() and not h5py.is_hdf5(out):
+        raise DataError(f"{out} is there and no data set: name a new file, which comes last, or remove it")
     packing = Packing(skip_damaged, labels, report, executor)
     source: dict[str, Any] = {"packed": [path.name for path in sources]}
     with create(out, track, "full", source) as writer:

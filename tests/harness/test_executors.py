@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import active_children
@@ -26,6 +27,18 @@ def slow_square(number):
 def refuse(number):
     if number == 3:
         raise SubmissionError("three is not liked", Code.BAD_ROW)
+    return number
+
+
+def refuse_slowly(number):
+    time.sleep(0.1)
+    return refuse(number)
+
+
+def write_number(task):
+    number, folder = task
+    time.sleep(0.1)
+    (folder / str(number)).touch()
     return number
 
 
@@ -68,6 +81,22 @@ def test_an_error_comes_in_its_turn_with_all_that_it_says():
     assert come == [0, 1, 2]
     assert caught.value.code == Code.BAD_ROW
     assert not active_children()
+
+
+def test_tasks_that_wait_when_one_fails_end_without_a_word(monkeypatch):
+    heard = []
+    monkeypatch.setattr(threading, "excepthook", heard.append)
+    for _ in range(3):
+        with pytest.raises(SubmissionError), executor(2) as pool:
+            list(in_order(pool, refuse_slowly, range(40)))
+    assert not heard
+    assert not active_children()
+
+
+def test_tasks_that_nobody_waits_for_are_not_begun(tmp_path):
+    with executor(2) as pool:
+        assert next(in_order(pool, write_number, [(number, tmp_path) for number in range(40)])) == 0
+    assert len(list(tmp_path.iterdir())) < 40
 
 
 def test_a_process_that_dies_is_told_of():
@@ -129,7 +158,16 @@ def test_a_scheduler_that_cannot_be_reached_is_told_of(monkeypatch):
             pass
 
 
+def test_workers_of_another_version_are_refused():
+    class Client:
+        def run(self, _function, _name):
+            return {"tcp://10.0.0.2:1": "0.0.9"}
+
+    with pytest.raises(HarnessError, match=r"tcp://10\.0\.0\.2:1 has astroboard 0\.0\.9"):
+        executors._check_versions(Client())
+
+
 def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(HarnessError, match=r"astroboard\[cluster\]"), executor(dask="tcp://127.0.0.1:1"):
+    with pytest.raises(HarnessError, match="its extra `cluster`"), executor(dask="tcp://127.0.0.1:1"):
         pass

@@ -52,10 +52,15 @@ def draw_maps(kind, rng, shape):
         return (rng.integers(0, 9, stack.shape) * 2.0**-149).astype(np.float32)
     if kind == "huge":  # a rounded mean of them overflows
         return np.finfo(np.float32).max - rng.integers(0, 3, stack.shape).astype(np.float32) * 2**104
+    if kind == "opposites":  # the mean is 0, as half of the pixels are, but the sum comes out beside it
+        half = rng.normal(size=stack[0].size // 2) * 10.0 ** rng.uniform(-8, 0, stack[0].size // 2)
+        half[::2] = 0
+        pixels = np.concatenate([half, -half, np.zeros(stack[0].size % 2)]).astype(np.float32)
+        return np.stack([rng.permutation(pixels).reshape(shape) for _ in stack])
     raise KeyError(kind)
 
 
-KINDS = ["noise", "float16", "integers", "constant", "plateau", "border", "twins", "pedestal"]
+KINDS = ["noise", "float16", "integers", "constant", "plateau", "border", "twins", "pedestal", "opposites"]
 EXTREME = ["subnormal", "huge"]
 shapes = st.tuples(st.integers(1, 24), st.integers(1, 24))
 seeds = st.integers(0, 2**32)

@@ -269,6 +269,18 @@ def test_stamps_faults_are_named(tmp_path, changes, words):
     refuses(tmp_path, [path], *words, track=STAMPS)
 
 
+def test_what_is_no_data_set_is_not_written_over(tmp_path, members):
+    archives = [write_tar(tmp_path / f"{number}.tar", members, "w") for number in (1, 2)]
+    before = archives[1].read_bytes()
+    for sources, words in ((archives[:1], "no data set"), (archives, "is a source")):
+        with pytest.raises(DataError, match=words):
+            pack(MASS_MAPPING, sources, archives[1])
+    assert archives[1].read_bytes() == before
+    (tmp_path / "link.tar").symlink_to(archives[1])
+    with pytest.raises(DataError, match="is a source"):
+        pack(MASS_MAPPING, archives, tmp_path / "link.tar")
+
+
 def test_stamps_without_labels_are_inputs(tmp_path):
     path, _ = stamp_pickle(tmp_path, labels=None)
     pack(STAMPS, [path], tmp_path / "out.h5")

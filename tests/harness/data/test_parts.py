@@ -51,15 +51,17 @@ def test_the_file_is_the_same(tmp_path, pool):
         assert data.role == "full"
 
 
-def test_what_is_left_out_is_the_same(tmp_path, pool):
+def test_what_is_left_out_is_the_same(tmp_path, pool, monkeypatch):
     damage = {"1/KAPPA/00003_00001.npy": b"broken", "2/KAPPA/00004_00002.npy": b"", "1/KAPPA/9_9.npy": b""}
     sources = archives(tmp_path, damage)
     sources.append(tmp_path / "cut.tar")
     sources[-1].write_bytes(sources[0].read_bytes()[:200_000])  # repeats a case, and ends in the next
     sources.append(tmp_path / "none.tar")
+    monkeypatch.chdir(tmp_path)
+    sources = [source.relative_to(tmp_path) for source in sources]
     here, there = both_ways(sources, pool, tmp_path, skip_damaged=True)
     assert (tmp_path / "here/out.h5").read_bytes() == (tmp_path / "there/out.h5").read_bytes()
-    assert here.left_out == there.left_out
+    assert [name for name, _ in here.left_out] == [name for name, _ in there.left_out]
     assert len(here.left_out) >= 5
     assert here.cases == 7
 
