@@ -16,6 +16,7 @@ from functools import cache, partial
 from math import ceil, isfinite
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
+from weakref import proxy
 from zlib import crc32
 
 import numpy as np
@@ -80,7 +81,8 @@ class Batches:
     def dataset(self) -> tf.data.Dataset:
         """The batches of whatever epoch has begun, read ahead while the network computes."""
         kinds = tuple(tf.TensorSpec((None, *each.shape[1:]), each.dtype) for each in self[0])
-        batches = tf.data.Dataset.from_generator(lambda: iter(self), output_signature=kinds)
+        these = proxy(self)  # TensorFlow keeps the graph of a fit for ever, which must not keep its cases
+        batches = tf.data.Dataset.from_generator(lambda: iter(these), output_signature=kinds)
         return batches.apply(tf.data.experimental.assert_cardinality(len(self))).prefetch(READ_AHEAD)
 
 

@@ -1,5 +1,7 @@
 import csv
 import errno
+import gc
+import weakref
 import zipfile
 from pathlib import Path
 
@@ -144,6 +146,16 @@ def test_weights_are_the_seeds(tmp_path, again):
         loop.save(model, folder)
         saved.append(zipfile.ZipFile(folder / loop.MODEL).read("model.weights.h5"))
     assert (saved[0] == saved[1]) == (again == 7)
+
+
+def test_nothing_keeps_the_cases_of_a_fit(tmp_path):
+    """TensorFlow keeps graphs: many fits in a process must not add up to all of their data."""
+    train, validation = batches(), batches()
+    alive = [weakref.ref(each) for each in (train, validation)]
+    loop.fit(linear(), train, validation, 2, Training(0, tmp_path))
+    del train, validation
+    gc.collect()
+    assert [each() for each in alive] == [None, None]
 
 
 def test_divergence_is_told(tmp_path):

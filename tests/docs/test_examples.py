@@ -44,9 +44,8 @@ CLAIM_SIZE = {"cases": {MASS_MAPPING.name: 20, STAMPS.name: 80}, "seeds": 1}
 
 # What is not run, and why.
 NOT_RUN = {
-    "astroboard reproduce claim experiment board focal-weight-helps local-weight-helps peaks-weight-helps"
-    " structure-weight-helps edges-weight-helps training-set-size --preset laptop --stamps stamps.h5"
-    " --out claims --markdown": "trains for hours; test_reproducing.py runs parts of it",
+    "astroboard reproduce claim experiment board ablation --preset laptop --stamps stamps.h5"
+    " --out claims --workers 2 --markdown": "trains for hours; test_reproducing.py runs parts of it",
     "make benchmark": "measures, which takes minutes",
     "make demo": "makes .venv; tests/harness/test_demo.py runs the demonstration",
     "make test": "is what runs this",
