@@ -1,7 +1,5 @@
 """An epoch of the UNet from HDF5 with augmentation, against one of the same cases in memory without."""
 
-from functools import partial
-
 import h5py
 import numpy as np
 import pytest
@@ -32,10 +30,16 @@ def epoch(columns, augmentation, folder):
 
     baseline = make(UNet, settings("laptop", "unet") | {"augmentation": augmentation})
     examples = Examples(Cases(*columns, None), baseline, folder)
-    dataset = Batches(examples.read, examples.shuffled, baseline.batch_size, seed=0).dataset()
+    batches = Batches(examples.read, examples.shuffled, baseline.batch_size, seed=0)
+    dataset = batches.dataset()
     model = network(baseline.filters, baseline.depth, baseline.padding, dropout=baseline.dropout)
     model.compile(adam(baseline.learning_rate, "constant", 1), baseline.loss_function())
-    return partial(model.fit, dataset, shuffle=False, verbose=0)
+
+    def fit():
+        model.fit(dataset, shuffle=False, verbose=0)
+        assert batches.fault is None
+
+    return fit
 
 
 def test_epoch(ratio, columns, tmp_path):

@@ -86,8 +86,8 @@ def filter_maps(maps: Sequence[np.ndarray], transfers: Sequence[np.ndarray]) -> 
     return filtered.reshape(shape)
 
 
-def shear_from_convergence(kappa: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """γ1 and γ2 of periodic convergence maps (..., H, W); float32 in, float32 out."""
+def shear_from_convergence(kappa: np.ndarray) -> np.ndarray:
+    """γ1 and γ2, (2, ..., H, W), of periodic convergence maps (..., H, W); float32 in, float32 out."""
     maps = np.asarray(kappa, np.result_type(np.float32, kappa))
     size = maps.shape[-2:]
     stack, gamma = maps.reshape(-1, *size), np.empty((2, math.prod(maps.shape[:-2]), *size), maps.dtype)
@@ -97,7 +97,7 @@ def shear_from_convergence(kappa: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         spectrum = fft.rfft2(stack[part])
         for component, kernel in zip(gamma, kernels, strict=True):
             component[part] = fft.irfft2(spectrum * kernel, s=size, overwrite_x=True)
-    return gamma[0].reshape(maps.shape), gamma[1].reshape(maps.shape)
+    return gamma.reshape(2, *maps.shape)
 
 
 def convergence_from_shear(

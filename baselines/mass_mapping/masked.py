@@ -109,7 +109,7 @@ def inversions(e1: np.ndarray, e2: np.ndarray, error: np.ndarray, border: int = 
 
     def equations(kappa: np.ndarray) -> np.ndarray:
         """D κ + g κ in the noise-free pixels, 0 in the others."""
-        return np.asarray(observed * np.stack(shear_from_convergence(kappa)) + g * kappa)
+        return np.asarray(observed * shear_from_convergence(kappa) + g * kappa)
 
     def transposed(residual: np.ndarray) -> np.ndarray:
         """The adjoint of ``equations``, into maps of mean 0."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from harness.data.alerts import append_stamps, stamps_from
 from harness.data.store import DataError, Writer, create
-from harness.executors import in_order
+from harness.executors import AHEAD, in_order
 from harness.progress import Report, silent
 from harness.tracks import MASS_MAPPING, STAMPS, Track
 from submissions.limits import MAX_CASES
@@ -51,8 +51,10 @@ def simulate(
         )
     else:
         raise DataError(f"no simulation is known for the track {track.name!r}")
-    with create(out, track, "full", source) as writer:
-        for chunk in in_order(executor if cases >= WORTH_PROCESSES else None, render, tasks):
+    # Without processes a thread renders while this one hashes and writes what came before.
+    with create(out, track, "full", source) as writer, ThreadPoolExecutor(1) as thread:
+        pool = executor if executor and cases >= WORTH_PROCESSES else thread
+        for chunk in in_order(pool, render, tasks, AHEAD if pool is executor else 2):
             add(writer, chunk, cases - len(writer.rows))
             report(len(writer.rows), cases, "cases")
             if len(writer.rows) == cases:

@@ -133,12 +133,12 @@ def reduced_shear(kappa: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Strong lensing is not simulated: a map whose largest κ + |γ| exceeds 0.95 comes back scaled down to that
     as a whole, which keeps its shape and the relation of κ and γ. So |g| < 1 in every pixel.
     """
-    gamma1, gamma2 = shear_from_convergence(kappa)
-    strength = (kappa + np.sqrt(gamma1**2 + gamma2**2)).max(axis=(-2, -1), keepdims=True)
+    gamma = shear_from_convergence(kappa)
+    strength = (kappa + np.sqrt(gamma[0] ** 2 + gamma[1] ** 2)).max(axis=(-2, -1), keepdims=True)
     scale = WEAK_LIMIT / np.maximum(strength, WEAK_LIMIT)
     weak = kappa * scale
-    factor = scale / (1 - weak)
-    return weak, np.moveaxis(np.stack([gamma1 * factor, gamma2 * factor]), 0, -1)
+    gamma *= scale / (1 - weak)
+    return weak, np.moveaxis(gamma, 0, -1)
 
 
 def _cut(maps: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:

@@ -59,7 +59,13 @@ def _normals(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     for start in range(0, pairs.shape[1], _BLOCK):
         part = pairs[:, start : start + _BLOCK]
         radius, angle = rng.integers(2**32, size=part.shape, dtype=np.uint32).astype(np.float32)
-        radius = np.sqrt(np.float32(-2) * np.log((radius + np.float32(1)) * np.float32(2**-32)))
+        radius += 1
+        radius *= np.float32(2**-32)
+        np.log(radius, out=radius)
+        radius *= -2
+        np.sqrt(radius, out=radius)
         angle *= np.float32(2 * np.pi * 2**-32)
-        part[:] = radius * np.cos(angle), radius * np.sin(angle)
+        np.cos(angle, out=part[0])
+        np.sin(angle, out=part[1])
+        part *= radius
     return pairs.reshape(-1)[:count].reshape(shape)
