@@ -26,7 +26,7 @@ from submissions.reading import Part
 SCHEMA = "astroboard-score/1"
 CHUNK = 256
 WORTH_PROCESSES = 20_000  # cases: fewer are scored sooner by threads, which need not start and import first
-THREADS = 4  # no more than that share a process well
+THREADS = 4  # no more than that share a process well, and so many do as well as processes
 
 
 @dataclass(frozen=True)
@@ -64,12 +64,12 @@ def score(
 ) -> Scored:
     """Read a submission, checking all of it, and score it by case.
 
-    Cases are matched by id. An ``executor`` shares them out (one of processes leaves few cases to threads);
-    the result is the same. Raises SubmissionError where the file cannot be read at all.
+    Cases are matched by id. An ``executor`` shares them out (one of few processes, or for few cases, gives
+    way to threads); the result is the same. Raises SubmissionError where the file cannot be read at all.
     """
     track, case_ids = truth.track, truth.case_ids()
     columns: dict[str, list[np.ndarray]] = {}
-    few, sha256 = len(case_ids) < WORTH_PROCESSES, ""
+    sha256 = ""
     with ExitStack() as stack:
         submission = stack.enter_context(open_submission(path, track.format, case_ids))
         report, done = submission.report, 0
@@ -78,11 +78,11 @@ def score(
             _Task(part, truth.path.absolute(), column, start, track.by_case if report.accepted else None)
             for start, part in submission.parts(CHUNK)
         )
-        pool = (
-            stack.enter_context(_threads(executor))
-            if few and isinstance(executor, ProcessPoolExecutor)
-            else executor
-        )
+        pool = executor
+        if isinstance(executor, ProcessPoolExecutor):
+            workers = executor._max_workers  # type: ignore[attr-defined]
+            if workers <= THREADS or len(case_ids) < WORTH_PROCESSES:
+                pool = stack.enter_context(ThreadPoolExecutor(min(workers, THREADS)))
         for part in in_order(pool, _score_part, tasks):
             report.extend(part.report)
             if report.accepted and part.error:  # the predictions were checked, so it is about the truth
@@ -107,10 +107,6 @@ def score(
             truth_fingerprint=truth.fingerprint,
             seed=submission.manifest.seed if submission.manifest else None,
         )
-
-
-def _threads(instead_of: ProcessPoolExecutor) -> Executor:
-    return ThreadPoolExecutor(min(instead_of._max_workers, THREADS))  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ def simulate(
     "--skip-damaged", is_flag=True, help="Leave damaged cases out and list them, instead of stopping."
 )
 @click.option("--labels", type=FILE, help="stamps: CSV with candid,label for alert packets, which have none.")
-@executor_options()
+@executor_options(says="Processes; two threads work in each.", busy=2)
 def pack(
     sources: tuple[Path, ...],
     out: Path,

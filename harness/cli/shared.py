@@ -23,13 +23,17 @@ preset_option = click.option(
 
 
 def executor_options(
-    workers: int | None = None, says: str = "Processes."
+    workers: int | None = None, says: str = "Processes.", busy: int = 1
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """--workers (all processors, if None) and --dask, of which a command gets the ``executor``."""
+    """--workers and --dask, of which a command gets the ``executor``.
+
+    If ``workers`` is None there are as many as the processors allow, each of which keeps ``busy`` of them so.
+    """
+    by_default = str(workers or ("all processors" if busy == 1 else f"processors / {busy}"))
 
     def options(command: Callable[..., Any]) -> Callable[..., Any]:
         @click.option(
-            "--workers", default=workers, show_default=str(workers or "all processors"),
+            "--workers", default=workers, show_default=by_default,
             type=click.IntRange(min=1), help=says,
         )  # fmt: skip
         @click.option("--dask", metavar="ADDRESS", help="Use the Dask cluster of this scheduler instead.")
@@ -40,9 +44,9 @@ def executor_options(
         ) -> Any:
             if dask and context.get_parameter_source("workers") is not ParameterSource.DEFAULT:
                 raise click.UsageError("--workers and --dask exclude each other: choose one")
-            from harness.executors import executor
+            from harness.executors import executor, processors
 
-            with executor(workers, dask) as pool:
+            with executor(workers or max(processors() // busy, 1), dask) as pool:
                 return command(*words, executor=pool, **options)
 
         return with_executor

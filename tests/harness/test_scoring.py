@@ -129,6 +129,7 @@ def pools():
 def small_chunks(monkeypatch):
     monkeypatch.setattr(scoring, "CHUNK", 7)
     monkeypatch.setattr(scoring, "WORTH_PROCESSES", 0)
+    monkeypatch.setattr(scoring, "THREADS", 1)
 
 
 def note(told, done, total, what):
