@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -43,7 +43,7 @@ class Map:
 Found = tuple[str, Map | DataError | None]  # by its name: a map, one that is damaged, or something else
 
 
-def maps_in(source: Path) -> Iterator[Found]:
+def maps_in(source: Path) -> Generator[Found, None, None]:
     """What an archive or a folder holds, in its order. Where itself is damaged, that comes last."""
     try:
         for name, data in members(source):
@@ -101,7 +101,7 @@ def _write_one(file: IO[bytes], name: str, found: Map | DataError | None) -> Non
         file.write(found.values.data)
 
 
-def read_part(part: Path) -> Iterator[Found]:
+def read_part(part: Path) -> Generator[Found, None, None]:
     """What a part holds, in the order of its source. It is removed in the end."""
     with part.open("rb") as file:
         for line in file:

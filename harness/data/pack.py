@@ -8,9 +8,9 @@ stamps: the pickled dictionary ``images``, ``labels``, ``metadata``, or Avro pac
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import mkdtemp
@@ -109,20 +109,23 @@ def _parts_beside(out: Path) -> Iterator[Path]:
         shutil.rmtree(folder.rename(f"{folder}.old"))
 
 
-def _append(writer: Writer, sources: Iterable[tuple[Path, Iterator[Found]]], packing: Packing) -> None:
+def _append(
+    writer: Writer, sources: Iterable[tuple[Path, Generator[Found, None, None]]], packing: Packing
+) -> None:
     """Write the maps of all sources in their order, pairing them by name."""
     for source, maps in sources:
-        for name, found in maps:
-            try:
-                if isinstance(found, Map):
-                    _one_map(writer, f"{source}: {name}", found)
-                elif found:
-                    raise found
-                else:
-                    packing.ignored.append(name)
-            except DataError as error:
-                packing.leave_out(name, error)
-            packing.report(len(writer.rows), 0, f"cases, {name}")
+        with closing(maps):  # archives, whatever happens
+            for name, found in maps:
+                try:
+                    if isinstance(found, Map):
+                        _one_map(writer, f"{source}: {name}", found)
+                    elif found:
+                        raise found
+                    else:
+                        packing.ignored.append(name)
+                except DataError as error:
+                    packing.leave_out(name, error)
+                packing.report(len(writer.rows), 0, f"cases, {name}")
     _pair(writer, packing)
 
 
@@ -153,10 +156,13 @@ def _pair(writer: Writer, packing: Packing) -> None:
 def _stamps(writer: Writer, sources: Sequence[Path], packing: Packing) -> None:
     numbers: dict[str, int] = {}
     for source in sources:
-        for alerts in alerts_in(source, packing.labels, packing.leave_out):
-            if kept := _new(alerts, f"{source}", writer, packing):
-                append_stamps(writer, alerts.rows(kept), numbers)
-            packing.report(len(writer.rows), 0, "alerts")
+        with closing(alerts_in(source, packing.labels, packing.leave_out)) as found:
+            for alerts in found:
+                kept = _new(alerts, str(source), writer, packing)
+                if kept:
+                    whole = len(kept) == len(alerts.case_id)
+                    append_stamps(writer, alerts if whole else alerts.rows(kept), numbers)
+                packing.report(len(writer.rows), 0, "alerts")
     if STAMPS.truth.name not in writer.file:
         writer.role = "inputs"
 
@@ -175,7 +181,9 @@ def _new(alerts: Alerts, source: str, writer: Writer, packing: Packing) -> list[
     return list(kept.values())
 
 
-def alerts_in(source: Path, labels: Mapping[str, int] | None, leave_out: LeaveOut) -> Iterator[Alerts]:
+def alerts_in(
+    source: Path, labels: Mapping[str, int] | None, leave_out: LeaveOut
+) -> Generator[Alerts, None, None]:
     """The `usable` alerts of a pickle, or of packets: a file, a folder, an archive; a few at a time."""
     if packets.holds_packets(source):
         found = packets.read_alerts(source, labels, leave_out)
