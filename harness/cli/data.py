@@ -29,18 +29,17 @@ BOUNDARIES = ("periodic", "field")
 @click.argument("track", type=TRACK)
 @click.argument("out", type=NEW)
 @click.option("--cases", required=True, type=click.IntRange(min=1), help="How many maps or alerts.")
-@click.option("--noise", default="sparse", show_default=True, type=click.Choice(NOISE), help="Of the maps.")
+@click.option("--noise", show_default="sparse", type=click.Choice(NOISE), help="Of the maps.")
 @click.option(
     "--boundary",
-    default="periodic",
-    show_default=True,
+    show_default="periodic",
     type=click.Choice(BOUNDARIES),
     help="Shear of a map: periodic on the crop, or of a field twice as wide.",
 )
 @seed_option
 @executor_options()
 def simulate(
-    track: str, out: Path, cases: int, noise: str, boundary: str, seed: int, executor: Executor | None
+    track: str, out: Path, cases: int, seed: int, executor: Executor | None, **of_maps: str | None
 ) -> None:
     """Simulate a data set of TRACK into the file OUT.
 
@@ -48,19 +47,13 @@ def simulate(
     """
     from harness.data.simulate.dataset import simulate as run
     from harness.progress import progress
-    from harness.tracks import get_track
+    from harness.tracks import MASS_MAPPING, get_track
 
+    chosen = {name: value for name, value in of_maps.items() if value}
+    if chosen and track != MASS_MAPPING.name:
+        raise click.UsageError(f"--{' and --'.join(chosen)}: for {MASS_MAPPING.name} alone")
     with progress("simulating") as report:
-        run(
-            get_track(track),
-            out,
-            cases,
-            noise=noise,
-            boundary=boundary,
-            seed=seed,
-            report=report,
-            executor=executor,
-        )
+        run(get_track(track), out, cases, seed=seed, report=report, executor=executor, **chosen)
     click.echo(f"{out}: {cases} cases of {track}")
 
 

@@ -48,6 +48,8 @@ def reproduce(
     """
     if as_markdown and as_json:
         raise click.UsageError("--markdown and --json both print to stdout: choose one")
+    if only_list and as_markdown:
+        raise click.UsageError("--markdown is for what was found, not for --list")
     if only_list:
         _list(names, preset, as_json)
         return
