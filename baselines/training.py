@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from functools import cache, partial
 from math import ceil, isfinite
 from pathlib import Path
@@ -195,7 +197,8 @@ def fit(
     on a single device. Several devices share each batch, whose size must be a multiple of their number.
     """
     keras.utils.clear_session()  # layers are named by counting, and their names are saved
-    keras.utils.set_random_seed(int(np.random.SeedSequence(training.seed).generate_state(1)[0]))
+    seed = int(np.random.SeedSequence(training.seed).generate_state(1)[0])
+    keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
     strategy = _mirrored() if training.strategy == "mirrored" else None
     devices = strategy.num_replicas_in_sync if strategy else 1
@@ -203,10 +206,11 @@ def fit(
         raise BaselineError(f"batch_size must be a multiple of the {devices} devices, got {train.batch_size}")
     keras.config.set_dtype_policy(precision)
     try:
-        with strategy.scope() if strategy else nullcontext():
-            model = build()  # after the seed, on which its first weights depend
-            model.optimizer.build(model.trainable_variables)
-        alone = build() if strategy else model
+        with _seeds_of_layers(seed):
+            with strategy.scope() if strategy else nullcontext():
+                model = build()
+                model.optimizer.build(model.trainable_variables)
+            alone = build() if strategy else model
     finally:
         keras.config.set_dtype_policy("float32")
     # TensorFlow's remapper fails on the gradient of this layer, says so to the user, and changes nothing.
@@ -249,6 +253,20 @@ def fit(
     alone.set_weights(state.best_weights)
     best = {key: value for key, value in state.best.items() if key not in ("epoch", "seconds")}
     return alone, {"epochs": len(state.history), "best_epoch": state.best["epoch"], **best}
+
+
+@contextmanager
+def _seeds_of_layers(seed: int) -> Iterator[None]:
+    """Lets Keras draw what layers start from, as from Python's generator of this seed, in any company.
+
+    It draws from the global one, from which other threads draw, too, such as those of a Dask worker.
+    """
+    module: Any = sys.modules["keras.src.random.seed_generator"]
+    shared, module.python_random = module.python_random, random.Random(seed)
+    try:
+        yield
+    finally:
+        module.python_random = shared
 
 
 def accelerators() -> list[str]:

@@ -1,8 +1,11 @@
 import csv
 import errno
 import gc
+import random
+import threading
 import weakref
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -146,6 +149,28 @@ def test_weights_are_the_seeds(tmp_path, again):
         loop.save(model, folder)
         saved.append(zipfile.ZipFile(folder / loop.MODEL).read("model.weights.h5"))
     assert (saved[0] == saved[1]) == (again == 7)
+
+
+def test_other_threads_that_draw_change_nothing(tmp_path):
+    def saved(number):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        return loop.fit(with_dropout(), batches(), batches(), 2, Training(7, folder))[0].get_weights()
+
+    alone, done = saved(1), threading.Event()
+
+    def draw():
+        while not done.is_set():
+            random.random()
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(draw)
+        try:
+            together = saved(2)
+        finally:
+            done.set()
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_nothing_keeps_the_cases_of_a_fit(tmp_path):
