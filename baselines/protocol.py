@@ -15,12 +15,12 @@ import numpy as np
 CHUNK = 256
 
 
-Progress = Callable[[int, int, str], None]
-"""Called with what is done, the total (0 where nobody knows it) and a few words."""
+ProgressCallback = Callable[[int, int, str], None]
+"""Called with what is done, the total (0 where it is unknown) and a few words."""
 
 
-def silent(done: int, total: int, text: str) -> None:
-    """The progress of who asked for none."""
+def no_progress(done: int, total: int, text: str) -> None:
+    """A progress callback that does nothing."""
 
 
 class BaselineError(Exception):
@@ -62,7 +62,7 @@ class Training:
 
     seed: int
     folder: Path
-    progress: Progress = silent
+    progress: ProgressCallback = no_progress
     strategy: Literal["single", "mirrored"] = "single"
     start: Path | None = None
 

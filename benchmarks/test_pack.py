@@ -9,7 +9,7 @@ import pytest
 
 from harness.data.pack import pack
 from harness.data.simulate.dataset import simulate
-from harness.executors import executor
+from harness.parallel import executor
 from harness.tracks import MASS_MAPPING
 
 CASES = 4000

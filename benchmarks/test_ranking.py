@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.resampling import RESAMPLES, bootstrap, group_sums, interval, tail
+from harness.evaluation.bootstrap import RESAMPLES, bootstrap, group_sums, interval, tail
 from harness.tracks import MASS_MAPPING
 
 SYSTEMS, CASES, KEYS = 20, 4000, ("wmape", "dicee", "dpeaks")

@@ -6,9 +6,9 @@ By the multiply-adds `cnn-rotinv` takes 3.98 times as long as `cnn`; the report 
 import numpy as np
 import pytest
 
+from baselines.keras_loop import keras, tf
 from baselines.stamps import networks
 from baselines.stamps.losses import LOSSES
-from baselines.training import keras, tf
 
 STEPS = 4
 

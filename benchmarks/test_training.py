@@ -25,8 +25,8 @@ def columns(tmp_path):
 
 def epoch(columns, augmentation, folder):
     """A function that trains for an epoch."""
+    from baselines.keras_loop import Batches, adam
     from baselines.mass_mapping.networks import unet as network
-    from baselines.training import Batches, adam
 
     baseline = make(UNet, settings("laptop", "unet") | {"augmentation": augmentation})
     examples = Examples(Cases(*columns, None), baseline, folder)

@@ -10,12 +10,14 @@ from typing import Any
 from harness.data.simulate.dataset import simulate
 from harness.data.split import Shares, split
 from harness.data.store import open_dataset
-from harness.experiment import all_baselines, submit, train
+from harness.evaluation.leaderboard import leaderboard, score_all
 from harness.files import HarnessError, write_text
-from harness.progress import progress
-from harness.ranking import leaderboard, score_all, write_board
+from harness.progress import progress_bar
+from harness.report.page import write_board
 from harness.report.submission_page import write_submission_pages
 from harness.report.terminal import print_board
+from harness.runs.registry import all_baselines
+from harness.runs.training import submit, train
 from harness.tracks import MASS_MAPPING, STAMPS, Track
 
 CASES = {
@@ -61,29 +63,29 @@ def _one_track(
     folder, cases, part = out / track.name, CASES[preset][track.name], TEST_PART[preset]
     data, inputs, truth = folder / "data.h5", folder / "test-inputs.h5", folder / "test-truth.h5"
     say(f"$ astroboard simulate {track.name} {data} --cases {cases} --seed {seed}")
-    with progress("simulating") as report:
-        simulate(track, data, cases, seed=seed, report=report)
+    with progress_bar("simulating") as progress:
+        simulate(track, data, cases, seed=seed, progress=progress)
     say(f"$ astroboard split {data} {folder} --seed {seed} --test-part {part}")
-    with progress("splitting") as report:
-        split(data, folder, seed, Shares(test_part=part), report)
+    with progress_bar("splitting") as progress:
+        split(data, folder, seed, Shares(test_part=part), progress)
     submissions = []
     for name, kind in all_baselines(say).items():
         if kind.track != track.name or (preset == "smoke" and name not in QUICK):
             continue
         run, submission = folder / "runs" / name, folder / "submissions" / f"{name}.zip"
         say(f"$ astroboard train {name} --data {folder} --out {run} --preset {preset} --seed {seed}")
-        with progress(name) as report:
-            train(name, folder, run, preset, seed, report)
+        with progress_bar(name) as progress:
+            train(name, folder, run, preset, seed, progress)
         say(f"$ astroboard submit {run} --inputs {inputs} --team {TEAM} {submission}")
-        with progress("predicting") as report:
-            submit(run, inputs, TEAM, submission, report=report)
+        with progress_bar("predicting") as progress:
+            submit(run, inputs, TEAM, submission, progress=progress)
         submissions.append(submission)
     words = f"{folder / 'submissions'}/*.zip --truth {truth} --inputs {inputs} --out {out}"
     say(f"$ astroboard leaderboard {words}")
-    with progress("scoring") as report, open_dataset(truth) as known:
-        _, scored, unreadable = score_all(submissions, known, report)
+    with progress_bar("scoring") as progress, open_dataset(truth) as known:
+        _, scored, unreadable = score_all(submissions, known, progress)
     board = leaderboard(track, scored, unreadable)
     histories = {path: folder / "runs" / path.stem / "history.csv" for path in submissions}
-    with progress("pages") as report:
+    with progress_bar("pages") as progress:
         there = {path: history for path, history in histories.items() if history.is_file()}
-        return board, write_submission_pages(board, scored, truth, out, inputs, there, report)
+        return board, write_submission_pages(board, scored, truth, out, inputs, there, progress)

@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-
-from baselines.protocol import Progress as Report
-from baselines.protocol import silent as silent
 
 QUIET_SECONDS = 5.0
 
+ProgressCallback = Callable[[int, int, str], None]
+"""Called with what is done, the total (0 where it is unknown) and a few words."""
+
+
+def no_progress(done: int, total: int, text: str) -> None:
+    """A progress callback that does nothing."""
+
 
 @contextmanager
-def progress(title: str) -> Iterator[Report]:
-    """A report for one piece of work, on stderr, so that stdout stays for results."""
+def progress_bar(title: str) -> Iterator[ProgressCallback]:
+    """A progress callback that shows one piece of work on stderr, so that stdout stays for results."""
     if sys.stderr.isatty():
-        with _bar(title) as report:
-            yield report
+        with _bar(title) as progress:
+            yield progress
     else:
         yield _lines(title)
 
 
 @contextmanager
-def _bar(title: str) -> Iterator[Report]:
+def _bar(title: str) -> Iterator[ProgressCallback]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -40,10 +44,10 @@ def _bar(title: str) -> Iterator[Report]:
         yield lambda done, total, text: bar.update(task, completed=done, total=total or None, note=text)
 
 
-def _lines(title: str) -> Report:
+def _lines(title: str) -> ProgressCallback:
     last = time.monotonic()
 
-    def report(done: int, total: int, text: str) -> None:
+    def progress(done: int, total: int, text: str) -> None:
         nonlocal last
         now = time.monotonic()
         if now - last >= QUIET_SECONDS:
@@ -54,4 +58,4 @@ def _lines(title: str) -> Report:
                 flush=True,
             )
 
-    return report
+    return progress

@@ -24,7 +24,7 @@ from typing import IO, Any, NamedTuple, Self, cast
 import numpy as np
 
 from submissions import limits
-from submissions.checks import Code, Report, SubmissionError
+from submissions.report import Code, SubmissionError, ValidationReport
 
 _DIRECTORY_SIGNATURE, _LOCAL_SIGNATURE = b"PK\x01\x02", b"PK\x03\x04"
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
@@ -105,7 +105,7 @@ class Archive(Files):
 
     entries: dict[str, Entry]
 
-    def __init__(self, file: BufferedReader, report: Report) -> None:
+    def __init__(self, file: BufferedReader, report: ValidationReport) -> None:
         super().__init__()
         self._file: Any = file
         self._path = Path(file.name).absolute() if hasattr(file, "name") else None
@@ -182,7 +182,7 @@ class Folder(Files):
     Raises SubmissionError when there are more files than a zip may have.
     """
 
-    def __init__(self, folder: Path, report: Report) -> None:
+    def __init__(self, folder: Path, report: ValidationReport) -> None:
         super().__init__()
         for parent, folders, files in os.walk(folder):
             folders.sort()

@@ -3,15 +3,17 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from submissions.checks import UNKNOWN, Code, Report, SubmissionError
-from submissions.formats import Format
+from submissions.formats.registry import Format
 from submissions.reading import validate
+from submissions.report import UNKNOWN, Code, SubmissionError, ValidationReport
 
 WORKERS_FILE = "metadata"
 """What the worker adds. An upload with a file of that name, or ``.yaml``, is code to it, and not copied."""
 
 
-def check(folder: Path, track: Format, case_ids: Sequence[str], fingerprint: str | None = None) -> Report:
+def check(
+    folder: Path, track: Format, case_ids: Sequence[str], fingerprint: str | None = None
+) -> ValidationReport:
     """All that is wrong with a submission, as ``validate`` tells it; the worker's own file does not count.
 
     Raises SubmissionError when there is no other file.

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from submissions import limits
-from submissions.checks import Code, SubmissionError, check_text, printable
+from submissions.report import Code, SubmissionError, check_text, printable
 
 NAME = "manifest.json"
 SCHEMA = "astroboard-submission/1"

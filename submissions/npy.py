@@ -10,7 +10,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from submissions import limits
-from submissions.checks import Code, SubmissionError, printable
+from submissions.report import Code, SubmissionError, printable
 
 _ONE_AT_A_TIME = Lock()  # what is done about warnings holds for all threads
 

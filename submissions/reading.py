@@ -11,8 +11,8 @@ import numpy as np
 
 from submissions import limits, manifest
 from submissions.archive import Archive, Files, Folder, Located
-from submissions.checks import UNKNOWN, Code, Report, SubmissionError
-from submissions.formats import FORMATS, Format, format_of
+from submissions.formats.registry import FORMATS, Format, format_of
+from submissions.report import UNKNOWN, Code, SubmissionError, ValidationReport
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,9 @@ class Part:
 
     files: Files
     located: Located
-    reader: Callable[[Files, Located, Report], np.ndarray]
+    reader: Callable[[Files, Located, ValidationReport], np.ndarray]
 
-    def read(self, report: Report) -> np.ndarray:
+    def read(self, report: ValidationReport) -> np.ndarray:
         with self.files.opened():
             return self.reader(self.files, self.located, report)
 
@@ -35,7 +35,7 @@ class Submission:
     """
 
     def __init__(
-        self, files: Files, stem: str, track: Format, case_ids: Sequence[str], report: Report
+        self, files: Files, stem: str, track: Format, case_ids: Sequence[str], report: ValidationReport
     ) -> None:
         self.report = report
         self.manifest: manifest.Manifest | None = None
@@ -117,7 +117,7 @@ def open_submission(
     path, track = Path(path), format_of(track)
     if not path.is_file() and not path.is_dir():
         raise SubmissionError(f"{path}: expected a zip file, found none", Code.NOT_A_ZIP)
-    report = Report(track.TRACK, len(case_ids))
+    report = ValidationReport(track.TRACK, len(case_ids))
     with nullcontext() if path.is_dir() else path.open("rb") as file:
         files: Files = Archive(file, report) if file else Folder(path, report)
         submission = Submission(files, path.stem, track, case_ids, report)
@@ -130,7 +130,7 @@ def open_submission(
 
 def validate(
     path: str | PathLike[str], track: str | Format, case_ids: Sequence[str], fingerprint: str | None = None
-) -> Report:
+) -> ValidationReport:
     """All that is wrong with a submission."""
     try:
         with open_submission(path, track, case_ids, fingerprint) as submission:
@@ -138,7 +138,7 @@ def validate(
                 pass
             return submission.report
     except SubmissionError as error:
-        report = Report(format_of(track).TRACK, len(case_ids))
+        report = ValidationReport(format_of(track).TRACK, len(case_ids))
         report.add(error.code, "", str(error))
         return report
 

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from submissions import limits
-from submissions.checks import Code, SubmissionError, check_case_id
-from submissions.formats import Format, format_of
+from submissions.formats.registry import Format, format_of
 from submissions.manifest import NAME, Manifest
 from submissions.reading import open_submission
+from submissions.report import Code, SubmissionError, check_case_id
 
 DEFLATE_LEVEL = 1  # maps are nearly incompressible: higher levels take longer and save nothing
 

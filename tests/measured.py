@@ -6,7 +6,7 @@ import time
 import traceback
 from pathlib import Path
 
-from harness.data import pickles
+from harness.data.sources import safe_pickle as pickles
 from harness.data.store import open_dataset
 from harness.files import HarnessError
 from submissions import validate

@@ -23,7 +23,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy import fft
 
-from baselines.mass_mapping.tuning import SIGMAS, TunedInversion, choose, components
+from baselines.mass_mapping.inversion import SIGMAS, TunedInversion, choose, components
 from baselines.protocol import Cases, Training
 
 WORTH_THREADS = 16  # chunks

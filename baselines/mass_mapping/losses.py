@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from baselines.training import keras
+from baselines.keras_loop import keras
 from metrics.mass_mapping import STAND_IN_FOR_ZERO
 
 ops = keras.ops

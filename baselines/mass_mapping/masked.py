@@ -28,13 +28,13 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from baselines.mass_mapping.inversion import SIGMAS, TunedInversion, choose, components, mean_convergence
 from baselines.mass_mapping.kaiser_squires import (
     convergence_from_shear,
     filter_maps,
     gaussian_transfer,
     shear_from_convergence,
 )
-from baselines.mass_mapping.tuning import SIGMAS, TunedInversion, choose, components, mean_convergence
 from baselines.protocol import Cases, Training
 
 BORDERS = (0, 32)  # pixels on each side

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from baselines.keras_loop import keras, tf
 from baselines.mass_mapping.unet import SIZE
-from baselines.training import keras, tf
 
 WIDEST = 8  # times the filters of the first stage
 REGULARISED = 3  # stages of the decoder with dropout

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from baselines.mass_mapping.tuning import TunedInversion, components
+from baselines.mass_mapping.inversion import TunedInversion, components
 from baselines.protocol import Cases, Training
 
 

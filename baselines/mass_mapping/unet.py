@@ -14,9 +14,9 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from baselines.mass_mapping.augmentation import Augmentation, augment, draw
+from baselines.mass_mapping.inversion import OFFICIAL, choose, components
 from baselines.mass_mapping.kaiser_squires import convergence_from_shear, smoothed_convergence
 from baselines.mass_mapping.masked import MaskedKaiserSquires
-from baselines.mass_mapping.tuning import OFFICIAL, choose, components
 from baselines.mass_mapping.wiener import Wiener
 from baselines.protocol import CHUNK, Baseline, BaselineError, Cases, Training
 
@@ -111,7 +111,7 @@ class UNet:
         self, make: Callable[[], Any], train: Examples, validation: Examples, training: Training
     ) -> dict[str, Any]:
         """Train the network that ``make`` gives with this baseline's settings, and keep it."""
-        from baselines.training import Batches, adam, fit, keras
+        from baselines.keras_loop import Batches, adam, fit, keras
 
         seen = Batches(train.read, train.shuffled, self.batch_size, training.seed)
         unseen = Batches(validation.read, validation.as_they_are, self.batch_size, training.seed)
@@ -154,12 +154,12 @@ class UNet:
         return kappa
 
     def save(self, folder: Path) -> None:
-        from baselines import training as loop
+        from baselines import keras_loop as loop
 
         loop.save(self.model, folder)
 
     def restore(self, folder: Path) -> None:
-        from baselines import training as loop
+        from baselines import keras_loop as loop
         from baselines.mass_mapping import networks  # noqa: F401 (its layers, by whose names a file is read)
 
         self.model = loop.load(folder, (SIZE, SIZE, 3 + self.further), (SIZE, SIZE))

@@ -7,8 +7,14 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy import fft
 
+from baselines.mass_mapping.inversion import (
+    MOST_TRAINING,
+    TunedInversion,
+    components,
+    mean_convergence,
+    spread,
+)
 from baselines.mass_mapping.kaiser_squires import convergence_from_shear, wavenumbers
-from baselines.mass_mapping.tuning import MOST_TRAINING, TunedInversion, components, mean_convergence, spread
 from baselines.protocol import BaselineError, Cases, Training
 
 

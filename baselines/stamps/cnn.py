@@ -64,7 +64,7 @@ class PlainCNN:
         return prepared(cases, self.size).__getitem__
 
     def fit(self, train: Cases, validation: Cases, training: Training) -> dict[str, Any]:
-        from baselines import training as loop
+        from baselines import keras_loop as loop
         from baselines.stamps.losses import LOSSES
         from baselines.stamps.scores import TrackScores
 
@@ -101,12 +101,12 @@ class PlainCNN:
         return probabilities
 
     def save(self, folder: Path) -> None:
-        from baselines import training as loop
+        from baselines import keras_loop as loop
 
         loop.save(self.model, folder)
 
     def restore(self, folder: Path) -> None:
-        from baselines import training as loop
+        from baselines import keras_loop as loop
         from baselines.stamps import networks  # noqa: F401 (its layers, by whose names a file is read)
 
         self.model = loop.load(folder, self.seen_shape, (N_CLASSES,))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from baselines.training import keras
+from baselines.keras_loop import keras
 
 ops = keras.ops
 

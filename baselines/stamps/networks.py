@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from baselines.keras_loop import keras
 from baselines.stamps.preparation import N_CLASSES, STAMP_SHAPE
-from baselines.training import keras
 
 ops = keras.ops
 

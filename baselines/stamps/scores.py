@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from baselines.keras_loop import keras
 from baselines.stamps.preparation import N_CLASSES, SUPERNOVA
-from baselines.training import keras
 
 ops = keras.ops
 

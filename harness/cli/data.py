@@ -46,14 +46,14 @@ def simulate(
     The result depends on the seed, not on where it is simulated.
     """
     from harness.data.simulate.dataset import simulate as run
-    from harness.progress import progress
+    from harness.progress import progress_bar
     from harness.tracks import MASS_MAPPING, get_track
 
     chosen = {name: value for name, value in of_maps.items() if value}
     if chosen and track != MASS_MAPPING.name:
         raise click.UsageError(f"--{' and --'.join(chosen)}: for {MASS_MAPPING.name} alone")
-    with progress("simulating") as report:
-        run(get_track(track), out, cases, seed=seed, report=report, executor=executor, **chosen)
+    with progress_bar("simulating") as progress:
+        run(get_track(track), out, cases, seed=seed, progress=progress, executor=executor, **chosen)
     click.echo(f"{out}: {cases} cases of {track}")
 
 
@@ -82,13 +82,13 @@ def pack(
     The workers of a Dask cluster read SOURCE and write beside OUT: both must be on a disk that all share.
     """
     from harness.data.pack import pack as run
-    from harness.data.packets import read_labels
-    from harness.progress import progress
+    from harness.data.sources.avro_alerts import read_labels
+    from harness.progress import progress_bar
     from harness.tracks import get_track
 
-    with progress("packing") as report:
+    with progress_bar("packing") as progress:
         known = read_labels(labels) if labels else None
-        packed = run(get_track(track), sources, out, skip_damaged, known, report, executor)
+        packed = run(get_track(track), sources, out, skip_damaged, known, progress, executor)
     list_items("left out", [reason for _, reason in packed.left_out])
     list_items("ignored, no case by its name", packed.ignored)
     click.echo(f"{out}: {packed.cases} cases packed, {len(packed.left_out)} left out")
@@ -99,8 +99,8 @@ def pack(
 @json_option
 def inspect(path: Path, as_json: bool) -> None:
     """Say what FILE holds: a dataset, a submission, a run's folder, a score card, a board."""
-    from harness.inspection import inspect as run
-    from harness.inspection import lines
+    from harness.data.inspection import inspect as run
+    from harness.data.inspection import lines
 
     summary = run(path)
     if as_json:
@@ -126,10 +126,10 @@ def split(data: Path, folder: Path, seed: int, as_json: bool, **shares: Any) -> 
     """Split DATA by cluster or object into train, validation, test-inputs and test-truth.h5 in DIR."""
     from harness.data.split import Shares
     from harness.data.split import split as run
-    from harness.progress import progress
+    from harness.progress import progress_bar
 
-    with progress("splitting") as report:
-        summary = run(data, folder, seed, Shares(**shares), report)
+    with progress_bar("splitting") as progress:
+        summary = run(data, folder, seed, Shares(**shares), progress)
     if as_json:
         print_json(summary)
         return

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import click
 
 from harness.cli.shared import (
+    ANYTHING,
     BASELINE,
     FILE,
     FOLDER,
     NEW,
     json_option,
+    list_items,
     main,
     preset_option,
     print_json,
@@ -36,7 +38,7 @@ def demo(preset: str, out: Path, seed: int) -> None:
 @json_option
 def baselines(as_json: bool) -> None:
     """List the baselines there are, by track."""
-    from harness.experiment import all_baselines
+    from harness.runs.registry import all_baselines
 
     found = [
         {"name": name, "track": kind.track, "summary": kind.summary}
@@ -73,12 +75,12 @@ def train(
     start: Path | None, sampling: str | None,
 ) -> None:  # fmt: skip
     """Train BASELINE, and keep what it learnt in the folder RUN."""
-    from harness.experiment import train as run
-    from harness.progress import progress
+    from harness.progress import progress_bar
+    from harness.runs.training import train as run
 
-    with progress(baseline) as report:
+    with progress_bar(baseline) as progress:
         changes = {"sampling": sampling} if sampling else {}
-        record = run(baseline, data, out, preset, seed, report, strategy, start, changes)
+        record = run(baseline, data, out, preset, seed, progress, strategy, start, changes)
     click.echo(f"{out}: {baseline} trained on {record['cases']} cases in {record['seconds']:.1f} s")
     for key, value in record["outcome"].items():
         click.echo(f"  {key}: {value:.6g}" if isinstance(value, float) else f"  {key}: {value}")
@@ -92,11 +94,11 @@ def train(
 @click.argument("out", type=NEW)
 def submit(run: Path, inputs: Path, team: str, method: str | None, out: Path) -> None:
     """Predict with the model of RUN and write the submission OUT, a zip as the leaderboard takes it."""
-    from harness.experiment import submit as predict
-    from harness.progress import progress
+    from harness.progress import progress_bar
+    from harness.runs.training import submit as predict
 
-    with progress("predicting") as report:
-        manifest = predict(run, inputs, team, out, method, report)
+    with progress_bar("predicting") as progress:
+        manifest = predict(run, inputs, team, out, method, progress)
     click.echo(f"{out}: {len(manifest['files'])} file(s) by {manifest['team']}, method {manifest['method']}")
 
 
@@ -111,8 +113,89 @@ def submit(run: Path, inputs: Path, team: str, method: str | None, out: Path) ->
 @click.option("--weights", is_flag=True, help="Draw the weights that the multi-focal loss gives the pixels.")
 def show(run: Path, case_id: str, data: Path | None, out: Path | None, weights: bool) -> None:
     """Draw what the model of RUN predicts for one case, beside the truth."""
-    from harness.showing import show as draw
+    from harness.runs.pictures import show as draw
 
     out = out or run / (f"{case_id}.weights.png" if weights else f"{case_id}.png")
     draw(run, data, case_id, out, weights)
     click.echo(f"picture: {out}")
+
+
+@main.command()
+@click.argument("baseline", type=BASELINE)
+@click.option("--data", required=True, type=FOLDER, help="Folder with train.h5 and validation.h5.")
+@click.option("--out", required=True, type=NEW, metavar="FOLDER", help="New folder for what is found.")
+@click.option(
+    "--preset", default="laptop", show_default=True, type=click.Choice(["smoke", "laptop", "paper"])
+)
+@click.option("--trials", type=click.IntRange(min=1), help="Settings to try.  [default: the preset's]")
+@seed_option
+@click.option("--space", type=FILE, metavar="FILE.toml", help="What to search, if not what comes along.")
+@json_option
+def tune(baseline: str, data: Path, out: Path, as_json: bool, **options: Any) -> None:
+    """Search for the best settings of BASELINE, and write them as a preset for `astroboard train`."""
+    from harness.progress import progress_bar
+    from harness.runs.tuning import tune as search
+
+    with progress_bar(f"tuning {baseline}") as progress:
+        record = search(baseline, data, out, progress=progress, **options)
+    if as_json:
+        print_json(record)
+    elif "worker" in record:
+        click.echo(f"{record['worker']}: {record['trials']} trials; the chief has the result")
+    else:
+        _show(record)
+        click.echo(f"best setting: astroboard train {baseline} --preset {out / 'best.toml'} …")
+
+
+def _show(record: dict[str, Any]) -> None:
+    from harness.report.terminal import console, table
+
+    keys = list(record["trials"][record["best"]]["scores"])
+    rows = []
+    for one in sorted(record["trials"], key=lambda one: one["objective"]):
+        values = (
+            f"{name} {f'{value:.4g}' if isinstance(value, float) else value}"
+            for name, value in one["values"].items()
+        )
+        tried = one["failure"] or ", ".join(values)
+        scores = (f"{one['scores'][key]:.4g}" if one["scores"] else "–" for key in keys)
+        rows.append((str(one["trial"]), tried, f"{one['objective']:.3f}", *scores))
+    header = ("trial", "setting", "objective", *keys)
+    console().print(table(f"{record['baseline']}, the best first", header, rows, left=2))
+
+
+@main.command()
+@click.argument("sources", nargs=-1, required=True, type=ANYTHING, metavar="ALERT.avro...")
+@click.option("--model", "run", required=True, type=FOLDER, metavar="RUN", help="Run that was trained.")
+@json_option
+def classify(sources: tuple[Path, ...], run: Path, as_json: bool) -> None:
+    """Print what the model of RUN takes alerts for: the probability of each class.
+
+    ALERT.avro is a ZTF alert packet, as the brokers hand it out, or a .tar, .tar.gz or folder of them, or a
+    pickle like the challenge's. What cannot be used is listed on stderr.
+    """
+    from harness.progress import progress_bar
+    from harness.runs.classification import classify as run_model
+
+    with progress_bar("classifying") as progress:
+        answers, left_out = run_model(run, sources, progress)
+    list_items("left out", left_out, most=len(left_out))
+    if not answers:
+        raise click.ClickException("there is no alert that can be classified")
+    if as_json:
+        print_json(answers)
+        return
+    from harness.report.terminal import console, number, table
+    from submissions.report import printable
+
+    classes = list(answers[0]["probabilities"])
+    rows = [
+        (
+            printable(one["candid"]),
+            printable(one["objectId"]),
+            one["class"],
+            *(number(p, 3) for p in one["probabilities"].values()),
+        )
+        for one in answers
+    ]
+    console().print(table("Alerts", ("candid", "object", "class", *classes), rows, left=3))

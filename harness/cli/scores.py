@@ -50,14 +50,14 @@ def score(
     executor: Executor | None,
 ) -> None:
     """Check SUBMISSION and score it against the truth."""
-    from harness.cards import write_card
     from harness.data.store import open_dataset
-    from harness.progress import progress
-    from harness.scoring import score as run
-    from harness.scoring import score_card, write_per_case
+    from harness.evaluation.cards import write_card
+    from harness.evaluation.scoring import score as run
+    from harness.evaluation.scoring import score_card, write_per_case
+    from harness.progress import progress_bar
 
-    with open_dataset(truth) as data, progress("scoring") as report:
-        scored = run(submission, data, report, executor)
+    with open_dataset(truth) as data, progress_bar("scoring") as progress:
+        scored = run(submission, data, progress, executor)
     if not scored.report.accepted:
         click.echo("\n".join(scored.report.lines()), err=True)
         raise click.ClickException(f"{submission} is not scored: {scored.report.summary()}")
@@ -137,15 +137,15 @@ def leaderboard(
         raise click.UsageError("--markdown and --json both print to stdout: choose one")
     from contextlib import nullcontext
 
-    from harness.data.public import secret_seed
+    from harness.data.split import secret_seed
     from harness.data.store import open_dataset
-    from harness.ladder import climb, part_of
-    from harness.progress import progress
-    from harness.ranking import leaderboard as rank
-    from harness.ranking import score_all, write_board
+    from harness.evaluation.ladder import climb, part_of
+    from harness.evaluation.leaderboard import leaderboard as rank
+    from harness.evaluation.leaderboard import score_all
+    from harness.progress import progress_bar
 
-    with progress("scoring") as report, open_dataset(truth) if truth else nullcontext() as data:
-        track, scored, unreadable = score_all(submissions, data, report, executor)
+    with progress_bar("scoring") as progress, open_dataset(truth) if truth else nullcontext() as data:
+        track, scored, unreadable = score_all(submissions, data, progress, executor)
         if public_fraction is not None and seed is None and data is not None:
             seed = secret_seed(data)
     part = None
@@ -162,8 +162,10 @@ def leaderboard(
             from harness.report.submission_page import write_submission_pages
 
             here = [one for one in scored if one.source == "submission"]
-            with progress("pages") as report:
-                pages = write_submission_pages(board, here, truth, out, inputs, report=report)
+            with progress_bar("pages") as progress:
+                pages = write_submission_pages(board, here, truth, out, inputs, progress=progress)
+        from harness.report.page import write_board
+
         write_board([board], out, pages)
     if csv_file:
         from harness.report.export import write_csv
@@ -207,11 +209,11 @@ def compare(
     How far A is from B in each score, with an interval, how probable it is that A is better, and the cases
     where they differ most, with pictures of these.
     """
-    from harness.comparing import compare as run
-    from harness.progress import progress
+    from harness.progress import progress_bar
+    from harness.report.comparison_page import compare as run
 
-    with progress("comparing") as report:
-        comparison = run(first, second, truth, out, data, report, executor)
+    with progress_bar("comparing") as progress:
+        comparison = run(first, second, truth, out, data, progress, executor)
     if as_json:
         print_json(comparison)
         return

@@ -44,7 +44,7 @@ def executor_options(
         ) -> Any:
             if dask and context.get_parameter_source("workers") is not ParameterSource.DEFAULT:
                 raise click.UsageError("--workers and --dask exclude each other: choose one")
-            from harness.executors import executor, processors
+            from harness.parallel import executor, processors
 
             with executor(workers or max(processors() // busy, 1), dask) as pool:
                 return command(*words, executor=pool, **options)
@@ -72,7 +72,7 @@ class Commands(click.Group):
 
 def _plain_text(text: str) -> str:
     """Text that does not steer a terminal: names in it may come from files of others."""
-    from submissions.checks import printable
+    from submissions.report import printable
 
     return "\n".join(printable(line, len(line)) for line in text.split("\n"))
 
@@ -98,7 +98,7 @@ def _baseline_names() -> list[str]:
 
 
 def _claim_names() -> list[str]:
-    from harness.claims import names
+    from harness.claims.spec import names
 
     return names()
 

@@ -18,12 +18,13 @@ from typing import Any
 
 import h5py
 
-from harness.data import packets, pickles
-from harness.data.alerts import Alerts, LeaveOut, append_stamps, stamps_from, usable
-from harness.data.maps import COLUMNS, Found, Map, maps_in, read_part, write_part
+from harness.data.sources import avro_alerts as packets
+from harness.data.sources import safe_pickle as pickles
+from harness.data.sources.alerts import Alerts, LeaveOut, append_stamps, stamps_from, usable
+from harness.data.sources.map_archives import COLUMNS, Found, Map, maps_in, read_part, write_part
 from harness.data.store import DataError, Writer, create
-from harness.executors import in_order
-from harness.progress import Report, silent
+from harness.parallel import in_order
+from harness.progress import ProgressCallback, no_progress
 from harness.tracks import MASS_MAPPING, STAMPS, Track
 from submissions import SubmissionError, check_case_id
 
@@ -36,7 +37,7 @@ class Packing:
 
     skip_damaged: bool = False
     labels: Mapping[str, int] | None = None
-    report: Report = silent
+    progress: ProgressCallback = no_progress
     executor: Executor | None = None
     cases: int = 0
     left_out: list[tuple[str, str]] = field(default_factory=list)
@@ -55,7 +56,7 @@ def pack(
     out: Path,
     skip_damaged: bool = False,
     labels: Mapping[str, int] | None = None,
-    report: Report = silent,
+    progress: ProgressCallback = no_progress,
     executor: Executor | None = None,
 ) -> Packing:
     """Pack the sources into ``out``. DataError at the first damaged case, unless those are to be skipped.
@@ -70,7 +71,7 @@ def pack(
             raise DataError(f"{out} is a source: the data set to write comes last, under a name of its own")
     if out.is_file() and not h5py.is_hdf5(out):
         raise DataError(f"{out} is there and no data set: name a new file, which comes last, or remove it")
-    packing = Packing(skip_damaged, labels, report, executor)
+    packing = Packing(skip_damaged, labels, progress, executor)
     source: dict[str, Any] = {"packed": [path.name for path in sources]}
     with create(out, track, "full", source) as writer:
         PACKERS[track.name](writer, sources, packing)
@@ -95,7 +96,7 @@ def _mass_mapping(writer: Writer, sources: Sequence[Path], packing: Packing) -> 
             (source.absolute(), folder / str(number), packing.skip_damaged)
             for number, source in enumerate(sources)
         ]
-        packing.report(0, 0, f"cases, reading {len(sources)} sources at once")
+        packing.progress(0, 0, f"cases, reading {len(sources)} sources at once")
         parts = in_order(packing.executor, write_part, tasks)
         _append(writer, zip(sources, map(read_part, parts), strict=True), packing)
 
@@ -125,7 +126,7 @@ def _append(
                         packing.ignored.append(name)
                 except DataError as error:
                     packing.leave_out(name, error)
-                packing.report(len(writer.rows), 0, f"cases, {name}")
+                packing.progress(len(writer.rows), 0, f"cases, {name}")
     _pair(writer, packing)
 
 
@@ -162,7 +163,7 @@ def _stamps(writer: Writer, sources: Sequence[Path], packing: Packing) -> None:
                 if kept:
                     whole = len(kept) == len(alerts.case_id)
                     append_stamps(writer, alerts if whole else alerts.rows(kept), numbers)
-                packing.report(len(writer.rows), 0, "alerts")
+                packing.progress(len(writer.rows), 0, "alerts")
     if STAMPS.truth.name not in writer.file:
         writer.role = "inputs"
 

@@ -6,14 +6,15 @@ seen much of the others.
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from harness.data.store import DataError, Dataset, Writer, create, open_dataset
-from harness.progress import Report, silent
+from harness.data.store import CHUNK, DataError, Dataset, Writer, create, open_dataset
+from harness.progress import ProgressCallback, no_progress
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 TEST_PART, VALIDATION_PART = 1 / 4, 1 / 8
@@ -31,7 +32,11 @@ class Shares:
 
 
 def split(
-    data: Path, folder: Path, seed: int = 0, shares: Shares = Shares(), report: Report = silent
+    data: Path,
+    folder: Path,
+    seed: int = 0,
+    shares: Shares = Shares(),
+    progress: ProgressCallback = no_progress,
 ) -> dict:
     """Write ``train.h5``, ``validation.h5``, ``test-inputs.h5`` and ``test-truth.h5`` into ``folder``.
 
@@ -47,7 +52,7 @@ def split(
             part = balanced_parts(dataset.truth[:], groups, dataset.track.classes, shares, seed, notes)
         else:
             part = group_parts(groups, shares, seed)
-        write_parts(dataset, part, folder, seed, report)
+        write_parts(dataset, part, folder, seed, progress)
     names = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
     summary: dict = {
         name: {"cases": int((part == number).sum()), "groups": len(np.unique(groups[part == number]))}
@@ -129,7 +134,9 @@ def fold_parts(labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) ->
     return fold[index]
 
 
-def write_parts(dataset: Dataset, part: np.ndarray, folder: Path, seed: int, report: Report) -> None:
+def write_parts(
+    dataset: Dataset, part: np.ndarray, folder: Path, seed: int, progress: ProgressCallback
+) -> None:
     inputs, truth = dataset.track.inputs.name, dataset.track.truth.name
     files: tuple[tuple[str, str, int, set[str]], ...] = (
         ("train.h5", "train", TRAIN, set()),
@@ -150,4 +157,24 @@ def write_parts(dataset: Dataset, part: np.ndarray, folder: Path, seed: int, rep
                 if (rows == number).any():
                     writer.append(**{k: v[rows == number] for k, v in chunk.items() if k not in without})
             start += len(rows)
-            report(start, len(part), "cases")
+            progress(start, len(part), "cases")
+
+
+def public_cases(groups: np.ndarray, fraction: float, seed: int) -> np.ndarray:
+    """Which cases (N,) are public: those of a random ``fraction`` of the groups, one at least and never all.
+
+    Who knows the groups and the seed knows the part. Raises DataError for fewer than two groups.
+    """
+    names = np.unique(groups)
+    if len(names) < 2:
+        raise DataError("a public part needs two groups or more, and the truth has one")
+    drawn = np.random.default_rng(np.random.SeedSequence(seed)).permutation(names)
+    return np.isin(groups, drawn[: int(np.clip(round(fraction * len(names)), 1, len(names) - 1))])
+
+
+def secret_seed(truth: Dataset) -> int:
+    """A 48-bit seed derived from the truth, which participants do not know."""
+    digest = hashlib.sha256()
+    for start in range(0, len(truth), CHUNK):
+        digest.update(truth.truth[start : start + CHUNK].tobytes())
+    return int.from_bytes(digest.digest()[:6])

@@ -23,12 +23,12 @@ import h5py
 import numpy as np
 
 from harness.files import HarnessError, beside
+from harness.schemas import DATASET
 from harness.tracks import Column, Track, get_track
 from submissions import SubmissionError, check_case_id
-from submissions.checks import printable
 from submissions.limits import MAX_CASE_BYTES, MAX_CASES, MAX_COLUMNS, MAX_FIELDS, MAX_SOURCE, MAX_TEXT
+from submissions.report import printable
 
-SCHEMA = "astroboard-dataset/1"
 ROLES = ("full", "train", "validation", "inputs", "truth")
 CASE_ID_BYTES = 64
 CHUNK = 256
@@ -152,7 +152,7 @@ class Writer:
         self.file.create_dataset("case_id", data=ids, track_times=False)
         self.file.create_dataset("group", data=np.array(self.groups, np.int32), track_times=False)
         self.file.attrs.update(
-            schema=SCHEMA,
+            schema=DATASET,
             track=self.track.name,
             role=self.role,
             fingerprint=self.fingerprint(),
@@ -267,8 +267,8 @@ def _checked(file: h5py.File, path: Path) -> Dataset:
     schema, track_name, role, fingerprint = (
         _attribute(file, name, path, MAX_TEXT) for name in ("schema", "track", "role", "fingerprint")
     )
-    if schema != SCHEMA:
-        raise DataError(f"{path}: schema {SCHEMA!r} was expected, the file has {schema!r}")
+    if schema != DATASET:
+        raise DataError(f"{path}: schema {DATASET!r} was expected, the file has {schema!r}")
     if role not in ROLES:
         raise DataError(f"{path}: role {role!r} is none of {', '.join(ROLES)}")
     track = get_track(track_name)

@@ -17,7 +17,7 @@ from matplotlib.patches import Patch
 
 import metrics
 from harness.files import HarnessError, beside
-from harness.tracks import SUPERNOVA
+from harness.tracks.stamps import SUPERNOVA
 
 REGIONS = {"hit": "#4daf4a", "missed": "#377eb8", "false alarm": "#e41a1c"}
 PEAKS = {"true peaks": ("o", "white"), "predicted peaks": ("x", "cyan")}

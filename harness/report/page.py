@@ -14,7 +14,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from harness.files import write_text
+from harness.files import json_text, write_text
 from harness.report.terminal import number
 
 OVERALL = (
@@ -127,3 +127,14 @@ def plural(count: int, one: str, many: str = "") -> str:
 
 def percent(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.0f}\u00a0%"
+
+
+def write_board(
+    boards: Sequence[dict[str, Any]], folder: Path, pages: Mapping[str, str] | None = None
+) -> None:
+    """Write ``leaderboard.json`` (one board, or a list of them) and ``index.html`` into the folder.
+
+    ``pages`` has the link to the page of a submission, by its SHA-256.
+    """
+    write_text(folder / "leaderboard.json", json_text(boards[0] if len(boards) == 1 else list(boards)))
+    write_page(boards, folder / "index.html", pages or {})

@@ -13,11 +13,11 @@ from scipy.stats import rankdata
 
 import metrics
 from harness.data.store import Dataset, open_dataset
+from harness.evaluation.scoring import CHUNK, Scored
 from harness.files import write_text
-from harness.progress import Report, silent
+from harness.progress import ProgressCallback, no_progress
 from harness.report import figures
 from harness.report.page import board_view, render
-from harness.scoring import CHUNK, Scored
 from harness.tracks import STAMPS, Score, Track
 from submissions import Manifest, open_submission
 
@@ -40,7 +40,7 @@ def write_submission_pages(
     folder: Path,
     inputs: Path | None = None,
     histories: Mapping[Path, Path] | None = None,
-    report: Report = silent,
+    progress: ProgressCallback = no_progress,
 ) -> dict[str, str]:
     """Write ``submissions/<start of its SHA-256>.html`` for each row of the board that was scored here.
 
@@ -59,7 +59,7 @@ def write_submission_pages(
         row_of = {case_id: row for row, case_id in enumerate(true.case_ids())}
         spreads = [] if public or not rows else _spreads(true.track, list(here.values()))
         for done, row in enumerate(rows):
-            report(done, len(rows), "pages")
+            progress(done, len(rows), "pages")
             one = here[row["submission_sha256"]]
             chosen = {} if public else _chosen(one)
             wanted = chosen if public or not one.track.classes else one.case_ids

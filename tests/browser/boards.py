@@ -1,4 +1,4 @@
-"""Boards as `harness.ranking` makes them, of as many rows as wanted and with the worst names there are."""
+"""Boards with as many rows as wanted and with hostile names, as `leaderboard` makes them."""
 
 import hashlib
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from harness.data.store import create, open_dataset
-from harness.ranking import leaderboard
+from harness.evaluation.leaderboard import leaderboard
+from harness.evaluation.scoring import score
 from harness.report.page import write_page
 from harness.report.submission_page import write_submission_pages
-from harness.scoring import score
 from harness.tracks import MASS_MAPPING, STAMPS
 from submissions import write_submission
 from tests.browser.boards import two_boards

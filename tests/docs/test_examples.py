@@ -19,14 +19,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from harness import trainings
+from harness.claims import execute as trainings
 from harness.cli import main
 from harness.data.store import open_dataset
+from harness.runs.tuning import search_space
 from harness.tracks import MASS_MAPPING, STAMPS
-from harness.tuning import search_space
 from tests.docs.pages import PAGES, README, blocks, without_comments
-from tests.harness.data.avro import packet
 from tests.harness.data.conftest import npy, write_tar
+from tests.harness.data.sources.avro import packet
 
 # What is made smaller. Everything else is run as it is written.
 SCALED = {

@@ -19,12 +19,12 @@ import atheris
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 with atheris.instrument_imports(include=["submissions"], enable_loader_override=False):
-    from submissions import Report, Submission, SubmissionError
+    from submissions import Submission, SubmissionError, ValidationReport
     from submissions.archive import Archive
-    from submissions.formats import FORMATS
+    from submissions.formats.registry import FORMATS
+    from submissions.formats.stamps import parse as parse_table
     from submissions.manifest import Manifest, parse
     from submissions.npy import read_npy
-    from submissions.stamps import parse as parse_table
 
 import numpy as np
 
@@ -36,14 +36,14 @@ FLAT = npy(np.zeros((128, 128), np.float16))
 MANIFEST = Manifest("stamps", "T", "m", "f", 7, {"numpy": "2"}, "cpu", 1.5, {"x": "0" * 64}).to_bytes()
 
 
-def check(report: Report, values: np.ndarray) -> None:
+def check(report: ValidationReport, values: np.ndarray) -> None:
     lines = report.lines()
     assert all(line.isprintable() for line in lines), lines
     assert not report.accepted or np.isfinite(values).all(), lines
 
 
 def read_zip(data: bytes, track: str) -> None:
-    report = Report(track, len(IDS))
+    report = ValidationReport(track, len(IDS))
     archive = Archive(io.BufferedReader(io.BytesIO(data)), report)
     submission = Submission(archive, "fuzzed", FORMATS[track], IDS, report)
     check(report, np.concatenate([chunk for _, chunk in submission.chunks()]))
@@ -89,7 +89,7 @@ NAMES = [
 
 
 def read_table(data: bytes) -> None:
-    report = Report("stamps", len(IDS))
+    report = ValidationReport("stamps", len(IDS))
     check(report, parse_table(data, IDS, report))
 
 

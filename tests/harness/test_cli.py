@@ -246,7 +246,7 @@ def test_scoring_never_imports_tensorflow(words, zeros, maps):
 
 def test_the_scoring_path_needs_three_packages():
     code = (
-        "import sys, harness.scoring, submissions, metrics, harness.ranking\n"
+        "import sys, harness.evaluation.scoring, submissions, metrics, harness.evaluation.leaderboard\n"
         "from importlib.metadata import packages_distributions\n"
         "loaded = {name.split('.')[0] for name in sys.modules}\n"
         # NumPy itself takes charset_normalizer where it finds it

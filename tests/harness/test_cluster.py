@@ -9,9 +9,9 @@ from harness.cli import main
 from harness.data.pack import pack
 from harness.data.simulate.dataset import simulate
 from harness.data.store import open_dataset
-from harness.executors import executor
-from harness.ranking import board_of, leaderboard, score_all
-from harness.scoring import score
+from harness.evaluation.leaderboard import board_of, leaderboard, score_all
+from harness.evaluation.scoring import score
+from harness.parallel import executor
 from harness.tracks import MASS_MAPPING
 from tests.harness.clusters import cluster, until
 from tests.harness.data.conftest import map_members, write_tar
@@ -44,7 +44,7 @@ def test_simulate(dask, tmp_path):
     assert (tmp_path / "command.h5").read_bytes() == (tmp_path / "here.h5").read_bytes()
     with executor(dask=dask.address) as pool:
         report = KillAfter(dask.workers[0], 20)
-        simulate(MASS_MAPPING, tmp_path / "there.h5", 400, seed=5, report=report, executor=pool)
+        simulate(MASS_MAPPING, tmp_path / "there.h5", 400, seed=5, progress=report, executor=pool)
     assert dask.workers[0].poll()
     assert (tmp_path / "there.h5").read_bytes() == (tmp_path / "here.h5").read_bytes()
 
@@ -73,7 +73,7 @@ def test_pack(dask, tmp_path):
 
 
 def test_score_and_leaderboard(dask, tmp_path, submission_of, noisy_maps, monkeypatch):
-    monkeypatch.setattr("harness.scoring.WORTH_PROCESSES", 0, raising=False)
+    monkeypatch.setattr("harness.evaluation.scoring.WORTH_PROCESSES", 0, raising=False)
     simulate(MASS_MAPPING, truth := tmp_path / "truth.h5", 600, seed=3)
     zips = [
         submission_of(tmp_path / f"{sigma}.zip", truth, noisy_maps(sigma), method=f"noise {sigma}")

@@ -6,8 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.data.store import create, open_dataset
-from harness.scoring import score, score_card
-from harness.tracks import TRACKS
+from harness.evaluation.scoring import score, score_card
+from harness.tracks.registry import TRACKS
 from submissions import SubmissionError, validate
 from tests.submissions.attacks import ATTACKS, HEADER, IDS
 from tests.submissions.zips import Entry, a_map, make_zip, npy

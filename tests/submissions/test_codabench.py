@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from submissions import Code, SubmissionError, mass_mapping, stamps
+from submissions import Code, SubmissionError
 from submissions.codabench import check
+from submissions.formats import mass_mapping, stamps
 from tests.submissions.zips import a_map, npy
 
 

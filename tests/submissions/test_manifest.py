@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from submissions import Code, Manifest, SubmissionError
-from submissions.checks import TEXT
 from submissions.limits import MAX_MANIFEST_BYTES as MAX_BYTES
 from submissions.limits import MAX_TEXT
 from submissions.manifest import REQUIRED, SCHEMA, parse
+from submissions.report import TEXT
 
 GOOD = {"schema": SCHEMA, "track": "stamps", "team": "Équipe 7", "method": "cnn"}
 DIGEST = "0123456789abcdef" * 4

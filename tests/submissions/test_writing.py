@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from submissions import Code, SubmissionError, limits, open_submission, validate, write_submission
-from submissions.mass_mapping import HEADER
+from submissions.formats.mass_mapping import HEADER
 from tests.submissions.zips import a_map, npy, probabilities
 
 IDS = ["00087_00323", "00087_00324", "00091_00001"]

@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from harness.data.alerts import append_stamps, stamps_from
+from harness.data.sources.alerts import append_stamps, stamps_from
 from harness.data.store import DataError, Writer, create
-from harness.executors import AHEAD, in_order
-from harness.progress import Report, silent
+from harness.parallel import AHEAD, in_order
+from harness.progress import ProgressCallback, no_progress
 from harness.tracks import MASS_MAPPING, STAMPS, Track
 from submissions.limits import MAX_CASES
 
@@ -26,7 +26,7 @@ def simulate(
     noise: str = "sparse",
     boundary: str = "periodic",
     seed: int = 0,
-    report: Report = silent,
+    progress: ProgressCallback = no_progress,
     executor: Executor | None = None,
 ) -> None:
     """Simulate ``cases`` cases into a dataset file. ``noise`` and ``boundary`` are for the maps alone."""
@@ -56,7 +56,7 @@ def simulate(
         pool = executor if executor and cases >= WORTH_PROCESSES else thread
         for chunk in in_order(pool, render, tasks, AHEAD if pool is executor else 2):
             add(writer, chunk, cases - len(writer.rows))
-            report(len(writer.rows), cases, "cases")
+            progress(len(writer.rows), cases, "cases")
             if len(writer.rows) == cases:
                 break
 

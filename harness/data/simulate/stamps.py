@@ -20,7 +20,7 @@ import numpy as np
 from numpy.random import Generator, SeedSequence, default_rng
 from scipy import ndimage
 
-from harness.tracks import CHALLENGE
+from harness.tracks.stamps import CHALLENGE
 
 SIZE = 63
 AXIS = np.arange(SIZE) - SIZE // 2

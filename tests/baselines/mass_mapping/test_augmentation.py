@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from baselines.mass_mapping.augmentation import augment, draw
+from baselines.mass_mapping.inversion import components
 from baselines.mass_mapping.kaiser_squires import convergence_from_shear
 from baselines.mass_mapping.symmetries import SYMMETRIES
-from baselines.mass_mapping.tuning import components
 
 PLACES = np.arange(len(SYMMETRIES))
 

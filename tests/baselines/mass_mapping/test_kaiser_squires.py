@@ -7,6 +7,7 @@ from scipy import fft
 from scipy.ndimage import binary_erosion, gaussian_filter
 from scipy.stats import skew
 
+from baselines.mass_mapping.inversion import SIGMAS
 from baselines.mass_mapping.kaiser_squires import (
     FFT_CHUNK,
     WORTH_THREADS,
@@ -16,7 +17,6 @@ from baselines.mass_mapping.kaiser_squires import (
     gaussian_transfer,
     shear_from_convergence,
 )
-from baselines.mass_mapping.tuning import SIGMAS
 from metrics import dicee
 
 SHAPES = [(32, 32), (32, 48), (31, 32), (32, 33), (15, 17)]

@@ -3,9 +3,9 @@ import pytest
 import tensorflow as tf
 
 import metrics
-from baselines import training as loop
+from baselines import keras_loop as loop
+from baselines.keras_loop import Batches, keras
 from baselines.mass_mapping.losses import LOSSES, WEIGHTS, CombinedLoss, MultiFocal, SoftDICEE, SoftDPEAKS
-from baselines.training import Batches, keras
 from tests.reference import losses as reference
 from tests.reference import mass_mapping as scores
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from baselines.keras_loop import keras
 from baselines.mass_mapping.networks import LAST, ReflectionPadding, unet
-from baselines.training import keras
 
 TINY = {"filters": 4, "depth": 3, "padding": 0, "dropout": 0.0}
 INPUTS = np.random.default_rng(0).normal(0, 0.3, (2, 128, 128, 4)).astype(np.float32)

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from baselines.keras_loop import keras
 from baselines.stamps.losses import LOSSES
-from baselines.training import keras
 from tests.reference import stamp_losses as slow
 
 SLOW = {

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from baselines.keras_loop import keras
 from baselines.stamps.networks import (
     RotationAverage,
     Rotations,
@@ -9,7 +10,6 @@ from baselines.stamps.networks import (
     plain_cnn,
     rotation_invariant_cnn,
 )
-from baselines.training import keras
 
 WEIGHTS = [1568, 9248, 18496, 36928, 36928, 102464, 4160, 325]
 TRUNK = [*[(21, 21, 32)] * 2, (10, 10, 32), *[(10, 10, 64)] * 3, (5, 5, 64)]

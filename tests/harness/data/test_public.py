@@ -2,10 +2,10 @@ import h5py
 import numpy as np
 import pytest
 
-from harness.data.public import public_cases, secret_seed
+from harness.data.split import public_cases, secret_seed
 from harness.data.store import DataError, open_dataset
-from harness.ladder import part_of
-from harness.scoring import score
+from harness.evaluation.ladder import part_of
+from harness.evaluation.scoring import score
 
 GROUPS = np.repeat(np.arange(10), 3)
 

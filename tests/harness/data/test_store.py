@@ -2,9 +2,9 @@ import h5py
 import numpy as np
 import pytest
 
+from harness.data.inspection import inspect, lines
 from harness.data.store import open_dataset
-from harness.inspection import inspect, lines
-from tests.harness.data.attacks import CASES, DATASETS, SECRET, good
+from tests.harness.data.sources.attacks import CASES, DATASETS, SECRET, good
 from tests.hostile import check_refusal, measure
 
 

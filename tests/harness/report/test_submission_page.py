@@ -8,9 +8,9 @@ import pytest
 from scipy.stats import rankdata
 
 from harness.data.store import open_dataset
-from harness.ranking import leaderboard
+from harness.evaluation.leaderboard import leaderboard
+from harness.evaluation.scoring import score
 from harness.report.submission_page import write_submission_pages
-from harness.scoring import score
 from tests.browser.boards import a_board
 
 

@@ -11,7 +11,6 @@ from scipy import ndimage
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
-from harness.data.pickles import load
 from harness.data.simulate import stamps
 from harness.data.simulate.stamps import (
     AGN,
@@ -25,6 +24,7 @@ from harness.data.simulate.stamps import (
     batches,
     render,
 )
+from harness.data.sources.safe_pickle import load
 
 RADIUS = np.hypot(*np.ogrid[-31:32, -31:32])
 SCIENCE, TEMPLATE, DIFFERENCE = range(3)

@@ -1,0 +1,1 @@
+"""Putting published claims to the test."""

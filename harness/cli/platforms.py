@@ -1,0 +1,75 @@
+"""Commands for those who run a competition."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.cli.shared import FILE, NEW, json_option, main, print_json
+
+DATE = click.DateTime(["%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S"])
+public_option = click.option(
+    "--public-fraction", default=0.3, show_default=True, type=click.FloatRange(0, 1, True, True),
+    help="Part of the groups that the public board scores.",
+)  # fmt: skip
+seed_option = click.option(
+    "--seed", type=click.IntRange(min=0),
+    help="Which groups are public: a long number that nobody else knows.  [default: drawn from the truth]",
+)  # fmt: skip
+
+
+@main.command()
+@click.argument("truth", type=FILE)
+@click.option("--inputs", type=FILE, help="test-inputs.h5, if TRUTH is no full data set.")
+@click.option(
+    "--out", required=True, type=NEW, metavar="BUNDLE.zip", help="The zip to upload, or a new folder."
+)
+@click.option("--title", help="Name of the competition.  [default: the track's]")
+@public_option
+@seed_option
+@click.option("--start", type=DATE, metavar="DATE", help="Start of the public phase, UTC.  [default: today]")
+@click.option("--end", type=DATE, metavar="DATE", help="Its end.  [default: 60 days later]")
+@click.option("--close", type=DATE, metavar="DATE", help="End of the private phase.  [default: 7 days later]")
+@click.option("--docker-image", default="continuumio/anaconda3:latest", show_default=True,
+              help="What the scoring runs in.")  # fmt: skip
+@json_option
+def bundle(truth: Path, inputs: Path | None, out: Path, as_json: bool, **options: Any) -> None:
+    """Make a Codabench competition of the test cases in TRUTH.
+
+    With a public and a private phase, a scoring program that needs NumPy, SciPy and h5py alone, pages, and a
+    starting kit. The same data and dates give the same bytes.
+    """
+    from harness.platforms.codabench.competition import Plan
+    from harness.platforms.codabench.competition import bundle as run
+
+    options["start"] = options["start"] or datetime.combine(datetime.now(UTC), time())
+    options["end"] = options["end"] or options["start"] + timedelta(days=60)
+    options["close"] = options["close"] or options["end"] + timedelta(days=7)
+    summary = run(truth, inputs, out, Plan(**options))
+    if as_json:
+        print_json(summary)
+        return
+    for name in ("public", "private"):
+        click.echo("{}: {cases} cases in {groups} groups".format(name, **summary[name]))
+    click.echo(f"seed: {summary['seed']} (whoever knows it knows which cases are public)")
+    click.echo(f"bundle: {out}")
+
+
+@main.command()
+@click.argument("data", type=FILE)
+@click.argument("out", type=NEW, metavar="OUT.csv")
+@click.option("--submission", type=FILE, help="Write the classes of this submission, not the true ones.")
+@public_option
+@seed_option
+def kaggle(data: Path, out: Path, submission: Path | None, public_fraction: float, seed: int | None) -> None:
+    """Write the stamps of DATA as a table for Kaggle: the solution, or a submission's two columns."""
+    from harness.platforms.kaggle import write_predictions, write_solution
+
+    if submission:
+        rows = write_predictions(submission, data, out)
+    else:
+        rows = write_solution(data, out, public_fraction, seed)
+    click.echo(f"{out}: {rows} rows")

@@ -1,0 +1,202 @@
+"""Loading a data set that was handed out as a pickle, without running what it says.
+
+A pickle is a program. Here it can make plain containers, texts, numbers and NumPy arrays; the arrays are made
+by this module from what NumPy writes about them, since NumPy itself believes what it is told about memory.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import pickle
+import re
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from harness.data.store import DataError, refuse_dataset
+from submissions.limits import (
+    MAX_PICKLE_BYTES,
+    MAX_PICKLE_GROWTH,
+    MAX_PICKLE_OBJECTS,
+    MAX_PICKLE_READS,
+    PICKLE_BYTES_A_READ,
+    PICKLE_BYTES_AN_OBJECT,
+)
+from submissions.report import printable
+
+
+class _DType:
+    """What a pickle says about a dtype: of numbers, texts, objects, or of fields that are none of these."""
+
+    def __init__(self, code: str, *_flags: object) -> None:
+        if not re.fullmatch(r"[biufcSU]\d{1,6}|V\d{1,9}|O\d?", code):
+            raise DataError(f"it asks for values of type {printable(code)}")
+        self.value = np.dtype("O" if code[0] == "O" else code)
+
+    def set(self, state: Any) -> None:
+        order, subarray, names, fields, size = state[1:6]
+        if names:
+            formats, offsets = zip(*((fields[name][0].value, fields[name][1]) for name in names), strict=True)
+            columns = {"names": list(names), "formats": formats, "offsets": offsets, "itemsize": size}
+            self.value = np.dtype(columns)  # type: ignore[call-overload]
+        else:
+            self.value = self.value.newbyteorder(order)
+        if subarray or (names and any(one.hasobject or one.names for one in formats)):
+            raise DataError("it asks for fields or arrays within others that are no plain values")
+
+
+def _fill(array: np.ndarray, state: Any) -> None:
+    """Give an array the shape and values that a pickle states, once they agree."""
+    _, shape, dtype, fortran, values = state
+    expected, size = (list, 1) if dtype.value.hasobject else (bytes, dtype.value.itemsize)
+    if (
+        min(shape, default=0) < 0
+        or not isinstance(values, expected)
+        or len(values) != math.prod(shape) * size
+    ):
+        came = f"a {type(values).__name__} of {len(values):,}"
+        raise DataError(f"an array of {dtype.value} and shape {printable(shape)} has {came} values or bytes")
+    array.__setstate__((1, shape, dtype.value, bool(fortran), values))  # type: ignore[arg-type]
+
+
+def _from_buffer(values: bytes, dtype: _DType, shape: Any, order: Any) -> np.ndarray:
+    return np.frombuffer(values, dtype.value).reshape(shape, order=order)
+
+
+def _encode(text: str, encoding: str) -> bytes:
+    """Bytes, as protocol 2 writes them; other encodings can take for ever."""
+    if encoding != "latin1":
+        raise DataError(f"it asks for the encoding {printable(encoding)}")
+    return text.encode(encoding)
+
+
+ADMITTED = {
+    "numpy.ndarray": "the first argument of _reconstruct",
+    "numpy.dtype": _DType,
+    "numpy._core.multiarray._reconstruct": lambda *_: np.empty(0, np.int8),
+    "numpy._core.multiarray.scalar": lambda dtype, value: np.frombuffer(value, dtype.value, count=1)[0],
+    "numpy._core.numeric._frombuffer": _from_buffer,
+    "_codecs.encode": _encode,
+    "collections.OrderedDict": lambda: OrderedDict(),
+}
+
+
+class _Source:
+    """The file, of which no more is asked than it has, and not too often."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file, self.readline = file, file.readline
+        self.size = os.fstat(file.fileno()).st_size
+        self.allowed = self.reads = MAX_PICKLE_READS + self.size // PICKLE_BYTES_A_READ
+
+    def read(self, count: int) -> bytes:
+        self.reads -= 1
+        if self.reads < 0:
+            raise DataError(f"reading it takes more than the {self.allowed:,} steps allowed")
+        if count > 255 and count > self.size - self.file.tell():
+            raise EOFError(f"{count:,} bytes are announced, fewer follow")
+        return self.file.read(count)
+
+
+class _Unpickler(pickle._Unpickler):
+    """Python's own, not the faster one in C: that one reserves whatever memory a pickle names."""
+
+    stack: list[Any]
+    read: Callable[[int], bytes]
+
+    def __init__(self, source: _Source) -> None:
+        super().__init__(source)
+        self.allowed = self.objects = MAX_PICKLE_OBJECTS + source.size // PICKLE_BYTES_AN_OBJECT
+        self.bytes = MAX_PICKLE_BYTES + MAX_PICKLE_GROWTH * source.size
+
+    def find_class(self, module: str, name: str) -> Any:
+        wanted = f"{module}.{name}".replace("numpy.core.", "numpy._core.")
+        if wanted not in ADMITTED:
+            only = "only NumPy arrays and plain containers are admitted"
+            raise DataError(f"it asks for {printable(f'{module}.{name}')}; {only}")
+        return ADMITTED[wanted]
+
+    def refuse(self) -> None:
+        raise DataError("it makes other objects than NumPy arrays and plain containers")
+
+    def skip_frame(self) -> None:
+        self.read(8)  # how much could be read at once
+
+    def load_bytes(self) -> None:
+        self.stack.append(bytearray(self.read(int.from_bytes(self.read(8), "little"))))
+
+    def build(self) -> None:
+        state, made = self.stack.pop(), self.stack[-1]
+        if isinstance(made, _DType):
+            made.set(state)
+        elif isinstance(made, np.ndarray):
+            _fill(made, state)
+        else:
+            self.refuse()
+        self.pay()
+
+    def count(self) -> None:
+        self.objects -= 1
+        if self.objects < 0:
+            raise DataError(f"it holds more than the {self.allowed:,} objects allowed")
+
+    def pay(self) -> None:
+        """Charge for what was made, or put in one more place, where it may be copied."""
+        value = self.stack[-1]
+        texts = (str, bytes, bytearray)
+        self.bytes -= len(value) if isinstance(value, texts) else getattr(value, "nbytes", 0)
+        if self.bytes < 0:
+            raise DataError(f"it would grow to more than {MAX_PICKLE_GROWTH} times its size")
+
+    def pay_again(self) -> None:
+        """Refuse containers in many places: they double, level by level, once somebody walks through them."""
+        value = self.stack[-1]
+        parts = (tuple, list, dict, np.ndarray)
+        shared = any(isinstance(one, parts) for one in value) if isinstance(value, tuple) else False
+        if shared or isinstance(value, (list, dict)) or getattr(value, "dtype", None) == np.dtype("O"):
+            raise DataError(f"it holds the same {type(value).__name__} in more than one place")
+        self.pay()
+
+
+def _then(step: Callable[[Any], None], after: Callable[[Any], None]) -> Callable[[Any], None]:
+    def both(unpickler: _Unpickler) -> None:
+        step(unpickler)
+        after(unpickler)
+
+    return both
+
+
+_STEPS = pickle._Unpickler.dispatch
+_Unpickler.dispatch = (
+    _STEPS
+    # persistent ids, instances, registered extensions, sets, buffers
+    | dict.fromkeys(b"PQio\x81\x82\x83\x84\x8f\x90\x91\x92\x97\x98", _Unpickler.refuse)
+    # marks, lists, dictionaries, tuples, the memo, what is made by a call
+    | {code: _then(_STEPS[code], _Unpickler.count) for code in b"(])}ldt\x85\x86\x87pqr\x94R"}
+    | {code: _then(_STEPS[code], _Unpickler.pay_again) for code in b"2ghj"}  # DUP and the three GET
+    | {pickle.BUILD[0]: _Unpickler.build, pickle.BYTEARRAY8[0]: _Unpickler.load_bytes}
+    | {pickle.FRAME[0]: _Unpickler.skip_frame}
+)
+_Unpickler.dispatch[pickle.REDUCE[0]] = _then(_Unpickler.dispatch[pickle.REDUCE[0]], _Unpickler.pay)
+
+
+def load(path: Path) -> Any:
+    """What a pickle of NumPy arrays, lists, tuples, dictionaries, strings and numbers holds.
+
+    Raises DataError for any other content, for a damaged file, and for one that holds more than it may.
+    """
+    refuse_dataset(path, "a pickle, or alert packets")
+    try:
+        with path.open("rb") as file:
+            return _Unpickler(_Source(file)).load()
+    except DataError as error:
+        raise DataError(f"{path} is not read: {error}") from error
+    except OSError:
+        raise
+    except Exception as error:  # a hostile or damaged pickle may raise anything at all
+        message = f"{type(error).__name__}: {printable(error)}"
+        raise DataError(f"{path} is no pickle that can be read: {message}") from error

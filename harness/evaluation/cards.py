@@ -1,0 +1,113 @@
+"""Score cards that can be ranked later: the scores by case lie beside ``CARD.json``, in ``CARD.npz``.
+
+A card may come from a stranger. It is read as a submission is (in memory, within limits, nothing unpickled)
+and must agree with itself; whether its scores are true, only the submission and the truth can tell.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.evaluation.scoring import Scored, score_card
+from harness.files import HarnessError, beside, json_text, read_json, write_text
+from harness.schemas import SCORE_CARD
+from harness.tracks import get_track
+from submissions import SubmissionError, ValidationReport, check_case_id, limits
+from submissions.archive import Archive
+from submissions.npy import read_npy
+from submissions.report import check_text
+
+CASE_ID_BYTES = 64
+MAX_CARD_BYTES = 1 << 20
+TEXTS = ("track", "team", "method", "truth_fingerprint")
+
+
+class CardError(HarnessError):
+    """A score card that cannot be ranked."""
+
+
+def write_card(scored: Scored, path: Path) -> dict[str, Any]:
+    """Write the score card of an accepted submission and, beside it, the scores by case; returns the card."""
+    by_case = path.with_suffix(".npz")
+    if by_case == path:
+        raise HarnessError(f"{path}: a card is JSON, so name it .json; its scores by case become the .npz")
+    ids = np.array(scored.case_ids, dtype=f"S{CASE_ID_BYTES}").view(np.uint8).reshape(-1, CASE_ID_BYTES)
+    columns: dict[str, Any] = {"case_id": ids, "group": scored.groups, **scored.columns}
+    with beside(by_case) as temporary:
+        with temporary.open("wb") as file:
+            np.savez_compressed(file, **columns)
+        digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
+    card = score_card(scored) | {"cases_sha256": digest}
+    write_text(path, json_text(card))
+    return card
+
+
+def read_card(path: Path) -> Scored:
+    """What a card and the file beside it tell, as if its submission had been scored here.
+
+    Raises CardError where they do not agree, or are none.
+    """
+    try:
+        if path.stat().st_size > MAX_CARD_BYTES:
+            raise ValueError(f"more than the {MAX_CARD_BYTES:,} bytes that a card may have")
+        return _checked(path, read_json(path, SCORE_CARD))
+    except KeyError as error:
+        raise CardError(f"{path.name} is no score card that can be ranked: {error} is missing") from error
+    except (HarnessError, SubmissionError, TypeError, ValueError, IndexError, OverflowError) as error:
+        problem = str(error).replace(str(path), path.name)  # a board shows no folders
+        raise CardError(f"{path.name} is no score card that can be ranked: {problem}") from error
+
+
+def _checked(path: Path, card: Mapping[str, Any]) -> Scored:
+    for name in TEXTS:
+        check_text(card[name], name)
+    cases, seed, sha256 = card["cases"], card.get("seed"), card["submission_sha256"]
+    if type(cases) is not int or not 0 < cases <= limits.MAX_CASES:
+        raise ValueError(f"cases: expected 1 to {limits.MAX_CASES:,}, got {cases!r:.50}")
+    if seed is not None and (type(seed) is not int or not 0 <= seed < 2**63):
+        raise ValueError(f"seed: expected null or an integer, 0 or more, got {seed!r:.50}")
+    if not (isinstance(sha256, str) and re.fullmatch("[0-9a-f]{64}", sha256)):
+        raise ValueError("submission_sha256: expected 64 of 0-9 a-f")
+    track = get_track(card["track"])
+    columns = _columns(path.with_suffix(".npz"), cases, card["cases_sha256"])
+    case_ids = [bytes(one).rstrip(b"\0").decode("ascii") for one in columns.pop("case_id")]
+    for case_id in case_ids:
+        check_case_id(case_id)
+    if len(set(case_ids)) < cases:
+        raise ValueError("a case id comes twice")
+    groups = columns.pop("group")
+    if groups.dtype.kind not in "iu":
+        raise ValueError(f"group: expected integers, got {groups.dtype}")
+    report = ValidationReport(track.name, cases, card["team"], card["method"], cases)
+    scored = Scored(path, track, card["team"], card["method"], sha256, report, columns, case_ids, groups,
+                    card["truth_fingerprint"], seed, "card")  # fmt: skip
+    claimed = [card["metrics"][one.key]["mean"] for one in track.scores]
+    found = scored.values()
+    if not (np.isfinite(found).all() and np.allclose(found, claimed, rtol=1e-9, atol=1e-12)):
+        raise ValueError("its metrics are not those of the scores by case")
+    return scored
+
+
+def _columns(path: Path, cases: int, digest: str) -> dict[str, np.ndarray]:
+    if not path.is_file():
+        raise ValueError(f"{path.name} is missing: the scores by case that `astroboard score --out` wrote")
+    with path.open("rb") as file:
+        archive = Archive(file, ValidationReport("", 0))
+        if len(archive.entries) > limits.MAX_COLUMNS:
+            raise ValueError(f"{path.name}: more than {limits.MAX_COLUMNS} columns")
+        if archive.sha256() != digest:
+            raise ValueError(f"{path.name}: its SHA-256 is not the one in the card")
+        columns = {}
+        for name in archive.entries:
+            shape = (cases, CASE_ID_BYTES) if name == "case_id.npy" else (cases,)
+            data = archive.read(name, cases * CASE_ID_BYTES + limits.MAX_NPY_HEADER)
+            values = columns[name.removesuffix(".npy")] = read_npy(data, shape)
+            if not np.isfinite(values).all():
+                raise ValueError(f"{path.name}, {name}: expected finite numbers")
+    return columns

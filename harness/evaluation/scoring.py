@@ -1,0 +1,189 @@
+"""Scoring a submission against the truth: the same checks as validation, then the track's scores."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from harness.data.store import DataError, Dataset
+from harness.evaluation.bootstrap import Sums, bootstrap, group_sums, interval, scores_of
+from harness.files import beside
+from harness.parallel import in_order
+from harness.progress import ProgressCallback, no_progress
+from harness.schemas import SCORE_CARD
+from harness.tracks import Track
+from submissions import ValidationReport, open_submission
+from submissions.reading import Part
+
+CHUNK = 256
+WORTH_PROCESSES = 20_000  # cases: fewer are scored sooner by threads, which need not start and import first
+THREADS = 4  # no more than that share a process well, and so many do as well as processes
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A submission read to its end. ``columns`` holds the scores by case, in the order of the truth file.
+
+    Where ``report.accepted`` is false there are no scores. ``source`` is "card" where the submission itself
+    was not read, but the score card that somebody made of it.
+    """
+
+    path: Path
+    track: Track
+    team: str
+    method: str
+    sha256: str
+    report: ValidationReport
+    columns: dict[str, np.ndarray]
+    case_ids: list[str]
+    groups: np.ndarray
+    truth_fingerprint: str
+    seed: int | None = None
+    source: str = "submission"
+
+    def sums(self) -> Sums:
+        """Sums over each group of the statistics that the scores are made of: (groups, S + 1), sparse."""
+        return group_sums(self.track, self.columns, self.groups)
+
+    def values(self) -> np.ndarray:
+        """The track's scores (M,) over all cases."""
+        return scores_of(self.track, self.sums().sum(axis=0))
+
+
+def score(
+    path: Path, truth: Dataset, progress: ProgressCallback = no_progress, executor: Executor | None = None
+) -> Scored:
+    """Read a submission, checking all of it, and score it by case.
+
+    Cases are matched by id. An ``executor`` shares them out (one of few processes, or for few cases, gives
+    way to threads); the result is the same. Raises SubmissionError where the file cannot be read at all.
+    """
+    track, case_ids = truth.track, truth.case_ids()
+    columns: dict[str, list[np.ndarray]] = {}
+    sha256 = ""
+    with ExitStack() as stack:
+        submission = stack.enter_context(open_submission(path, track.format, case_ids))
+        report, done = submission.report, 0
+        column = truth.truth.name
+        tasks = (
+            _Task(part, truth.path.absolute(), column, start, track.by_case if report.accepted else None)
+            for start, part in submission.parts(CHUNK)
+        )
+        pool = executor
+        if isinstance(executor, ProcessPoolExecutor):
+            workers = executor._max_workers  # type: ignore[attr-defined]
+            if workers <= THREADS or len(case_ids) < WORTH_PROCESSES:
+                pool = stack.enter_context(ThreadPoolExecutor(min(workers, THREADS)))
+        for part in in_order(pool, _score_part, tasks):
+            report.extend(part.report)
+            if report.accepted and part.error:  # the predictions were checked, so it is about the truth
+                raise DataError(f"{truth.path}: cases from {done} on cannot be scored: {part.error}")
+            for name, values in part.columns.items():
+                columns.setdefault(name, []).append(values)
+            done += part.cases
+            progress(done, len(case_ids), "cases")
+            sha256 = submission.sha256  # which takes a while, best spent while others score
+        return Scored(
+            path=path,
+            track=track,
+            team=submission.team,
+            method=submission.method,
+            sha256=sha256 or submission.sha256,
+            report=report,
+            columns={name: np.concatenate(parts) for name, parts in columns.items()}
+            if report.accepted
+            else {},
+            case_ids=case_ids,
+            groups=truth.groups(),
+            truth_fingerprint=truth.fingerprint,
+            seed=submission.manifest.seed if submission.manifest else None,
+        )
+
+
+@dataclass(frozen=True)
+class _Task:
+    """Some cases to read, and to score if ``by_case`` is given: by rows of a column of the file of truth."""
+
+    part: Part
+    truth: Path
+    column: str
+    start: int
+    by_case: Callable[[np.ndarray, np.ndarray], dict[str, np.ndarray]] | None
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What came of a task. ``error`` says why cases whose predictions are as they must be have no scores."""
+
+    cases: int
+    report: ValidationReport
+    columns: dict[str, np.ndarray]
+    error: str = ""
+
+
+def _score_part(task: _Task) -> _Part:
+    report, columns, error = ValidationReport("", 0), {}, ""
+    predictions = task.part.read(report)
+    if task.by_case and report.accepted:
+        with h5py.File(task.truth, "r") as file:  # which was checked when it was opened
+            true = file[task.column][task.start : task.start + len(predictions)]
+        try:
+            columns = task.by_case(true, predictions)
+        except ValueError as problem:
+            error = str(problem)
+    return _Part(len(predictions), report, columns, error)
+
+
+def score_card(scored: Scored) -> dict[str, Any]:
+    """The score card of an accepted submission; docs/score.schema.json says what is in it.
+
+    ``std`` is the standard deviation over the cases, null for a score that is no mean over cases. ``low`` and
+    ``high`` bound the 95 % interval of the score (bootstrap over groups), null where the groups are too few.
+    """
+    sums = scored.sums()
+    groups = sums.shape[0]
+    low, high = interval(bootstrap(scored.track, [sums])[:, 0], groups)
+    table = zip(scored.track.scores, scored.values().tolist(), spreads(scored), low, high, strict=True)
+    return {
+        "schema": SCORE_CARD,
+        "track": scored.track.name,
+        "team": scored.team,
+        "method": scored.method,
+        "seed": scored.seed,
+        "cases": len(scored.case_ids),
+        "groups": groups,
+        "submission_sha256": scored.sha256,
+        "truth_fingerprint": scored.truth_fingerprint,
+        "metrics": {
+            one.key: {"mean": value, "std": known(std), "low": known(lower), "high": known(upper)}
+            for one, value, std, lower, upper in table
+        },
+    }
+
+
+def spreads(scored: Scored) -> np.ndarray:
+    """The standard deviation over the cases of each of the track's scores (M,), NaN where it is no mean."""
+    columns = [one.column for one in scored.track.scores]
+    return np.array([scored.columns[name].std() if name else np.nan for name in columns])
+
+
+def known(value: float) -> float | None:
+    """The value for JSON, which has no NaN."""
+    return None if np.isnan(value) else float(value)
+
+
+def write_per_case(scored: Scored, path: Path) -> None:
+    """The scores by case as CSV: ``case_id``, ``group``, then a column a score."""
+    with beside(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(["case_id", "group", *scored.columns])
+        columns = [column.tolist() for column in scored.columns.values()]
+        table.writerows(zip(scored.case_ids, scored.groups.tolist(), *columns, strict=True))

@@ -1,0 +1,1 @@
+"""Competitions on other platforms."""

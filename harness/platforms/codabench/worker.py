@@ -1,0 +1,85 @@
+"""Scoring inside Codabench's worker, which shows what is printed here to whoever sent the submission.
+
+Nothing tells of the truth by case, nor of which cases are public: a submission is checked against all cases
+of the competition, and scored by those of its phase.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from harness.data.store import open_dataset
+from harness.evaluation.scoring import score, score_card
+from harness.tracks import Track
+from submissions import Code, SubmissionError
+from submissions.codabench import check
+
+TRUTH, CASES = "truth.h5", "cases.json"
+LARGEST = 1e10
+"""A board keeps ten digits before the decimal point and ten after it."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Score ``INPUT/res`` by ``INPUT/ref``; the exit status: 0 scored, 1 refused, 2 another failure.
+
+    Writes ``detailed_results.html`` into ``OUTPUT``, and ``scores.json`` if the submission is accepted.
+    """
+    if len(arguments) != 2:
+        print("usage: score.py INPUT OUTPUT", file=sys.stderr)
+        return 2
+    source, output = map(Path, arguments)
+    table, stream = "", sys.stderr
+    try:
+        found, card, track = _scored(source)
+        scores = {key: value["mean"] for key, value in card["metrics"].items()}
+        (output / "scores.json").write_text(json.dumps(scores, indent=1, allow_nan=False), encoding="utf-8")
+        status, title, table, stream = 0, "Scores", _table(card, track), sys.stdout
+    except SubmissionError as error:
+        status, title, found = 1, "Not scored", str(error)
+    except Exception as error:  # its message, like a traceback, might hold some of the truth
+        status, title = 2, "Not scored"
+        found = f"the scoring failed ({type(error).__name__}): please tell the organisers"
+    print(found, file=stream)
+    page = Template(Path(__file__).with_name("details.html").read_text(encoding="utf-8"))
+    html = page.substitute(title=title, table=table, found=escape(found))
+    (output / "detailed_results.html").write_text(html, encoding="utf-8")
+    return status
+
+
+def _scored(source: Path) -> tuple[str, dict[str, Any], Track]:
+    """The report, the score card and its track; raises SubmissionError for what is refused."""
+    cases = json.loads((source / "ref" / CASES).read_text(encoding="utf-8"))
+    with open_dataset(source / "ref" / TRUTH) as truth:
+        track = truth.track
+        report = check(source / "res", track.format, cases["case_ids"], cases["fingerprint"])
+        found = "\n".join(report.lines())
+        if not report.accepted:
+            raise SubmissionError(found, report.faults[0].code)
+        card = score_card(score(source / "res", truth)) | {"team": report.team}
+    for one in track.scores:
+        if not abs(card["metrics"][one.key]["mean"]) < LARGEST:
+            message = f"{one.title} is beyond {LARGEST:.0e}, more than a board can show: are the units right?"
+            raise SubmissionError(message, Code.TOO_LARGE)
+    return found, card, track
+
+
+def _table(card: dict[str, Any], track: Track) -> str:
+    head = ("score", "value", "95 % interval", "std over cases")
+    rows = ["".join(f'<th scope="col">{cell}</th>' for cell in head)]
+    for one in track.scores:
+        value, low, high, std = (
+            "–" if (number := card["metrics"][one.key][name]) is None else f"{number:.{one.digits}f}"
+            for name in ("mean", "low", "high", "std")
+        )
+        about = f"{'Lower' if one.lower_is_better else 'Higher'} is better. {one.meaning}"
+        name = f'<th scope="row">{escape(one.title)}<small>{escape(about)}</small></th>'
+        interval = low if low == high else f"{low} to {high}"
+        rows.append(name + "".join(f"<td>{cell}</td>" for cell in (value, interval, std)))
+    who = f"{escape(card['team'])} / {escape(card['method'])}: {card['cases']} cases, {card['groups']} groups"
+    return f"<p>{who}</p>\n<table>\n<tr>" + "\n<tr>".join(rows) + "\n</table>"

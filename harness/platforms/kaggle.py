@@ -1,0 +1,102 @@
+"""The stamps as a competition on Kaggle: its scoring function, and its tables of ids and classes."""
+
+import csv
+import io
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import metrics
+from harness.data.split import public_cases, secret_seed
+from harness.data.store import open_dataset
+from harness.files import write_text
+from harness.tracks.stamps import STAMPS, SUPERNOVA
+from submissions import Code, SubmissionError, open_submission
+from submissions.formats.stamps import CLASS_NUMBERS, CLASSES
+
+with suppress(ImportError):  # it is there on Kaggle; here any mapping of columns does, such as a dict
+    import pandas as pd  # type: ignore
+
+# A column of classes holds no probabilities: scores of these cannot be asked for.
+SCORES: dict[str, Callable[[Any], Any]] = {
+    "accuracy": metrics.accuracy_from_confusion,
+    "sn_f1": partial(metrics.fbeta_from_confusion, beta=1, positive=SUPERNOVA),
+    "sn_f2": partial(metrics.fbeta_from_confusion, beta=2, positive=SUPERNOVA),
+    "sn_precision": partial(metrics.precision_from_confusion, positive=SUPERNOVA),
+    "sn_recall": partial(metrics.recall_from_confusion, positive=SUPERNOVA),
+    "balanced_accuracy": metrics.balanced_accuracy_from_confusion,
+}
+
+
+class ParticipantVisibleError(Exception):
+    """A fault of the submission; Kaggle shows its text to the participant, and that of no other error."""
+
+
+def score(
+    solution: "pd.DataFrame", submission: "pd.DataFrame", row_id_column_name: str, metric: str = "accuracy"
+) -> float:
+    """A score of ``SCORES``, 0 to 1, best at 1, of classes that are matched by their row id.
+
+    Both frames have the column of ids and one of classes, by name or number from 0; ``Usage`` may be there.
+    Raises ParticipantVisibleError for faults of the submission, ValueError for those of the solution.
+    """
+    if metric not in SCORES:
+        raise ValueError(f"metric must be one of {', '.join(SCORES)}, but is {metric!r}")
+    true = _classes(solution, row_id_column_name, ValueError)
+    given = _classes(submission, row_id_column_name, ParticipantVisibleError)
+    if missing := [name for name in true if name not in given]:
+        raise ParticipantVisibleError(f"{len(missing)} ids have no row, the first of them {missing[0]}")
+    labels, predictions = list(true.values()), [given[name] for name in true]
+    return float(SCORES[metric](metrics.confusion_matrix(labels, predictions, len(CLASSES))))
+
+
+def _classes(frame: Any, id_column: str, fault: type[Exception]) -> dict[str, int]:
+    """The number of the class of each row id."""
+    columns = [column for column in frame if column not in (id_column, "Usage")]
+    if id_column not in frame or len(columns) != 1:
+        raise fault(f"expected the columns {id_column} and one of classes, got {', '.join(map(str, frame))}")
+    found: dict[str, int] = {}
+    for row_id, value in zip(map(str, frame[id_column]), map(str, frame[columns[0]]), strict=True):
+        if row_id in found:
+            raise fault(f"id {row_id} comes twice")
+        if value not in CLASS_NUMBERS:
+            raise fault(f"id {row_id}: expected one of {', '.join(CLASSES)}, got {value[:50]!r}")
+        found[row_id] = CLASS_NUMBERS[value]
+    return found
+
+
+def write_solution(truth: Path, out: Path, public_fraction: float, seed: int | None) -> int:
+    """Write the true classes as ``case_id,label,Usage``, parted by object; returns the number of rows."""
+    with open_dataset(truth, STAMPS) as data:
+        public = public_cases(data.groups(), public_fraction, secret_seed(data) if seed is None else seed)
+        usage = np.where(public, "Public", "Private").tolist()
+        return _write(out, ("case_id", "label", "Usage"), data.case_ids(), data.truth[:], usage)
+
+
+def write_predictions(submission: Path, data: Path, out: Path) -> int:
+    """Write the most probable classes of a submission as ``case_id,label``; returns the number of rows.
+
+    Raises SubmissionError for a submission that would not be scored.
+    """
+    with open_dataset(data, STAMPS) as cases:
+        case_ids = cases.case_ids()
+        with open_submission(submission, STAMPS.format, case_ids) as opened:
+            chunks = [chunk for _, chunk in opened.chunks()]
+    if not opened.report.accepted:
+        raise SubmissionError("\n".join(opened.report.lines()), Code.BAD_ROW)
+    return _write(out, ("case_id", "label"), case_ids, np.concatenate(chunks).argmax(axis=1))
+
+
+def _write(
+    out: Path, header: Iterable[str], case_ids: list[str], labels: np.ndarray, *more: list[str]
+) -> int:
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(zip(case_ids, (CLASSES[label] for label in labels), *more, strict=True))
+    write_text(out, table.getvalue())
+    return len(case_ids)

@@ -1,0 +1,96 @@
+"""The comparison of two submissions as files: ``comparison.json`` and pictures of cases."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.data.store import Dataset, open_dataset
+from harness.evaluation.comparison import compared
+from harness.evaluation.leaderboard import CARD, score_all
+from harness.evaluation.scoring import Scored
+from harness.files import HarnessError, beside, json_text, write_text
+from harness.progress import ProgressCallback, no_progress
+from submissions import open_submission
+
+
+def compare(
+    first: Path,
+    second: Path,
+    truth: Path | None,
+    out: Path | None = None,
+    data: Path | None = None,
+    progress: ProgressCallback = no_progress,
+    executor: Executor | None = None,
+) -> dict[str, Any]:
+    """Compare two submissions, or score cards, that were scored against one truth file.
+
+    For each score the difference first − second with its 95 % interval, and the chance that the first is
+    better (paired bootstrap over groups); for each ranked score that is a mean over cases the SHOWN cases
+    where they differ most. With ``out``, ``comparison.json`` and a picture of each of these cases, the first
+    above the second, unless one of the two is a card; pictures of stamps need ``data`` with their images.
+    """
+    with ExitStack() as stack:
+        true = stack.enter_context(open_dataset(truth)) if truth else None
+        _, scored, unreadable = score_all([first, second], true, progress, executor)
+        for name, reason in unreadable:
+            raise HarnessError(f"{name} cannot be compared: {reason}")
+        for one in scored:
+            if not one.report.accepted:
+                raise HarnessError(f"{one.path.name} cannot be compared: {one.report.summary()}")
+        comparison = compared(scored[0], scored[1])
+        if out is not None:
+            if true is not None and CARD not in (first.suffix, second.suffix):
+                shown = stack.enter_context(open_dataset(data, true.track)) if data else true
+                _draw(scored, comparison["cases"], true, shown, out)
+            write_text(out / "comparison.json", json_text(comparison))
+    return comparison
+
+
+def _draw(scored: list[Scored], cases: list[dict[str, Any]], true: Dataset, data: Dataset, out: Path) -> None:
+    """Write ``<case_id>.png`` for each case: the first prediction above the second."""
+    from matplotlib.image import imsave
+
+    from harness.report.figures import map_figure, stamp_figure
+
+    track, ids = true.track, list(dict.fromkeys(case["case_id"] for case in cases))
+    if not ids:
+        return
+    if track.classes and track.inputs.name not in data.columns:
+        raise HarnessError(
+            f"{data.path} has no images: name a data set that has, with --data, to draw stamps"
+        )
+    rows = {case_id: row for row, case_id in enumerate(true.case_ids())}
+    places = {case_id: row for row, case_id in enumerate(data.case_ids())} if track.classes else rows
+    if absent := [case_id for case_id in ids if case_id not in places]:
+        raise HarnessError(f"{data.path} has no images of {', '.join(absent[:3])}: they cannot be drawn")
+    predictions = [_predictions(one, ids) for one in scored]
+    for index, case_id in enumerate(ids):
+        truth, pictures = true.truth[rows[case_id]], []
+        for one, predicted in zip(scored, predictions, strict=True):
+            title = f"{case_id}: {one.team} / {one.method}"
+            if track.classes:
+                image = data.inputs[places[case_id]]
+                figure = stamp_figure(image, predicted[index], track.classes, int(truth), title)
+            else:
+                figure = map_figure(truth.astype(np.float32), predicted[index].astype(np.float32), title)
+            pictures.append(_pixels(figure))
+        with beside(out / f"{case_id}.png") as temporary:
+            imsave(temporary, np.concatenate(pictures), format="png", metadata={"Software": None})  # type: ignore[dict-item]
+
+
+def _predictions(one: Scored, case_ids: list[str]) -> np.ndarray:
+    with open_submission(one.path, one.track.format, case_ids) as submission:
+        return np.concatenate([chunk for _, chunk in submission.chunks()])
+
+
+def _pixels(figure: Any) -> np.ndarray:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.array(canvas.buffer_rgba())

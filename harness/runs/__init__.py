@@ -1,0 +1,1 @@
+"""Training baselines, and using what they learnt."""

@@ -1,0 +1,168 @@
+"""A run: a baseline trained on a split data set, and the submissions that are made of it.
+
+A run's folder holds ``run.json`` (what was trained on what, with which versions), ``model/`` (what was
+learnt) and whatever else the baseline keeps, such as the history of its training.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from importlib.metadata import packages_distributions, version
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from baselines.presets import make, settings
+from baselines.protocol import Baseline, Cases, Training, predict
+from harness.data.store import Dataset, open_dataset
+from harness.files import HarnessError, json_text, write_text
+from harness.progress import ProgressCallback, no_progress
+from harness.runs.folder import finished, unfinished
+from harness.runs.registry import baseline_class
+from harness.schemas import RUN
+from harness.tracks import get_track
+from submissions import write_submission
+
+PACKAGES = ("astroboard", "numpy", "scipy", "h5py")
+CHUNK = 256
+
+
+def train(
+    name: str,
+    data: Path,
+    run: Path,
+    preset: str = "laptop",
+    seed: int = 0,
+    progress: ProgressCallback = no_progress,
+    strategy: Literal["single", "mirrored"] = "single",
+    start: Path | None = None,
+    changes: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Fit a baseline on ``train.h5`` and ``validation.h5`` of a folder, and write the run's folder.
+
+    ``changes`` are settings in place of the preset's. A network begins with the weights of the run ``start``,
+    if there is one: of the same baseline, with the settings that shape the network, trained on any data.
+
+    Returns the run's record; its seconds are those of the last attempt. The folder appears under its name
+    when the run is complete. Until then it grows beside, and a call with the same baseline, settings, seed,
+    data and versions goes on from there; one that differs in any of these starts anew.
+    """
+    if run.exists():
+        raise HarnessError(f"{run} exists already: name a new folder, or remove that one first")
+    kind = baseline_class(name)
+    track = get_track(kind.track)
+    chosen = settings(preset, name) | dict(changes or {})
+    baseline = make(kind, chosen)
+    if start and "keras" not in getattr(kind, "packages", ()):
+        raise HarnessError(f"{name} is no network: it cannot start from the weights of {start}")
+    origin = finished(start) if start else None
+    if origin and origin["baseline"] != name:
+        raise HarnessError(f"{start} is a run of {origin['baseline']}: one of {name} was expected")
+    with (
+        open_dataset(data / "train.h5", track) as training_data,
+        open_dataset(data / "validation.h5", track) as validation_data,
+    ):
+        attempted = {
+            "schema": RUN,
+            "baseline": name,
+            "track": track.name,
+            "settings": chosen,
+            "seed": seed,
+            "strategy": strategy,
+            "start": origin,
+            "data": training_data.fingerprint,
+            "validation": validation_data.fingerprint,
+            "versions": versions(baseline),
+        }
+        with unfinished(run, attempted) as folder:
+            started = time.perf_counter()
+            training = Training(seed, folder, progress, strategy, start / "model" if start else None)
+            outcome = baseline.fit(_cases(training_data), _cases(validation_data), training)
+            (folder / "model").mkdir()
+            baseline.save(folder / "model")
+            record = attempted | {
+                "preset": Path(preset).name,
+                "folder": str(data.absolute()),
+                "cases": len(training_data),
+                "outcome": outcome,
+                "hardware": hardware(baseline),
+                "seconds": round(time.perf_counter() - started, 3),
+            }
+            if (folder / "history.csv").is_file():
+                from harness.report.figures import curves_figure, save_figure  # slow to import, seldom needed
+
+                title = f"{name}, {preset}, seed {seed}"
+                save_figure(curves_figure(folder / "history.csv", title), folder / "history.png")
+            write_text(folder / "run.json", json_text(record))
+    return record
+
+
+def _cases(data: Dataset) -> Cases:
+    return Cases(data.inputs, data.truth, data.groups(), data.metadata)
+
+
+def submit(
+    run: Path,
+    inputs: Path,
+    team: str,
+    out: Path,
+    method: str | None = None,
+    progress: ProgressCallback = no_progress,
+) -> dict[str, Any]:
+    """Predict every case of an inputs file with a run's model, write the submission, return its manifest."""
+    record, baseline = restored(run)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with open_dataset(inputs, get_track(record["track"])) as data:
+        manifest = write_submission(
+            out,
+            data.track.format,
+            team=team,
+            method=method or record["baseline"],
+            case_ids=data.case_ids(),
+            chunks=_predictions(baseline, data, progress),
+            manifest_fields={
+                "dataset_fingerprint": data.fingerprint,
+                "seed": record["seed"],
+                "versions": record["versions"],
+                "hardware": record["hardware"],
+            },
+        )
+    return asdict(manifest)
+
+
+def restored(run: Path) -> tuple[dict[str, Any], Baseline]:
+    """The record of a finished run, and its baseline as it was trained."""
+    record = finished(run)
+    baseline = make(baseline_class(record["baseline"]), record["settings"])
+    baseline.restore(run / "model")
+    return record, baseline
+
+
+def _predictions(baseline: Baseline, data: Dataset, progress: ProgressCallback) -> Iterator[np.ndarray]:
+    for start in range(0, len(data), CHUNK):
+        part = slice(start, start + CHUNK)
+        yield predict(baseline, data.inputs[part], None if data.metadata is None else data.metadata[part])
+        progress(min(start + CHUNK, len(data)), len(data), "cases")
+
+
+def versions(baseline: Baseline) -> dict[str, str]:
+    """Versions of what the predictions depend on: these packages, and those that the baseline names."""
+    named = getattr(baseline, "packages", ())
+    providers = packages_distributions() if named else {}  # tensorflow comes from any of several
+    theirs = {name: version(providers[name][0]) for name in named if name in providers}
+    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}, **theirs}
+
+
+def hardware(baseline: Baseline) -> str:
+    """What it was trained on: processors, GPUs with their software, and the precision of a network."""
+    parts = [f"{platform.system()} {platform.machine()}", f"{os.cpu_count()} processors"]
+    if "tensorflow" in getattr(baseline, "packages", ()):
+        from baselines.keras_loop import accelerators
+
+        parts += [*accelerators(), getattr(baseline, "precision", "float32")]
+    return ", ".join(parts)

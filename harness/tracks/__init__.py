@@ -1,0 +1,10 @@
+"""The competitions: all that is particular to one of them is in its module here."""
+
+from harness.tracks.base import Column as Column
+from harness.tracks.base import Columns as Columns
+from harness.tracks.base import Score as Score
+from harness.tracks.base import Track as Track
+from harness.tracks.mass_mapping import MASS_MAPPING as MASS_MAPPING
+from harness.tracks.registry import get_track as get_track
+from harness.tracks.registry import track_names as track_names
+from harness.tracks.stamps import STAMPS as STAMPS

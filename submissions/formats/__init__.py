@@ -1,0 +1,1 @@
+"""How each track's predictions are written and read."""

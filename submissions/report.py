@@ -1,0 +1,146 @@
+"""What can be wrong with a submission, and how its author is told."""
+
+import re
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from submissions.limits import MAX_TEXT
+
+LISTED = 20
+UNKNOWN = "unknown"
+# One line without controls, other spaces than " ", marks that change how text runs, or half characters.
+TEXT = (
+    r"^(?! )[^\u0000-\u001f\u007f-\u00a0\u00ad\u061c\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000"
+    r"\ud800-\udfff\ufeff\ufff9-\ufffb\ufffe\uffff"
+    "\U000e0000-\U000e007f]+(?<! )$(?!\n)"
+)
+
+
+class Code(StrEnum):
+    """The kinds of findings; docs/submission-codes.md says what each means and what to do about it."""
+
+    NOT_A_ZIP = "not-a-zip"
+    TOO_LARGE = "too-large"
+    UNSAFE_NAME = "unsafe-name"
+    ENCRYPTED = "encrypted"
+    UNREADABLE = "unreadable"
+    WRONG_TRACK = "wrong-track"
+    MISSING_FILE = "missing-file"
+    MISSING_CASE = "missing-case"
+    DUPLICATE_CASE = "duplicate-case"
+    NOT_AN_ARRAY = "not-an-array"
+    WRONG_SHAPE = "wrong-shape"
+    WRONG_DTYPE = "wrong-dtype"
+    NOT_FINITE = "not-finite"
+    BAD_HEADER = "bad-header"
+    BAD_ROW = "bad-row"
+    NOT_PROBABILITIES = "not-probabilities"
+    BAD_MANIFEST = "bad-manifest"
+    WRONG_CHECKSUM = "wrong-checksum"
+    # What follows is a warning: it refuses nothing.
+    UNKNOWN_CASE = "unknown-case"
+    UNEXPECTED_FOLDER = "unexpected-folder"
+    IGNORED_FILE = "ignored-file"
+    CONVERTED_DTYPE = "converted-dtype"
+    WRONG_FINGERPRINT = "wrong-fingerprint"
+
+
+WARNINGS = frozenset(list(Code)[list(Code).index(Code.UNKNOWN_CASE) :])
+
+
+class SubmissionError(Exception):
+    """A fault of a submission, or of what was to become one; the message is for its author."""
+
+    def __init__(self, message: str, code: Code) -> None:
+        super().__init__(message)
+        self.code = code
+
+    def __reduce__(self) -> tuple[type["SubmissionError"], tuple[str, Code]]:
+        return type(self), (str(self), self.code)  # so that it can come from another process
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One finding: its kind, the file or case it is about ("" for the whole zip), and a sentence."""
+
+    code: Code
+    member: str
+    message: str
+
+
+@dataclass
+class ValidationReport:
+    """What was found: how often each kind, and the first ``LISTED`` of each. Warnings refuse nothing."""
+
+    track: str
+    expected: int
+    team: str = UNKNOWN
+    method: str = UNKNOWN
+    found: int = 0
+    counts: dict[Code, int] = field(default_factory=dict)
+    faults: list[Finding] = field(default_factory=list)
+    warnings: list[Finding] = field(default_factory=list)
+
+    @property
+    def accepted(self) -> bool:
+        return not self.faults
+
+    def add(self, code: Code, member: str, message: str) -> None:
+        self.counts[code] = self.counts.get(code, 0) + 1
+        if self.counts[code] <= LISTED:
+            findings = self.warnings if code in WARNINGS else self.faults
+            findings.append(Finding(code, printable(member), printable(message)))
+
+    def extend(self, other: "ValidationReport") -> None:
+        """Add the findings of another report, as if they had been added here one by one."""
+        room = {code: LISTED - self.counts.get(code, 0) for code in other.counts}
+        for mine, others in ((self.faults, other.faults), (self.warnings, other.warnings)):
+            for finding in others:
+                room[finding.code] -= 1
+                if room[finding.code] >= 0:
+                    mine.append(finding)
+        for code, count in other.counts.items():
+            self.counts[code] = self.counts.get(code, 0) + count
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as JSON values."""
+        return {"accepted": self.accepted, **asdict(self)}
+
+    def summary(self) -> str:
+        """The faults in a few words, such as "12 missing-case, 1 not-finite"; "" when there are none."""
+        return ", ".join(f"{count:,} {code}" for code, count in self.counts.items() if code not in WARNINGS)
+
+    def lines(self) -> list[str]:
+        """The report for a person: a verdict, then each kind with its first findings."""
+        verdict = "accepted" if self.accepted else "refused"
+        who = printable(f"{self.track}, team {self.team}, method {self.method}")
+        lines = [f"{verdict}: {who}, {self.found:,} of {self.expected:,} cases"]
+        for code in sorted(self.counts, key=list(Code).index):
+            listed = [finding for finding in self.faults + self.warnings if finding.code == code]
+            lines.append(f"{'warning' if code in WARNINGS else 'fault'} {code}: {self.counts[code]:,}")
+            lines += [f"  {f.member}: {f.message}" if f.member else f"  {f.message}" for f in listed]
+            lines += [f"  and {self.counts[code] - LISTED:,} more"] if self.counts[code] > LISTED else []
+        return lines
+
+
+def printable(value: object, limit: int = 300) -> str:
+    """The value on one line, cut to about ``limit`` characters, none of which steer a terminal."""
+    text = str(value)
+    text = text if len(text) <= limit else text[:limit] + "…"
+    return text if text.isprintable() else repr(text)[1:-1]
+
+
+def check_text(text: object, what: str) -> None:
+    """Raise SubmissionError unless this is one line of 1 to ``MAX_TEXT`` printable characters."""
+    if not (isinstance(text, str) and len(text) <= MAX_TEXT and re.search(TEXT, text)):
+        got = repr(printable(text)) if isinstance(text, str) else type(text).__name__
+        message = f"{what}: expected 1 to {MAX_TEXT} printable characters, no space at either end, got {got}"
+        raise SubmissionError(message, Code.BAD_MANIFEST)
+
+
+def check_case_id(case_id: str) -> None:
+    """Raise SubmissionError unless the id can be the name of a file and a cell of a table anywhere."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", case_id):
+        expected = "expected 1 to 64 of A-Z a-z 0-9 . _ -, beginning with a letter or digit"
+        raise SubmissionError(f"case id {printable(repr(case_id))}: {expected}", Code.UNSAFE_NAME)

@@ -1,0 +1,134 @@
+from dataclasses import replace
+
+import h5py
+import numpy as np
+import pytest
+
+from baselines.mass_mapping.inversion import MOST_VALIDATION, OFFICIAL, choose, components, spread
+from baselines.mass_mapping.kaiser_squires import KaiserSquires
+from baselines.mass_mapping.masked import MaskedKaiserSquires
+from baselines.mass_mapping.trivial import Zeros
+from baselines.mass_mapping.wiener import Wiener
+from baselines.protocol import Baseline, BaselineError, Cases
+
+METHODS = (Zeros, KaiserSquires, MaskedKaiserSquires, Wiener)
+
+
+@pytest.fixture
+def few(simulated):
+    return simulated(10, "sparse", seed=6)
+
+
+@pytest.fixture
+def blobs():
+    """Cases whose input holds κ itself, for settings whose maps are known."""
+    kappa = np.random.default_rng(0).standard_normal((300, 16, 16)).astype(np.float32)
+    return Cases(np.repeat(kappa[..., None], 3, axis=-1), kappa, np.arange(300))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_keeps_the_protocol(method, few, training, tmp_path):
+    baseline = method()
+    assert isinstance(baseline, Baseline)
+    baseline.fit(few, few, training)
+    predicted = baseline.predict(few.inputs)
+    assert predicted.shape == few.truth.shape
+    assert predicted.dtype == np.float32
+    assert np.isfinite(predicted).all()
+    np.testing.assert_allclose(
+        baseline.predict(few.inputs.astype(np.float64)[3:5]), predicted[3:5], atol=1e-6
+    )
+    folder = tmp_path / "model"
+    folder.mkdir()
+    baseline.save(folder)
+    restored = method()
+    restored.restore(folder)
+    np.testing.assert_array_equal(restored.predict(few.inputs), predicted)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_fits_from_a_file_as_from_arrays(method, few, training, tmp_path):
+    with h5py.File(tmp_path / "cases.h5", "w") as file:
+        stored = Cases(*(file.create_dataset(n, data=getattr(few, n)) for n in ("inputs", "truth", "group")))
+        assert method().fit(stored, stored, training) == method().fit(few, few, training)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"sigma": 1'])
+def test_a_damaged_model_is_refused(tmp_path, content):
+    (tmp_path / "learnt.json").write_text(content)
+    with pytest.raises(BaselineError, match=r"learnt\.json: expected JSON with sigma"):
+        KaiserSquires().restore(tmp_path)
+
+
+def test_zeros_are_zeros(few):
+    assert not Zeros().predict(few.inputs).any()
+
+
+@pytest.mark.parametrize("shape", [(128, 128, 3), (2, 3, 128, 128), (2, 16, 16, 2)])
+def test_maps_of_another_shape_are_refused(shape):
+    with pytest.raises(BaselineError, match=r"\(n, H, W, 3\)\. Received: shape="):
+        components(np.zeros(shape, np.float16))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_values_that_are_not_finite_are_refused(value):
+    epsilon = np.zeros((4, 16, 16, 3), np.float16)
+    epsilon[2, 3, 4, 1] = value
+    with pytest.raises(BaselineError, match=r"finite maps\. Received: e2 of 1, first 2"):
+        components(epsilon)
+
+
+@pytest.mark.parametrize(("n", "most", "taken"), [(7, 100, 7), (100, 7, 7), (1, 5, 1), (40, 40, 40)])
+def test_cases_are_spread_evenly_over_the_file(n, most, taken):
+    maps = np.broadcast_to(np.arange(n)[:, None, None], (n, 2, 2))
+    rows = np.concatenate([truth[:, 0, 0] for _, truth in spread(Cases(maps, maps, maps), most)])
+    assert len(rows) == taken
+    assert rows[0] == 0
+    assert rows[-1] == n - 1
+    assert np.ptp(np.diff(rows)) <= 1 if taken > 1 else True
+
+
+def test_no_cases_at_all_is_an_error():
+    empty = np.zeros((0, 16, 16, 3))
+    with pytest.raises(BaselineError, match="at least one case"):
+        next(spread(Cases(empty, empty[..., 0], empty), 10))
+
+
+def test_the_best_maps_are_chosen_and_scored(blobs, training):
+    noise = np.random.default_rng(1).standard_normal(blobs.truth.shape[1:])
+
+    def attempts(inputs):
+        for amount in (2.0, 0.5, 0.0, 0.0, 1.0):
+            yield amount, inputs[..., 0] + amount * noise
+
+    best, reached = choose(blobs, attempts, training)
+    assert best == 0
+    assert reached["validation_cases"] == MOST_VALIDATION
+    assert set(reached["validation"].values()) == {0.0}
+
+
+def test_no_score_outweighs_the_others_by_its_units(blobs, training):
+    """DPEAKS is in pixels, so that a plain sum of the scores would follow it alone."""
+    spot = np.zeros((16, 16))
+    spot[8, 8] = 30
+
+    def attempts(inputs):
+        kappa = inputs[..., 0]
+        yield "plain", -kappa
+        yield "peaks alone", np.roll(kappa, 1, axis=2)
+        yield "all but peaks", kappa + spot
+
+    sums = {
+        name: np.mean([score(blobs.truth, maps) for score in OFFICIAL.values()])
+        for name, maps in attempts(blobs.inputs)
+    }
+    assert min(sums, key=sums.get) == "peaks alone"
+    best, _ = choose(blobs, attempts, training)
+    assert best == "all but peaks"
+
+
+def test_progress_reaches_its_end(blobs, training):
+    seen = []
+    heard = replace(training, progress=lambda *report: seen.append(report[:2]))
+    choose(blobs, lambda inputs: iter([(0, inputs[..., 0])]), heard)
+    assert seen[-1] == (MOST_VALIDATION, MOST_VALIDATION)

@@ -1,0 +1,184 @@
+"""Alert packets from files, folders and archives, whole and damaged."""
+
+import gzip
+import io
+import pickle
+
+import fastavro
+import numpy as np
+import pytest
+
+from baselines.stamps.metadata import COLUMNS, column_names, metadata_features
+from harness.data.pack import alerts_in, pack
+from harness.data.sources import avro_alerts as packets
+from harness.data.sources.avro_alerts import CUTOUTS, NUMBERS, read_labels
+from harness.data.store import DataError, open_dataset
+from harness.tracks import STAMPS
+from tests.harness.data.conftest import write_tar
+from tests.harness.data.sources.avro import fits_gz, packet
+
+
+def test_from_file_folder_and_archive(tmp_path):
+    one, images = packet(10, ["ZTF1", "ZTF2"])
+    other, more = packet(20, ["ZTF1"])
+    members = {"night/10.avro": one, "night/20.avro": other, "night/README": b"text"}
+    folder = tmp_path / "alerts"
+    folder.mkdir()
+    for name, data in members.items():
+        (folder / name.split("/")[1]).write_bytes(data)
+    prints = set()
+    for sources in (
+        [folder],
+        [write_tar(tmp_path / "alerts.tar.gz", members)],
+        [folder / "10.avro", folder / "20.avro"],
+    ):
+        result = pack(STAMPS, sources, tmp_path / "out.h5")
+        assert (result.cases, result.left_out) == (3, [])
+        with open_dataset(tmp_path / "out.h5") as data:
+            assert data.role == "inputs"  # packets have no labels
+            assert data.case_ids() == ["10", "11", "20"]
+            assert data.groups().tolist() == [0, 1, 0]
+            np.testing.assert_array_equal(data.inputs[:], np.stack(images + more))
+            assert data.metadata.dtype.names == ("objectId", "isdiffpos", *NUMBERS)
+            row = data.metadata[0]
+            assert (row["magpsf"], row["fid"], row["objectId"]) == (18.5, 2, b"ZTF1")
+            assert row["isdiffpos"] == b"t"
+            assert np.isnan(row["drb"])
+            assert np.isnan(row["ra"])
+            prints.add(data.fingerprint)
+    assert len(prints) == 1
+
+
+def test_labels_by_name_or_number(tmp_path):
+    (tmp_path / "a.avro").write_bytes(packet(10, ["A", "B", "C"])[0])
+    (tmp_path / "labels.csv").write_text("label,candid\nSN,10\n4,12\n")
+    labels = read_labels(tmp_path / "labels.csv")
+    result = pack(STAMPS, [tmp_path / "a.avro"], tmp_path / "out.h5", labels=labels)
+    assert result.left_out == [("11", "alert 11: it has no label")]
+    with open_dataset(tmp_path / "out.h5") as data:
+        assert data.role == "full"
+        assert data.truth[:].tolist() == [1, 4]
+    for text, words in (
+        ("candid,class\n1,SN\n", "candid and label"),
+        ("candid,label\n1,star\n", "line 2.*star"),
+        ("candid,label\n1,SN\n2,AGN\n1,VS\n", "line 4: alert 1 was labelled SN before"),
+    ):
+        (tmp_path / "labels.csv").write_text(text)
+        with pytest.raises(DataError, match=words):
+            read_labels(tmp_path / "labels.csv")
+
+
+def test_what_a_network_sees_of_an_alert_is_the_same_from_a_pickle(tmp_path):
+    known = tuple(f"{name.removesuffix('?')}?" for name in column_names(COLUMNS) if "latitude" not in name)
+    data, images = packet(10, ["A", "B"])
+    (tmp_path / "a.avro").write_bytes(data)
+    metadata = np.array([("A", "t", 18.5), ("B", "t", 18.5)], "U9,U1,f8")
+    metadata.dtype.names = ("objectId", "isdiffpos", "magpsf")
+    pickled = {"images": images, "metadata": metadata}
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps(pickled))
+    seen = []
+    for name in ("a.avro", "a.pkl"):
+        (alerts,) = alerts_in(tmp_path / name, None, pytest.fail)
+        seen.append(metadata_features(alerts.metadata, known))
+    np.testing.assert_array_equal(*seen)
+    assert np.isfinite(seen[0]).sum() == 4
+
+
+@pytest.mark.parametrize(("value", "sign"), [("f", b"f"), (1, b"t"), (-1, b"f"), (None, b""), ({}, b"")])
+def test_signs_that_brokers_made_numbers_of(value, sign):
+    record = {"candid": 1, "objectId": "A", "candidate": {"isdiffpos": value}}
+    assert packets._alerts([record], [], None).metadata["isdiffpos"] == sign
+
+
+def test_what_is_no_packet_is_not_looked_at(tmp_path, monkeypatch):
+    monkeypatch.setattr("harness.data.sources.tar_members.MEMBER_BYTES", 100_000)
+    folder = tmp_path / "night"
+    folder.mkdir()
+    contents = {"a_notes.bin": bytes(200_000), "z.avro": packet(1)[0]}
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    for source in (folder, write_tar(tmp_path / "night.tar.gz", contents)):
+        assert pack(STAMPS, [source], tmp_path / "out.h5").cases == 1
+
+
+def test_an_id_that_is_taken_or_no_name_of_a_file_is_left_out(tmp_path):
+    for name, data in {"a": packet(-1, ["A", "B", "C"])[0], "b": packet(1)[0]}.items():
+        (tmp_path / f"{name}.avro").write_bytes(data)
+    sources = [tmp_path / "a.avro", tmp_path / "b.avro"]
+    with pytest.raises(DataError, match=r"a\.avro: case id '-1'"):
+        pack(STAMPS, sources, tmp_path / "out.h5")
+    result = pack(STAMPS, sources, tmp_path / "out.h5", skip_damaged=True)
+    assert result.cases == 2
+    assert [name for name, _ in result.left_out] == ["-1", "1"]
+    assert "b.avro: alert 1 comes twice" in result.left_out[1][1]
+
+
+def test_damaged_cutouts_are_left_out_and_named(tmp_path):
+    folder = tmp_path / "alerts"
+    folder.mkdir()
+    jpeg = {"fileName": "a.jpg", "stampData": b"\xff\xd8\xff\xe0 and so on"}
+    cases = {
+        10: packet(10),
+        11: packet(11, shape=(63, 55)),
+        12: packet(12, cutoutScience=jpeg),
+        13: packet(13, cutoutTemplate=None),
+        14: packet(14, cutoutDifference={"fileName": "a", "stampData": gzip.compress(b"no FITS")}),
+        15: packet(15, cutoutDifference={"fileName": "a", "stampData": fits_gz(np.zeros((9, 9), "f4"))}),
+        16: packet(16, cutoutScience={"fileName": "a", "stampData": gzip.compress(bytes(10**7))}),
+    }
+    for candid, (data, _) in cases.items():
+        (folder / f"{candid}.avro").write_bytes(data)
+    result = pack(STAMPS, [folder], tmp_path / "out.h5")
+    assert result.cases == 1
+    reasons = dict(result.left_out)
+    assert set(reasons) == {"11", "12", "13", "14", "15", "16"}
+    for candid, word in {"11": "edge", "12": "JPEG", "13": "missing", "14": "FITS", "15": "differ"}.items():
+        assert word in reasons[candid]
+
+
+def other(codec="null", fields=()):
+    """An Avro file of numbers, compressed or not, that is no packet."""
+    buffer = io.BytesIO()
+    schema = {"type": "record", "name": "x", "fields": [{"name": name, "type": "long"} for name in fields]}
+    fastavro.writer(buffer, schema, [dict.fromkeys(fields, 0)], codec=codec)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "no Avro file"),
+        (b"no Avro", "no Avro file"),
+        (packet(1)[0][:-40], "cut off"),
+        (other(fields=["candid"]), "no ZTF alerts"),
+        (other(fields=["candid", "objectId", "candidate", *CUTOUTS]), "no ZTF alerts"),
+        (other("deflate"), "compressed as 'deflate'"),
+    ],
+)
+def test_a_file_that_is_no_packet(tmp_path, content, words):
+    (tmp_path / "bad.avro").write_bytes(content)
+    (tmp_path / "good.avro").write_bytes(packet(10)[0])
+    sources = [tmp_path / "good.avro", tmp_path / "bad.avro"]
+    with pytest.raises(DataError, match=rf"bad\.avro.*{words}"):
+        pack(STAMPS, sources, tmp_path / "out.h5")
+    assert not (tmp_path / "out.h5").exists()
+    result = pack(STAMPS, sources, tmp_path / "out.h5", skip_damaged=True)
+    assert result.cases == 1
+    assert [name for name, _ in result.left_out] == ["bad.avro"]
+
+
+def test_packets_without_images_say_so(tmp_path, shared_data):
+    """Early packets of the survey came with JPEG previews only, and one breaks its own schema."""
+    with pytest.raises(DataError, match="JPEG preview"):
+        pack(STAMPS, [shared_data / "stamps" / "alerts"], tmp_path / "out.h5", skip_damaged=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_archive_cut_off_ends_the_packing_or_is_listed(tmp_path):
+    archive = write_tar(tmp_path / "a.tar", {f"{n}.avro": packet(n)[0] for n in (10, 20, 30)}, "w")
+    archive.write_bytes(archive.read_bytes()[: archive.stat().st_size // 2])
+    with pytest.raises(DataError, match=r"a\.tar is damaged or cut off after 10\.avro"):
+        pack(STAMPS, [archive], tmp_path / "out.h5")
+    result = pack(STAMPS, [archive], tmp_path / "out.h5", skip_damaged=True)
+    assert result.cases == 1
+    assert "cut off" in dict(result.left_out)[str(archive)]

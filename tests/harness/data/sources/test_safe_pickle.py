@@ -1,0 +1,88 @@
+import os
+import pickle
+
+import numpy as np
+import pytest
+
+from harness.data.sources import safe_pickle as pickles
+from harness.data.store import DataError
+from tests.harness.data.sources.attacks import PICKLES, SECRET
+from tests.hostile import check_refusal, measure
+
+
+class Runs:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_arrays_and_containers_come_back(tmp_path, protocol):
+    value = {
+        "images": [np.ones((2, 3), np.float32), np.asfortranarray(np.zeros((3, 2)))],
+        "objects": np.array([np.arange(2), "text", None], object),
+        "structured": np.zeros(2, [("a", "i8"), ("b", "S4")]),
+        "scalars": (np.float32(1.5), np.int64(3), 2, b"bytes", {"nested": [1.0]}),
+    }
+    path = tmp_path / "data.pkl"
+    path.write_bytes(pickle.dumps(value, protocol))
+    loaded = pickles.load(path)
+    assert [type(one) for one in loaded["objects"]] == [np.ndarray, str, type(None)]
+    for content in (loaded, value):
+        content["objects"] = content["objects"].tolist()
+    np.testing.assert_equal(loaded, value)
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_code_is_refused_and_not_run(tmp_path, protocol):
+    path, made = tmp_path / "data.pkl", tmp_path / "made"
+    path.write_bytes(pickle.dumps({"images": [Runs(made)]}, protocol))
+    with pytest.raises(DataError, match="mkdir"):
+        pickles.load(path)
+    assert not made.exists()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"no pickle", pickle.dumps([1] * 100)[:-20], b"\x80\x04\x95" + b"\xff" * 8]
+)
+def test_damaged_pickle(tmp_path, content):
+    path = tmp_path / "data.pkl"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="no pickle that can be read"):
+        pickles.load(path)
+
+
+@pytest.mark.parametrize("value", [np.float64, float])
+@pytest.mark.parametrize("row", [list, lambda values: dict(enumerate(values))])
+def test_what_may_be_in_a_pickle_grows_with_it(tmp_path, monkeypatch, value, row):
+    """The whole challenge is 52,244 alerts of 23 values each, in whatever containers."""
+    monkeypatch.setattr(pickles, "MAX_PICKLE_READS", 1000)
+    monkeypatch.setattr(pickles, "MAX_PICKLE_OBJECTS", 1000)
+    alerts = {
+        "images": [np.zeros((63, 63, 3), np.float32) for _ in range(50)],
+        "metadata": [row([value(i + 23 * n) for i in range(23)]) for n in range(50)],
+    }
+    path = tmp_path / "data.pkl"
+    path.write_bytes(pickle.dumps(alerts))
+    assert pickles.load(path)["metadata"] == alerts["metadata"]
+    path.write_bytes(pickle.dumps(alerts | {"images": []}))
+    with pytest.raises(DataError, match=r"more than the 1,[0-9]{3}"):
+        pickles.load(path)
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("attacks")
+    for name, (data, _) in PICKLES.items():
+        (folder / f"{name}.pkl").write_bytes(data)
+    return measure(folder, [("pickled", folder / f"{name}.pkl", "") for name in PICKLES])
+
+
+@pytest.mark.parametrize("name", PICKLES)
+def test_pickle_is_refused_or_does_no_harm(found, name):
+    result, words = found[f"{name}.pkl"], PICKLES[name][1]
+    check_refusal(result, SECRET)
+    assert result["accepted"] is (words == "accepted"), result["text"]
+    assert words in result["text"] or result["accepted"]

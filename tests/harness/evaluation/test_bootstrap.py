@@ -1,0 +1,231 @@
+"""The bootstrap against an obvious loop and SciPy, and how often its intervals hold the truth."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import sparse, stats
+
+from harness.evaluation import bootstrap as resampling
+from harness.evaluation.bootstrap import (
+    FEWEST,
+    bootstrap,
+    chance_lower,
+    group_sums,
+    holm,
+    interval,
+    kendall_tau,
+    scores_of,
+    signed_rank,
+    tail,
+)
+from harness.tracks import MASS_MAPPING, STAMPS
+
+DICEE = [score.key for score in MASS_MAPPING.scores].index("dicee")
+SN_F1 = [score.key for score in STAMPS.scores].index("sn_f1")
+
+
+def map_columns(rng, cases):
+    return {score.key: rng.gamma(2.0, size=cases) for score in MASS_MAPPING.scores}
+
+
+def stamp_columns(rng, cases):
+    labels = rng.integers(0, 5, cases)
+    return STAMPS.by_case(labels, rng.dirichlet(np.ones(5), cases) / 2 + np.eye(5)[labels] / 2)
+
+
+def card_bounds(track, columns, groups):
+    low, high = interval(bootstrap(track, [group_sums(track, columns, groups)])[:, 0], len(np.unique(groups)))
+    return low, high
+
+
+@pytest.mark.parametrize(("track", "columns_of"), [(MASS_MAPPING, map_columns), (STAMPS, stamp_columns)])
+def test_equals_drawing_the_cases_themselves(monkeypatch, track, columns_of):
+    monkeypatch.setattr(resampling, "RESAMPLES", 150)
+    rng = np.random.default_rng(0)
+    groups = rng.integers(0, 17, 200)
+    systems = [columns_of(rng, 200) for _ in range(3)]
+    fast = bootstrap(track, [group_sums(track, columns, groups) for columns in systems])
+    assert fast.shape == (150, 3, len(track.scores))
+    weights = np.concatenate(list(resampling._weights(17)))
+    np.testing.assert_array_equal(weights.sum(axis=1), 17)
+    for number in (0, 99, 149):
+        drawn = np.repeat(np.arange(200), weights[number, groups].astype(int))
+        for system, columns in enumerate(systems):
+            statistics = track.statistics({**columns, "group": groups})[drawn]
+            slow = track.summarise(statistics.sum(axis=0), np.array(len(drawn)))
+            np.testing.assert_allclose(fast[number, system], slow, rtol=1e-11)
+
+
+def test_sparse_and_dense_products_agree(monkeypatch):
+    rng = np.random.default_rng(1)
+    sums = [group_sums(STAMPS, stamp_columns(rng, 80), np.arange(80) % 40) for _ in range(2)]
+    monkeypatch.setattr(resampling, "DENSE", 0.0)
+    dense = bootstrap(STAMPS, sums)
+    monkeypatch.setattr(resampling, "DENSE", 1.0)
+    np.testing.assert_allclose(bootstrap(STAMPS, sums), dense, rtol=1e-12)
+
+
+@pytest.mark.parametrize("groups", [20, 300])
+def test_agrees_with_scipy_on_a_mean(groups):
+    rng = np.random.default_rng(3)
+    columns = map_columns(rng, groups)
+    low, high = card_bounds(MASS_MAPPING, columns, np.arange(groups))
+    peer = stats.bootstrap(
+        (columns["dicee"],),
+        np.mean,
+        method="percentile",
+        confidence_level=1 - 2 * tail(groups),
+        n_resamples=20000,
+        rng=rng,
+    ).confidence_interval
+    near = 0.06 * (peer.high - peer.low)
+    assert (low[DICEE], high[DICEE]) == pytest.approx((peer.low, peer.high), abs=near)
+
+
+def test_the_interval_of_a_difference_agrees_with_scipys_paired_bootstrap():
+    rng = np.random.default_rng(7)
+    first = map_columns(rng, 200)
+    second = first | {"dicee": first["dicee"] + rng.normal(0.05, 0.3, 200)}
+    sums = [group_sums(MASS_MAPPING, columns, np.arange(200)) for columns in (first, second)]
+    drawn = bootstrap(MASS_MAPPING, sums)[:, :, DICEE]
+    low, high = interval(drawn[:, 0] - drawn[:, 1], 200)
+    peer = stats.bootstrap(
+        (first["dicee"], second["dicee"]),
+        lambda a, b, axis: a.mean(axis) - b.mean(axis),
+        paired=True,
+        method="percentile",
+        confidence_level=1 - 2 * tail(200),
+        n_resamples=20000,
+        rng=rng,
+    )
+    bounds = peer.confidence_interval
+    assert (low, high) == pytest.approx((bounds.low, bounds.high), abs=0.06 * (bounds.high - bounds.low))
+    chance = chance_lower(drawn[:, 0], drawn[:, 1])
+    assert chance == pytest.approx((peer.bootstrap_distribution < 0).mean(), abs=0.02)
+
+
+def test_tail_is_that_of_students_t():
+    for groups in (6, 30, 1000):
+        by_t = stats.t.ppf(0.975, groups - 1) * np.sqrt(groups / (groups - 1))
+        assert tail(groups) == pytest.approx(stats.norm.sf(by_t))
+    assert tail(10**6) == pytest.approx(0.025, rel=1e-4)
+
+
+def test_groups_widen_the_interval():
+    rng = np.random.default_rng(4)
+    columns = map_columns(rng, 1000) | {"wmape": np.repeat(rng.normal(size=50), 20)}
+    widths = []
+    for groups in (np.arange(1000), np.repeat(np.arange(50), 20)):
+        low, high = card_bounds(MASS_MAPPING, columns, groups)
+        widths.append(high[0] - low[0])
+    assert widths[1] > 3.5 * widths[0]  # the root of 20 is 4.5
+
+
+def test_too_few_groups_have_no_interval():
+    columns = map_columns(np.random.default_rng(0), 50)
+    low, high = card_bounds(MASS_MAPPING, columns, np.arange(50) % (FEWEST - 1))
+    assert np.isnan([low, high]).all()
+    low, high = card_bounds(MASS_MAPPING, columns, np.arange(50) % FEWEST)
+    assert (low < high).all()
+    assert np.isnan(chance_lower(np.empty((0, 2)), np.empty((0, 2)))).all()
+
+
+@pytest.mark.parametrize("make", [stamp_columns, map_columns])
+def test_same_resamples_at_every_call_and_equal_systems_tie(make):
+    rng, track = np.random.default_rng(5), STAMPS if make is stamp_columns else MASS_MAPPING
+    one, other = (group_sums(track, make(rng, 100), np.arange(100)) for _ in range(2))
+    both = bootstrap(track, [one, other, one])
+    np.testing.assert_array_equal(both[:, 0], both[:, 2])
+    np.testing.assert_array_equal(both, bootstrap(track, [one, other, one]))
+    np.testing.assert_allclose(both[:, 1], bootstrap(track, [other])[:, 0], rtol=1e-13)
+
+
+def test_scores_are_those_of_all_cases():
+    rng = np.random.default_rng(6)
+    columns = stamp_columns(rng, 500)
+    values = scores_of(STAMPS, group_sums(STAMPS, columns, rng.integers(0, 40, 500)).sum(axis=0))
+    assert values[0] == pytest.approx(columns["correct"].mean())
+    assert values[-1] == pytest.approx(columns["brier"].mean())
+
+
+# Coverage: many data sets of which the mean is known are the "systems" of one bootstrap.
+MEAN = replace(
+    MASS_MAPPING,
+    scores=MASS_MAPPING.scores[:1],
+    statistics=lambda columns: columns["wmape"][:, None],
+    summarise=lambda sums, count: sums / count[..., None],
+)
+DATA_SETS = 1500
+
+
+def covered(sums, truth, index=0, track=MEAN):
+    """The shares of the intervals that hold the truth, and of percentiles without the correction."""
+    drawn = bootstrap(track, [sparse.csr_array(one) for one in sums])[..., index]
+    low, high = interval(drawn, sums.shape[1])
+    plain = np.quantile(drawn, [0.025, 0.975], axis=0)
+    return ((low <= truth) & (truth <= high)).mean(), ((plain[0] <= truth) & (truth <= plain[1])).mean()
+
+
+@pytest.mark.parametrize("groups", [3, 4, 5, 6, 7, 8, 12, 25, 100])
+def test_coverage_of_means_with_cases_that_share_a_group(groups):
+    rng = np.random.default_rng(groups)
+    shared = rng.normal(size=(DATA_SETS, groups, 1))
+    cases = shared + rng.normal(size=(DATA_SETS, groups, 10))
+    sums = np.stack([cases.sum(axis=-1), np.full((DATA_SETS, groups), 10.0)], axis=-1)
+    share, plain = covered(sums, 0.0)
+    assert 0.93 <= share <= 0.97
+    if groups <= 12:
+        assert plain < 0.93  # what the correction is for
+
+
+def test_coverage_of_skewed_scores_and_groups_of_all_sizes():
+    rng = np.random.default_rng(0)
+    sizes = rng.integers(1, 8, (DATA_SETS, 60)).astype(float)
+    means = rng.gamma(2.0, size=(DATA_SETS, 60))
+    share, _ = covered(np.stack([sizes * means, sizes], axis=-1), 2.0)
+    assert 0.93 <= share <= 0.97
+
+
+def test_resampling_cases_that_share_a_group_would_not_cover():
+    rng = np.random.default_rng(1)
+    cases = np.repeat(rng.normal(size=(300, 20)), 5, axis=1)
+    share, _ = covered(np.stack([cases, np.ones_like(cases)], axis=-1), 0.0)
+    assert share < 0.75
+
+
+def test_coverage_of_an_f_score():
+    """Objects of three alerts that are hit together: F1 = 2·TP / (2·TP + FP + FN)."""
+    rng = np.random.default_rng(2)
+    track = replace(
+        MEAN, summarise=lambda sums, _: (2 * sums[..., 0] / (2 * sums[..., 0] + sums[..., 1]))[..., None]
+    )
+    kind = rng.choice(3, p=[0.4, 0.3, 0.3], size=(DATA_SETS, 80))
+    hits, misses = 3.0 * (kind == 0), 3.0 * (kind == 1)
+    share, _ = covered(np.stack([hits, misses, np.full(kind.shape, 3.0)], axis=-1), 0.8 / 1.1, track=track)
+    assert 0.93 <= share <= 0.97
+
+
+def test_signed_rank_is_scipys():
+    rng = np.random.default_rng(0)
+    for size in (8, 30, 400):
+        differences = rng.normal(0.1, size=size)
+        assert signed_rank(differences) == stats.wilcoxon(differences).pvalue
+    assert signed_rank(np.zeros(9)) == 1
+    assert 0 < signed_rank(np.array([0.0, 0, 1, 1, 0, 2, -1, 0])) <= 1
+
+
+def test_holm_by_hand():
+    corrected = holm(np.array([0.01, 0.04, 0.03, 0.005]))
+    np.testing.assert_allclose(corrected, [0.03, 0.06, 0.06, 0.02])
+    np.testing.assert_array_equal(holm(np.array([0.9, 0.8])), [1, 1])
+    assert holm(np.empty(0)).shape == (0,)
+
+
+def test_kendall_tau_is_scipys():
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        first, second = rng.integers(0, 6, (2, 12)).astype(float)
+        assert kendall_tau(first, second) == pytest.approx(stats.kendalltau(first, second).statistic)
+    assert kendall_tau(np.ones(4), np.arange(4.0)) is None
+    assert kendall_tau(np.ones(1), np.ones(1)) is None

@@ -1,0 +1,176 @@
+"""Score cards that are ranked later, and cards that lie."""
+
+import hashlib
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+
+from harness.data.store import open_dataset
+from harness.evaluation.cards import CardError, read_card, write_card
+from harness.evaluation.leaderboard import board_of
+from harness.evaluation.scoring import score, score_card
+from harness.files import HarnessError
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory, maps, submission_of, noisy_maps):
+    folder, truth = tmp_path_factory.mktemp("cards"), maps / "test-truth.h5"
+    paths = [submission_of(folder / f"{team}.zip", truth, noisy_maps(size), team)
+             for team, size in (("a", 0.01), ("b", 0.05))]  # fmt: skip
+    with open_dataset(truth) as data:
+        return [score(path, data) for path in paths]
+
+
+@pytest.fixture
+def card(scored, tmp_path) -> Path:
+    write_card(scored[0], tmp_path / "a.json")
+    return tmp_path / "a.json"
+
+
+def test_a_card_holds_what_was_scored(scored, card):
+    read = read_card(card)
+    for name, values in scored[0].columns.items():
+        np.testing.assert_array_equal(read.columns[name], values)
+    assert read.case_ids == scored[0].case_ids
+    np.testing.assert_array_equal(read.groups, scored[0].groups)
+    assert score_card(read) == score_card(scored[0])
+    written = json.loads(card.read_text())
+    assert written.pop("cases_sha256") == hashlib.sha256(card.with_suffix(".npz").read_bytes()).hexdigest()
+    assert written == score_card(scored[0])
+
+
+def test_a_card_keeps_its_schema_and_its_bytes(scored, card, tmp_path):
+    schema = json.loads(Path("docs/score.schema.json").read_text())
+    jsonschema.Draft202012Validator(schema).validate(json.loads(card.read_text()))
+    jsonschema.Draft202012Validator(schema).validate(score_card(scored[1]))
+    write_card(scored[0], tmp_path / "again" / "b.json")
+    for suffix in (".json", ".npz"):
+        again = (tmp_path / "again" / "b.json").with_suffix(suffix)
+        assert again.read_bytes() == card.with_suffix(suffix).read_bytes()
+
+
+def test_stamps_have_cards_too(stamps, submission_of, tmp_path):
+    path = submission_of(tmp_path / "s.zip", stamps / "test-truth.h5", lambda labels: np.eye(5)[labels])
+    with open_dataset(stamps / "test-truth.h5") as data:
+        one = score(path, data)
+    write_card(one, tmp_path / "s.json")
+    assert score_card(read_card(tmp_path / "s.json")) == score_card(one)
+
+
+def test_cards_give_the_board_that_their_submissions_give(scored, maps, tmp_path):
+    cards = [tmp_path / f"{one.team}.json" for one in scored]
+    for one, path in zip(scored, cards, strict=True):
+        write_card(one, path)
+    zips, truth = [one.path for one in scored], maps / "test-truth.h5"
+    expected = board_of(zips, truth)["rows"]
+    for files, place in ((cards, None), ([cards[0], zips[1]], truth)):
+        rows = board_of(files, place)["rows"]
+        assert rows[0]["source"] == "card"
+        for row, same in zip(rows, expected, strict=True):
+            assert row["metrics"] == same["metrics"]
+            assert (row["team"], row["rank"]) == (same["team"], same["rank"])
+    with pytest.raises(HarnessError, match="--truth"):
+        board_of(zips, None)
+
+
+def rewritten(path, **columns):
+    """Change the scores by case, and let the card name the new file."""
+    with np.load(path.with_suffix(".npz")) as file:
+        arrays = dict(file) | columns
+    buffer = io.BytesIO()
+    np.savez(buffer, **{name: values for name, values in arrays.items() if values is not None})
+    replaced(path, buffer.getvalue())
+
+
+def replaced(path, content):
+    path.with_suffix(".npz").write_bytes(content)
+    changed(path, cases_sha256=hashlib.sha256(content).hexdigest())
+
+
+def changed(path, **values):
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def bomb(path):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("wmape.npy", b"\0" * 10**8)
+    replaced(path, buffer.getvalue())
+
+
+def ids_of(character):
+    return lambda n: {"case_id": np.full((n, 64), character, np.uint8)}
+
+
+COLUMNS = {
+    "better than it was": lambda n: {"dicee": np.zeros(n)},
+    "not finite": lambda n: {"dicee": np.full(n, np.nan)},
+    "overflow": lambda n: {"dicee": np.full(n, 1e308)},
+    "objects": lambda n: {"dicee": np.array([print] * n)},
+    "too short": lambda _: {"dicee": np.zeros(2)},
+    "a column is missing": lambda _: {"dicee": None},
+    "no groups": lambda _: {"group": None},
+    "groups that are no integers": lambda n: {"group": np.zeros(n)},
+    "one id for all": ids_of(65),
+    "ids of control characters": ids_of(7),
+    "ids that are not ASCII": ids_of(255),
+}
+LIES = {
+    "other scores by case": lambda path: path.with_suffix(".npz").write_bytes(b"PK"),
+    "no scores by case": lambda path: path.with_suffix(".npz").unlink(),
+    "bomb": bomb,
+    "no zip": lambda path: replaced(path, b"hello"),
+    "no JSON": lambda path: path.write_text("{"),
+    "deep JSON": lambda path: path.write_text("[" * 100_000),
+    "long number": lambda path: path.write_text("1" * 10_000),
+    "metrics": lambda path: changed(path, metrics={}),
+    "another schema": lambda path: changed(path, schema="astroboard-run/1"),
+    "large": lambda path: changed(path, note="x" * 2_000_000),
+    "cases": lambda path: changed(path, cases=10**12),
+    "case": lambda path: changed(path, cases=True),
+    "team": lambda path: changed(path, team="\x1b[31m"),
+    "no team": lambda path: changed(path, team=None),
+    "track": lambda path: changed(path, track="no-such-track"),
+    "seed": lambda path: changed(path, seed="1"),
+    "checksum": lambda path: changed(path, submission_sha256="../../x"),
+    "claims of text": lambda path: changed(
+        path, metrics={key: {"mean": "0"} for key in json.loads(path.read_text())["metrics"]}
+    ),
+}
+
+
+@pytest.mark.parametrize("lie", [*LIES, *COLUMNS])
+@pytest.mark.filterwarnings("ignore:overflow encountered")
+def test_a_card_that_lies_is_not_ranked(scored, card, tmp_path, lie):
+    write_card(scored[1], tmp_path / "good.json")
+    if lie in LIES:
+        LIES[lie](card)
+    else:
+        rewritten(card, **COLUMNS[lie](len(scored[0].case_ids)))
+    with pytest.raises(CardError, match=r"a\.json is no score card that can be ranked: ."):
+        read_card(card)
+    board = board_of([tmp_path / "good.json", card], None)
+    assert [row["team"] for row in board["rows"]] == ["b"]
+    assert [one["file"] for one in board["not_ranked"]] == ["a.json"]
+    assert str(tmp_path) not in board["not_ranked"][0]["reason"]
+    with pytest.raises(HarnessError, match="none of the score cards"):
+        board_of([card], None)
+
+
+def test_a_card_of_another_truth_is_not_ranked_with_this_one(scored, card, maps):
+    board = board_of([card, scored[1].path], maps / "test-truth.h5")
+    assert len(board["rows"]) == 2
+    changed(card, truth_fingerprint="0" * 64)
+    board = board_of([card, scored[1].path], maps / "test-truth.h5")
+    assert [row["team"] for row in board["rows"]] == ["b"]
+    assert "another truth" in board["not_ranked"][0]["reason"]
+
+
+def test_the_name_of_a_card(scored, tmp_path):
+    with pytest.raises(HarnessError, match=r"\.json"):
+        write_card(scored[0], tmp_path / "card.npz")

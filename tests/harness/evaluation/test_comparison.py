@@ -1,0 +1,131 @@
+"""Comparing two submissions: the numbers against SciPy and by hand, the pictures by their size."""
+
+import json
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+from scipy import stats
+
+from harness.data.store import open_dataset
+from harness.evaluation import comparison as comparing
+from harness.evaluation.cards import write_card
+from harness.evaluation.comparison import SHOWN
+from harness.evaluation.scoring import score
+from harness.files import HarnessError
+from harness.report.comparison_page import compare
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory, maps, submission_of, noisy_maps):
+    folder, truth = tmp_path_factory.mktemp("pair"), maps / "data.h5"  # 60 clusters
+    paths = [submission_of(folder / f"{name}.zip", truth, noisy_maps(sigma, seed), name)
+             for name, sigma, seed in (("a", 0.019, 1), ("b", 0.02, 2))]  # fmt: skip
+    return *paths, truth
+
+
+def test_differences_are_those_of_the_scores_by_case(pair):
+    first, second, truth = pair
+    with open_dataset(truth) as data:
+        one, other = score(first, data), score(second, data)
+    found = compare(first, second, truth)
+    assert (found["a"]["team"], found["b"]["team"]) == ("a", "b")
+    for each in found["scores"]:
+        key = each["key"]
+        difference = one.columns[key] - other.columns[key]
+        assert each["difference"] == pytest.approx(difference.mean(), abs=1e-12)
+        assert each["difference"] == each["a"] - each["b"]
+        assert each["low"] <= each["difference"] <= each["high"]
+        _, groups = np.unique(one.groups, return_inverse=True)
+        sums = np.bincount(groups, difference)
+        peer = stats.bootstrap(
+            (sums, np.bincount(groups)), lambda total, cases, axis: total.sum(axis) / cases.sum(axis),
+            paired=True, method="percentile", n_resamples=20000, rng=np.random.default_rng(0),
+        )  # fmt: skip
+        bounds, width = peer.confidence_interval, np.ptp(peer.confidence_interval)
+        assert (each["low"], each["high"]) == pytest.approx((bounds.low, bounds.high), abs=0.1 * width)
+        better = (peer.bootstrap_distribution < 0).mean()
+        expected = better if each["lower_is_better"] else 1 - better
+        assert each["p_a_better"] == pytest.approx(expected, abs=0.03)
+
+
+def test_the_other_way_round(pair):
+    first, second, truth = pair
+    there, back = compare(first, second, truth), compare(second, first, truth)
+    for one, other in zip(there["scores"], back["scores"], strict=True):
+        assert one["difference"] == -other["difference"]
+        assert (one["low"], one["high"]) == pytest.approx((-other["high"], -other["low"]))
+        assert one["p_a_better"] == pytest.approx(1 - other["p_a_better"])
+
+
+def test_the_cases_where_they_differ_most(pair):
+    first, second, truth = pair
+    with open_dataset(truth) as data:
+        one, other = score(first, data), score(second, data)
+    cases = [case for case in compare(first, second, truth)["cases"] if case["score"] == "dpeaks"]
+    difference = np.abs(one.columns["dpeaks"] - other.columns["dpeaks"])
+    assert [abs(case["difference"]) for case in cases] == sorted(difference, reverse=True)[:SHOWN]
+    for case in cases:
+        row = one.case_ids.index(case["case_id"])
+        assert (case["a"], case["b"]) == (one.columns["dpeaks"][row], other.columns["dpeaks"][row])
+        assert case["group"] == one.groups[row]
+    assert compare(first, first, truth)["cases"] == []
+    assert {score["p_a_better"] for score in compare(first, first, truth)["scores"]} == {0.5}
+
+
+def test_pictures_show_one_above_the_other(pair, tmp_path, monkeypatch):
+    monkeypatch.setattr(comparing, "SHOWN", 1)
+    found = compare(*pair, out=tmp_path / "out")
+    assert json.loads((tmp_path / "out" / "comparison.json").read_text()) == found
+    pictures = sorted(path.stem for path in (tmp_path / "out").glob("*.png"))
+    assert pictures == sorted({case["case_id"] for case in found["cases"]})
+    upper, lower = np.split(imread(tmp_path / "out" / f"{pictures[0]}.png"), 2)
+    assert upper.shape == lower.shape
+    assert (upper != lower).any()
+
+
+def test_cards_need_no_truth_and_give_no_pictures(pair, tmp_path):
+    first, second, truth = pair
+    with open_dataset(truth) as data:
+        for path in (first, second):
+            write_card(score(path, data), tmp_path / f"{path.stem}.json")
+    found = compare(tmp_path / "a.json", tmp_path / "b.json", None, tmp_path / "out")
+    assert found["scores"] == compare(first, second, truth)["scores"]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["comparison.json"]
+    assert compare(tmp_path / "a.json", second, truth)["cases"] == found["cases"]
+
+
+def test_stamps_need_their_images(stamps, submission_of, tmp_path, monkeypatch):
+    monkeypatch.setattr(comparing, "SHOWN", 2)
+    truth, inputs = stamps / "test-truth.h5", stamps / "test-inputs.h5"
+    first, second = (
+        submission_of(
+            tmp_path / f"{name}.zip", truth, lambda labels, p=p: p * np.eye(5)[labels] + 0.2 - p / 5
+        )
+        for name, p in (("a", 0.9), ("b", 0.5))
+    )
+    wrong = submission_of(tmp_path / "c.zip", truth, lambda labels: np.eye(5)[(labels + 1) % 5], "c")
+    assert compare(first, second, truth)["cases"] == []  # both right everywhere: no accuracy differs
+    compare(first, second, truth, tmp_path / "same")
+    assert [path.name for path in (tmp_path / "same").iterdir()] == ["comparison.json"]
+    with pytest.raises(HarnessError, match="--data"):
+        compare(first, wrong, truth, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    found = compare(first, wrong, truth, tmp_path / "out", inputs)
+    assert len(found["cases"]) == len(list((tmp_path / "out").glob("*.png"))) == 2
+
+
+def test_what_cannot_be_compared(pair, maps, submission_of, noisy_maps, tmp_path):
+    first, _, truth = pair
+    part = submission_of(tmp_path / "part.zip", truth, noisy_maps(0.1), "part", cases=slice(3))
+    with pytest.raises(HarnessError, match=r"part\.zip cannot be compared: .*missing-case"):
+        compare(first, part, truth)
+    (tmp_path / "bad.zip").write_bytes(b"no zip")
+    with pytest.raises(HarnessError, match=r"bad\.zip cannot be compared"):
+        compare(tmp_path / "bad.zip", first, truth)
+    small = submission_of(tmp_path / "small.zip", maps / "test-truth.h5", noisy_maps(0.1))
+    for path, place in ((first, truth), (small, maps / "test-truth.h5")):
+        with open_dataset(place) as data:
+            write_card(score(path, data), tmp_path / f"{path.stem}.json")
+    with pytest.raises(HarnessError, match="different truth"):
+        compare(tmp_path / "a.json", tmp_path / "small.json", None)

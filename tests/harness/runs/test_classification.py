@@ -1,0 +1,175 @@
+"""Alerts straight from a broker, through a model, to probabilities: in Python and as the command."""
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from harness.cli import main
+from harness.data.store import open_dataset
+from harness.files import HarnessError
+from harness.runs import classification as classifying
+from harness.runs.classification import classify
+from harness.runs.training import train
+from submissions.formats.stamps import CLASSES
+from tests.harness.data.conftest import write_tar
+from tests.harness.data.sources.avro import packet
+
+JPEG = {"fileName": "a.jpg", "stampData": b"\xff\xd8\xff\xe0 and so on"}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory, stamps):
+    folder = tmp_path_factory.mktemp("model") / "run"
+    train("majority", stamps, folder, "smoke")
+    return folder
+
+
+@pytest.fixture
+def alerts(tmp_path):
+    """A folder of three alerts in two files, one preview, one text, and one that is no Avro."""
+    folder = tmp_path / "night"
+    folder.mkdir()
+    contents = {
+        "10.avro": packet(10, ["ZTF1", "ZTF2"])[0],
+        "20.avro": packet(20, ["ZTF1"])[0],
+        "30.avro": packet(30, cutoutScience=JPEG)[0],
+        "bad.avro": b"no Avro",
+        "README": b"text",
+    }
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+class Brightest:
+    """Sees which image is the brightest, and, if it asks for metadata, the filter."""
+
+    def __init__(self, needs_metadata):
+        self.needs_metadata = needs_metadata
+
+    def predict(self, images, metadata=None):
+        assert images.dtype == np.float32
+        assert images.shape[1:] == (63, 63, 3)
+        assert (metadata is not None) == self.needs_metadata
+        chosen = metadata["fid"].astype(int) if self.needs_metadata else np.nanmax(images, (1, 2)).argmax(1)
+        return np.eye(5, dtype=np.float32)[chosen]
+
+
+@pytest.mark.parametrize("needs_metadata", [False, True])
+def test_each_alert_gets_the_answer_for_its_own_images(tmp_path, alerts, monkeypatch, needs_metadata):
+    baseline = Brightest(needs_metadata)
+    record = {"track": "stamps", "baseline": "brightest"}
+    monkeypatch.setattr(classifying, "restored", lambda _: (record, baseline))
+    answers, left_out = classify(tmp_path, [alerts])
+    images = {"10": packet(10, ["a", "b"])[1][0], "11": packet(10, ["a", "b"])[1][1], "20": packet(20)[1][0]}
+    brightest = {candid: CLASSES[np.nanmax(image, (0, 1)).argmax()] for candid, image in images.items()}
+    assert {one["candid"]: one["class"] for one in answers} == (
+        dict.fromkeys(images, "VS") if needs_metadata else brightest
+    )
+    assert [one["objectId"] for one in answers] == ["ZTF1", "ZTF2", "ZTF1"]
+    assert all(sum(one["probabilities"].values()) == 1 for one in answers)
+    assert len(left_out) == 2
+    assert "alert 30: cutoutScience is a JPEG preview" in left_out[0]
+    assert "bad.avro is no Avro file" in left_out[1]
+
+
+def test_folder_files_archive_and_pickle_are_answered_alike(tmp_path, alerts, model):
+    members = {f"night/{path.name}": path.read_bytes() for path in sorted(alerts.iterdir())}
+    archive = write_tar(tmp_path / "night.tar.gz", members)
+    images = [*packet(10, ["a", "b"])[1], *packet(20)[1]]
+    metadata = np.array([(10, b"ZTF1"), (11, b"ZTF2"), (20, b"ZTF1")], [("candid", "i8"), ("objectId", "S8")])
+    pickled = tmp_path / "alerts.pkl"
+    pickled.write_bytes(pickle.dumps({"images": images, "labels": [0, 0, 0], "metadata": metadata}))
+    expected = classify(model, [alerts])[0]
+    assert len(expected) == 3
+    assert classify(model, [archive])[0] == expected
+    assert classify(model, [alerts / "10.avro", alerts / "20.avro"]) == (expected, [])
+    assert classify(model, [pickled]) == (expected, [])
+
+
+def test_more_alerts_than_fit_into_memory_at_once(tmp_path, model, monkeypatch):
+    monkeypatch.setattr("harness.data.sources.avro_alerts.CHUNK", 2)
+    (tmp_path / "many.avro").write_bytes(packet(100, ["A"] * 7)[0])
+    heard = []
+    answers, _ = classify(model, [tmp_path / "many.avro"], lambda *words: heard.append(words))
+    assert [one["candid"] for one in answers] == [str(100 + i) for i in range(7)]
+    assert [done for done, _, _ in heard] == [2, 4, 6, 7]
+
+
+def test_a_source_that_breaks_off_is_listed_and_the_rest_goes_on(tmp_path, alerts, model):
+    broken = write_tar(tmp_path / "broken.tar", {"1.avro": packet(1)[0], "2.avro": packet(2)[0]}, "w")
+    broken.write_bytes(broken.read_bytes()[:-30000])
+    text = tmp_path / "notes.txt"
+    text.write_text("no alerts")
+    answers, left_out = classify(model, [broken, text, alerts / "10.avro"])
+    assert [one["candid"] for one in answers] == ["1", "10", "11"]
+    assert "cut off after 1.avro" in left_out[0]
+    assert "notes.txt is no pickle" in left_out[1]
+    assert len(left_out) == 2
+
+
+def test_a_model_that_needs_metadata_says_so_where_there_are_none(tmp_path, stamps, monkeypatch):
+    record = {"track": "stamps", "baseline": "brightest"}
+    monkeypatch.setattr(classifying, "restored", lambda _: (record, Brightest(True)))
+    with open_dataset(stamps / "data.h5") as data:
+        content = {"images": list(data.inputs[:3])}
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps(content))
+    (tmp_path / "b.avro").write_bytes(packet(10)[0])
+    answers, left_out = classify(tmp_path, [tmp_path / "a.pkl", tmp_path / "b.avro"])
+    assert [one["candid"] for one in answers] == ["10"]
+    (reason,) = left_out
+    assert "a.pkl: Brightest predicts from metadata, and these data have none" in reason
+
+
+def test_a_run_of_the_other_track(tmp_path, maps, alerts):
+    train("zeros", maps, tmp_path / "run", "smoke")
+    with pytest.raises(HarnessError, match="run of 'mass-mapping'"):
+        classify(tmp_path / "run", [alerts])
+
+
+def call(*words):
+    return CliRunner().invoke(main, ["classify", *(str(word) for word in words)])
+
+
+def test_names_do_not_steer_the_terminal(tmp_path, model):
+    (tmp_path / "a.avro").write_bytes(packet(10, ["ZTF\x1b[31m"])[0])
+    (tmp_path / "\x1b]0;x\x07.avro").write_bytes(b"no Avro")
+    result = call(tmp_path / "a.avro", tmp_path / "\x1b]0;x\x07.avro", "--model", model)
+    assert result.exit_code == 0, result.output
+    assert "\x1b" not in result.output
+    assert "ZTF\\x1b[31m" in result.stdout
+    assert "no Avro file" in result.stderr
+
+
+def test_command_prints_a_table_and_lists_what_it_left_out(alerts, model):
+    result = call(alerts, "--model", model)
+    assert result.exit_code == 0
+    lines = [line.split() for line in result.stdout.splitlines() if "ZTF" in line]
+    assert [line[:2] for line in lines] == [["10", "ZTF1"], ["11", "ZTF2"], ["20", "ZTF1"]]
+    assert all(line[2] in CLASSES and sum(map(float, line[3:])) == pytest.approx(1, 0.01) for line in lines)
+    assert "left out (2)" in result.stderr
+    assert "JPEG preview" in result.stderr
+    assert "bad.avro" in result.stderr
+
+
+def test_command_prints_json_alone(alerts, model):
+    result = call(alerts, "--model", model, "--json")
+    assert json.loads(result.stdout) == classify(model, [alerts])[0]
+
+
+def test_command_fails_only_if_no_alert_can_be_used(tmp_path, alerts, model):
+    (tmp_path / "empty").mkdir()
+    for source in (alerts / "30.avro", alerts / "bad.avro", tmp_path / "empty"):
+        result = call(source, "--model", model, "--json")
+        assert result.exit_code == 1
+        assert "no alert that can be classified" in result.stderr
+        assert result.stdout == ""
+
+
+def test_real_packets_with_previews_only_are_refused_with_the_reason(shared_data, model):
+    result = call(shared_data / "stamps" / "alerts", "--model", model)
+    assert result.exit_code == 1
+    assert "is a JPEG preview, without the measured values; gzipped FITS was expected" in result.stderr

@@ -1,0 +1,338 @@
+"""Runs that are stopped on the way: what stays, what goes on, what starts anew."""
+
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from baselines.protocol import BaselineError
+from harness.cli import main
+from harness.data.split import split
+from harness.data.store import open_dataset
+from harness.files import HarnessError
+from harness.runs.folder import finished
+from harness.runs.training import restored, submit, train
+
+CNN = "[cnn]\nepochs = 4\nbatch_size = 64\nsampling = 'unchanged'\nlearning_rate = {}\n"
+
+
+class Killed(BaseException):
+    """What no code catches, as a signal would be."""
+
+
+def until(last, told):
+    def report(done, *rest):
+        told.append(rest[-1])
+        if done == last:
+            raise Killed
+
+    return report
+
+
+@pytest.fixture
+def preset(tmp_path):
+    path = tmp_path / "settings.toml"
+    path.write_text(CNN.format(0.001))
+    return path
+
+
+@pytest.fixture(scope="module")
+def stopped(stamps, tmp_path_factory):
+    """A run of the cnn that was stopped after its second epoch."""
+    folder = tmp_path_factory.mktemp("stopped")
+    (folder / "settings.toml").write_text(CNN.format(0.001))
+    with pytest.raises(Killed):
+        train("cnn", stamps, folder / "run", str(folder / "settings.toml"), 0, until(2, []))
+    return folder / ".run.unfinished"
+
+
+@pytest.fixture
+def unfinished(stopped, tmp_path):
+    return shutil.copytree(stopped, tmp_path / ".run.unfinished")
+
+
+def test_goes_on_after_the_last_epoch(stamps, tmp_path, preset, unfinished, capsys):
+    assert not (tmp_path / "run").exists()
+    assert unfinished.is_dir()
+    told = []
+    record = train("cnn", stamps, tmp_path / "run", str(preset), 0, until(None, told))
+    assert told[0] == "resuming after epoch 2"
+    assert len(told) == 3
+    assert "resuming" in capsys.readouterr().err
+    assert restored(tmp_path / "run")[0] == record
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert names == {"run.json", "model", "history.csv", "history.png"}
+    assert not unfinished.exists()
+    whole = train("cnn", stamps, tmp_path / "whole", str(preset), 0)
+    assert whole["outcome"] == record["outcome"]
+    predictions = []
+    for run in ("run", "whole"):
+        with open_dataset(stamps / "validation.h5") as data:
+            predictions.append(restored(tmp_path / run)[1].predict(data.inputs[:]).tobytes())
+    assert predictions[0] == predictions[1]
+
+
+@pytest.mark.parametrize("other", ["seed", "settings", "data"])
+def test_another_run_starts_anew(stamps, tmp_path, preset, unfinished, other, capsys):
+    seed, data = int(other == "seed"), stamps
+    if other == "settings":
+        preset.write_text(CNN.format(0.002))
+    if other == "data":
+        data = tmp_path / "parts"
+        split(stamps / "data.h5", data, seed=2)
+    told = []
+    with pytest.raises(Killed):
+        train("cnn", data, tmp_path / "run", str(preset), seed, until(0, told))
+    assert told == ["first epoch"]
+    assert "resuming" not in capsys.readouterr().err
+    assert not unfinished.exists()  # nothing was learnt since
+
+
+@pytest.mark.parametrize("fault", ["track", "settings", "value", "baseline"])
+def test_faults_before_the_first_epoch_leave_nothing(maps, stamps, tmp_path, fault):
+    where = tmp_path / "runs"
+    where.mkdir()
+    path = tmp_path / "settings.toml"
+    path.write_text({"settings": "[cnn]\nlayers = 3", "value": "[cnn]\nepochs = 0"}.get(fault, ""))
+    name, data = "nothing" if fault == "baseline" else "cnn", maps if fault == "track" else stamps
+    with pytest.raises((HarnessError, BaselineError)):
+        train(name, data, where / "run", str(path))
+    assert not any(where.iterdir())
+
+
+def test_divergence_in_the_first_epoch_leaves_nothing(stamps, tmp_path, preset):
+    where = tmp_path / "runs"
+    where.mkdir()
+    preset.write_text(CNN.format(1e30))
+    with pytest.raises(BaselineError, match="lower the learning_rate"):
+        train("cnn", stamps, where / "run", str(preset))
+    assert not any(where.iterdir())
+
+
+def test_two_at_once_are_refused(maps, tmp_path, monkeypatch):
+    from baselines.mass_mapping.trivial import Zeros
+
+    inside, go_on, fit = threading.Event(), threading.Event(), Zeros.fit
+
+    def slow_fit(*arguments):
+        inside.set()
+        assert go_on.wait(60)
+        return fit(*arguments)
+
+    monkeypatch.setattr(Zeros, "fit", slow_fit)
+    first = threading.Thread(target=train, args=("zeros", maps, tmp_path / "run", "smoke"))
+    first.start()
+    assert inside.wait(60)
+    with pytest.raises(HarnessError, match="another process is training"):
+        train("zeros", maps, tmp_path / "run", "smoke")
+    go_on.set()
+    first.join()
+    assert json.loads((tmp_path / "run/run.json").read_text())["baseline"] == "zeros"
+    assert list(tmp_path.iterdir()) == [tmp_path / "run"]
+
+
+def test_a_failed_save_can_be_repeated(maps, tmp_path, monkeypatch):
+    from baselines.mass_mapping.trivial import Zeros
+
+    def full(_, folder):
+        (folder / "half").write_text("")
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Zeros, "save", full)
+        with pytest.raises(OSError, match="No space"):
+            train("zeros", maps, tmp_path / "run", "smoke")
+    assert not any(tmp_path.iterdir())
+    train("zeros", maps, tmp_path / "run", "smoke")
+    assert not (tmp_path / "run/model/half").exists()
+
+
+UNET = """
+[unet-finetuned]
+filters = 2
+depth = 3
+padding = 0
+dropout = 0.3
+epochs = 6
+batch_size = 8
+finetuning_epochs = 8
+schedule = "cosine"
+loss_settings = { peaks = 5.0 }
+"""
+ATTEMPTS = """
+import os, sys
+from pathlib import Path
+from harness.runs.training import train
+import baselines.mass_mapping.networks
+name, data, run, preset = sys.argv[1:]
+for _ in sys.stdin:  # a process of its own for every attempt, with TensorFlow imported but once
+    if child := os.fork():
+        print("ended", os.waitpid(child, 0)[1], flush=True)
+    else:
+        print(os.getpid(), "started", flush=True)
+        train(name, Path(data), Path(run), preset, 0, lambda *told: print("told", told[-1], flush=True))
+        os._exit(0)
+"""
+
+
+def test_killed_five_times_submits_the_bytes_of_an_unbroken_run(maps, tmp_path):
+    preset = tmp_path / "settings.toml"
+    preset.write_text(UNET)
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-c",
+        ATTEMPTS,
+        "unet-finetuned",
+        maps,
+        tmp_path / "part",
+        preset,
+    ]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
+    moments, pipe = np.random.default_rng(5), subprocess.PIPE
+    with subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True, bufsize=1) as process:
+        said = (line.strip().split(" ", 1) for line in process.stdout)
+        for attempt in range(6):
+            process.stdin.write("\n")
+            child = int(next(said)[0])
+            for told in range(1, 100):
+                word, text = next(said)
+                if told == 1:  # of the first phase, which must not begin anew
+                    assert text.startswith("resuming" if attempt else "first epoch")
+                if word == "ended" or (attempt < 5 and told == 3):
+                    break
+            if word != "ended":
+                time.sleep(moments.uniform(0, 0.3))  # anywhere in an epoch, or in what is written after it
+                os.kill(child, signal.SIGKILL)
+                assert next(text for word, text in said if word == "ended") == str(int(signal.SIGKILL))
+        assert (word, text) == ("ended", "0")
+    train("unet-finetuned", maps, tmp_path / "whole", str(preset), 0)
+    inputs = maps / "test-inputs.h5"
+    for name in ("part", "whole"):
+        submit(tmp_path / name, inputs, "us", tmp_path / f"{name}.zip")
+        assert not list((tmp_path / name).rglob("checkpoint*"))
+    again = [sys.executable, "-m", "harness.cli", "submit", tmp_path / "part", "--inputs", inputs]
+    for name in ("once", "twice"):
+        subprocess.run([*again, "--team", "us", tmp_path / f"{name}.zip"], env=environment, check=True)
+    zips = {(tmp_path / f"{name}.zip").read_bytes() for name in ("part", "whole", "once", "twice")}
+    assert len(zips) == 1
+
+
+def test_a_disk_that_is_full_is_told_and_the_run_goes_on_when_there_is_room(stamps, tmp_path, preset):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fill(done, *_):
+        if done == 2:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+
+    try:
+        with pytest.raises(OSError, match=r"File too large: make room, then run the same command again"):
+            train("cnn", stamps, tmp_path / "run", str(preset), 0, fill)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    told = []
+    train("cnn", stamps, tmp_path / "run", str(preset), 0, until(None, told))
+    assert told[0] == "resuming after epoch 2"
+    assert (tmp_path / "run/run.json").is_file()
+
+
+MIRRORED = """
+import sys
+from pathlib import Path
+import numpy as np
+import tensorflow as tf
+processor, = tf.config.list_physical_devices("CPU")
+tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
+from harness.data.store import open_dataset
+from harness.runs.training import restored, train
+data, folder, preset = map(Path, sys.argv[1:])
+maps = []
+for strategy in ("single", "mirrored"):
+    record = train("unet-finetuned", data, folder / strategy, str(preset), 0, strategy=strategy)
+    assert record["strategy"] == strategy
+    with open_dataset(data / "test-inputs.h5") as cases:
+        maps.append(restored(folder / strategy)[1].predict(cases.inputs[:]))
+assert len(tf.config.list_logical_devices("CPU")) == 2
+print(maps[0].std(), abs(maps[1] - maps[0]).max())
+"""
+
+
+def test_two_devices_learn_what_one_does(maps, tmp_path):
+    preset = tmp_path / "settings.toml"
+    preset.write_text(UNET.replace("0.3", "0.0").replace("= 6", "= 2"))
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
+    command = [sys.executable, "-c", MIRRORED, maps, tmp_path, preset]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    spread, apart = map(float, done.stdout.split()[:2])
+    assert apart < 1e-3 * spread
+
+
+def test_what_a_network_was_trained_on_is_recorded(stamps, maps, tmp_path, preset):
+    network = train("cnn", stamps, tmp_path / "cnn", str(preset))
+    plain = train("zeros", maps, tmp_path / "zeros", "smoke")
+    assert network["hardware"] == plain["hardware"] + ", float32"
+    assert plain["hardware"].endswith(f"{os.cpu_count()} processors")
+
+
+@pytest.fixture(scope="module")
+def first(stamps, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("first")
+    (folder / "settings.toml").write_text(CNN.format(0.001).replace("epochs = 4", "epochs = 1"))
+    train("cnn", stamps, folder / "run", str(folder / "settings.toml"), 0)
+    return folder / "run"
+
+
+def test_a_network_starts_with_the_weights_of_another_run(first, stamps, tmp_path):
+    tiny = tmp_path / "tiny.toml"
+    tiny.write_text("[cnn]\nepochs = 1\nlearning_rate = 1e-30\nsampling = 'unchanged'\n")
+    record = train("cnn", stamps, tmp_path / "second", str(tiny), 1, start=first)
+    assert record["start"]["data"] == record["data"]
+    assert (record["start"]["seed"], record["seed"]) == (0, 1)
+    (_, one), (_, other) = (restored(run) for run in (first, tmp_path / "second"))
+    assert one.model.count_params() == 210117
+    for before, after in zip(one.model.get_weights(), other.model.get_weights(), strict=True):
+        np.testing.assert_allclose(before, after, atol=1e-20)
+
+
+def test_sampling_is_chosen_on_the_command_line(stamps, maps, tmp_path, preset):
+    def call(*words):
+        return CliRunner().invoke(main, ["train", *map(str, words), "--sampling", "middle"])
+
+    result = call("cnn", "--data", stamps, "--out", tmp_path / "run", "--preset", preset)
+    assert result.exit_code == 0, result.output
+    assert finished(tmp_path / "run")["settings"]["sampling"] == "middle"
+    result = call("zeros", "--data", maps, "--out", tmp_path / "zeros")
+    assert (result.exit_code, "sampling" in result.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", '{"schema": "astroboard-run/1"}', "no JSON"])
+def test_a_damaged_record_is_told_of(tmp_path, text):
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(HarnessError, match=r"run\.json"):
+        restored(tmp_path)
+
+
+def test_what_cannot_be_a_start(first, stamps, maps, tmp_path):
+    wider = tmp_path / "wider.toml"
+    wider.write_text("[cnn]\nepochs = 1\nkernel = 5\n")
+    for name, data, settings, message in (
+        ("majority", stamps, "smoke", "majority is no network"),
+        ("cnn-rotinv", stamps, "smoke", "is a run of cnn: one of cnn-rotinv was expected"),
+        ("cnn", stamps, str(wider), "other layers than this one"),
+    ):
+        with pytest.raises((HarnessError, BaselineError), match=message):
+            train(name, data, tmp_path / "run", settings, start=first)
+    with pytest.raises(HarnessError, match="no finished run"):
+        train("cnn", stamps, tmp_path / "run", "smoke", start=maps)

@@ -1,0 +1,87 @@
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from submissions import Code, Finding, SubmissionError, ValidationReport, check_case_id, limits
+from submissions.formats import stamps
+from submissions.report import LISTED, WARNINGS, printable
+
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "submission-codes.md").read_text()
+
+
+def test_all_codes_are_documented_with_their_severity():
+    documented = dict(re.findall(r"^\| `([a-z-]+)` \| (fault|warning) \|", DOCUMENT, re.MULTILINE))
+    assert documented == {code: "warning" if code in WARNINGS else "fault" for code in Code}
+
+
+def test_documented_limits_are_those_of_the_code():
+    for limit in (
+        f"{limits.MAX_ENTRIES:,} files",
+        f"{limits.MAX_DIRECTORY_BYTES >> 20} MiB of directory",
+        f"{limits.MAX_TOTAL_BYTES >> 30} GiB unpacked",
+        f"{limits.MAX_MAP_BYTES >> 10} KiB for a map",
+        f"{limits.MAX_TABLE_BYTES >> 20} MiB or {limits.MAX_TABLE_ROWS:,} rows",
+        f"{limits.MAX_MANIFEST_BYTES >> 20} MiB for the manifest",
+        f"more than {limits.MAX_NAME} characters",
+        f"header of more than {limits.MAX_NPY_HEADER:,} bytes",
+        f"more than {limits.MAX_TABLE_LINE:,} characters",
+        f"{limits.MAX_MANIFEST_VALUES:,} values or {limits.MAX_MANIFEST_CONTAINERS} objects",
+        f"within {stamps.SUM_TOLERANCE}",
+        ",".join(stamps.COLUMNS),
+    ):
+        assert limit in DOCUMENT
+
+
+def test_report_counts_all_and_lists_the_first():
+    report = ValidationReport("stamps", 100)
+    for number in range(LISTED + 5):
+        report.add(Code.MISSING_CASE, str(number), "no row")
+    report.add(Code.IGNORED_FILE, "x", "ignored")
+    assert report.counts == {Code.MISSING_CASE: LISTED + 5, Code.IGNORED_FILE: 1}
+    assert [fault.member for fault in report.faults] == [str(number) for number in range(LISTED)]
+    assert report.warnings == [Finding(Code.IGNORED_FILE, "x", "ignored")]
+    assert not report.accepted
+    assert report.summary() == "25 missing-case"
+    lines = report.lines()
+    assert lines[0] == "refused: stamps, team unknown, method unknown, 0 of 100 cases"
+    assert lines[1] == "fault missing-case: 25"
+    assert "  and 5 more" in lines
+
+
+def test_warnings_refuse_nothing():
+    report = ValidationReport("stamps", 0)
+    report.add(Code.UNKNOWN_CASE, "x", "ignored")
+    assert report.accepted
+    assert report.summary() == ""
+    assert report.lines()[0].startswith("accepted: ")
+
+
+def test_report_is_json():
+    report = ValidationReport("stamps", 2, found=1)
+    report.add(Code.MISSING_CASE, "a", "no row")
+    values = json.loads(json.dumps(report.to_json(), allow_nan=False))
+    assert values["accepted"] is False
+    assert (values["expected"], values["found"]) == (2, 1)
+    assert values["counts"] == {"missing-case": 1}
+    assert values["faults"] == [{"code": "missing-case", "member": "a", "message": "no row"}]
+    assert values["warnings"] == []
+
+
+@pytest.mark.parametrize("text", ["\x1b[2J", "a\nb", "\u202e", "\ud800", "\0" * 1000, "x" * 1000])
+def test_names_of_others_do_not_steer_the_terminal(text):
+    shown = printable(text)
+    assert shown.isprintable()
+    shown.encode()
+
+
+@pytest.mark.parametrize("case_id", ["a", "00087_00323", "ZTF18abc.1-2", "x" * 64])
+def test_case_id(case_id):
+    check_case_id(case_id)
+
+
+@pytest.mark.parametrize("case_id", ["", ".a", "_a", "a/b", "a b", "a,b", "é", "a\n", "x" * 65, "../a"])
+def test_no_case_id(case_id):
+    with pytest.raises(SubmissionError, match="case id"):
+        check_case_id(case_id)
