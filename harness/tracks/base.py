@@ -9,7 +9,9 @@ for means and for F-scores alike.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pkgutil import resolve_name
+from typing import Any
 
 import numpy as np
 
@@ -42,6 +44,15 @@ class Score:
 
 @dataclass(frozen=True)
 class Track:
+    """A competition. What is heavy is named as "module:name" and imported by `load` when it is needed.
+
+    ``sources`` are what data sets are packed from, in the order in which they are tried. ``simulator`` makes
+    a data set; ``simulator_options`` has the choices of each of its options, the default first. ``splitter``
+    assigns the cases to train, validation and test. ``drawing`` is the module that draws cases and what else
+    a page of a submission shows. ``diagnostics`` are scores that claims may be about and boards do not show;
+    ``claim_cases`` are how many cases each preset simulates to test claims, ``demo_cases`` to demonstrate.
+    """
+
     name: str
     title: str
     inputs: Column
@@ -52,7 +63,20 @@ class Track:
     summarise: Callable[[np.ndarray, np.ndarray], np.ndarray]
     format: Format
     classes: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    simulator: str = ""
+    simulator_options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    splitter: str = ""
+    drawing: str = ""
+    diagnostics: str = ""
+    claim_cases: Mapping[str, int] = field(default_factory=dict)
+    demo_cases: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def ranked(self) -> tuple[Score, ...]:
         return tuple(score for score in self.scores if score.ranked)
+
+
+def load(reference: str) -> Any:
+    """What "module:name" refers to, or the module itself where there is no ``:name``."""
+    return resolve_name(reference)

@@ -57,4 +57,12 @@ MASS_MAPPING = Track(
     statistics=_map_statistics,
     summarise=_means,
     format=FORMATS["mass-mapping"],
+    sources=("harness.data.sources.map_archives",),
+    simulator="harness.data.simulate.mass_mapping:simulate",
+    simulator_options={"noise": ("sparse", "dense"), "boundary": ("periodic", "field")},
+    splitter="harness.data.split:split_groups",
+    drawing="harness.report.drawing.mass_mapping",
+    diagnostics="harness.claims.diagnostics:MASS_MAPPING",
+    claim_cases={"smoke": 160, "laptop": 1600, "paper": 60000},
+    demo_cases={"smoke": 400, "laptop": 4000, "paper": 60000},
 )  # fmt: skip

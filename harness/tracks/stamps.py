@@ -118,4 +118,11 @@ STAMPS = Track(
     summarise=_stamp_summary,
     format=FORMATS["stamps"],
     classes=CLASSES,
+    sources=("harness.data.sources.alert_pickle", "harness.data.sources.avro_alerts"),
+    simulator="harness.data.simulate.stamps:simulate",
+    splitter="harness.data.split:split_balanced",
+    drawing="harness.report.drawing.stamps",
+    diagnostics="harness.claims.diagnostics:STAMPS",
+    claim_cases={"smoke": 600, "laptop": 6000, "paper": 52244},
+    demo_cases={"smoke": 2000, "laptop": 12000, "paper": 52244},
 )  # fmt: skip
