@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test lint benchmark lock clean
+.PHONY: setup demo check test lint benchmark lock clean
 
 setup: .venv/.complete
 
@@ -16,6 +16,10 @@ setup: .venv/.complete
 
 demo: setup
 	$(BIN)/astroboard demo --preset smoke --out demo
+
+# The tests that take seconds: no TensorFlow, no browser, no cluster.
+check: setup lint
+	$(BIN)/python -m pytest -n 2 -m "not slow"
 
 test: setup lint
 	$(BIN)/python -m pytest -n 2

@@ -66,6 +66,7 @@ NOT_RUN = {
 ONLY_SHOWN = {
     "text": "is output, or a formula",
     "dockerfile": "fetches an image",
+    "mermaid": "is a picture",
 }
 
 # What the reader of a page has before the first command: its name there, and what of the shelf it is.
