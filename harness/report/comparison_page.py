@@ -15,6 +15,8 @@ from harness.evaluation.leaderboard import CARD, score_all
 from harness.evaluation.scoring import Scored
 from harness.files import HarnessError, beside, json_text, write_text
 from harness.progress import ProgressCallback, no_progress
+from harness.report.drawing import value_of_case
+from harness.tracks import load
 from submissions import open_submission
 
 
@@ -53,39 +55,32 @@ def compare(
 
 def _draw(scored: list[Scored], cases: list[dict[str, Any]], true: Dataset, data: Dataset, out: Path) -> None:
     """Write ``<case_id>.png`` for each case: the first prediction above the second."""
+    track, case_ids = true.track, list(dict.fromkeys(case["case_id"] for case in cases))
+    if not case_ids or not track.drawing:
+        return
     from matplotlib.image import imsave
 
-    from harness.report.figures import map_figure, stamp_figure
-
-    track, ids = true.track, list(dict.fromkeys(case["case_id"] for case in cases))
-    if not ids:
-        return
-    if track.classes and track.inputs.name not in data.columns:
-        raise HarnessError(
-            f"{data.path} has no images: name a data set that has, with --data, to draw stamps"
-        )
-    rows = {case_id: row for row, case_id in enumerate(true.case_ids())}
-    places = {case_id: row for row, case_id in enumerate(data.case_ids())} if track.classes else rows
-    if absent := [case_id for case_id in ids if case_id not in places]:
-        raise HarnessError(f"{data.path} has no images of {', '.join(absent[:3])}: they cannot be drawn")
-    predictions = [_predictions(one, ids) for one in scored]
-    for index, case_id in enumerate(ids):
-        truth, pictures = true.truth[rows[case_id]], []
-        for one, predicted in zip(scored, predictions, strict=True):
-            title = f"{case_id}: {one.team} / {one.method}"
-            if track.classes:
-                image = data.inputs[places[case_id]]
-                figure = stamp_figure(image, predicted[index], track.classes, int(truth), title)
-            else:
-                figure = map_figure(truth.astype(np.float32), predicted[index].astype(np.float32), title)
+    drawing = load(track.drawing)
+    inputs_of, target_of = value_of_case(data, track.inputs.name), value_of_case(true, track.truth.name)
+    predictions = [_predictions(submission, case_ids) for submission in scored]
+    for index, case_id in enumerate(case_ids):
+        pictures = []
+        for submission, predicted in zip(scored, predictions, strict=True):
+            title = f"{case_id}: {submission.team} / {submission.method}"
+            figure = drawing.case_figure(inputs_of(case_id), target_of(case_id), predicted[index], title)
+            if figure is None:
+                raise HarnessError(
+                    f"--data must be a data set with the inputs of case {case_id}, got {data.path}; name one "
+                    "that has them"
+                )
             pictures.append(_pixels(figure))
         with beside(out / f"{case_id}.png") as temporary:
             imsave(temporary, np.concatenate(pictures), format="png", metadata={"Software": None})  # type: ignore[dict-item]
 
 
-def _predictions(one: Scored, case_ids: list[str]) -> np.ndarray:
-    with open_submission(one.path, one.track.format, case_ids) as submission:
-        return np.concatenate([chunk for _, chunk in submission.chunks()])
+def _predictions(submission: Scored, case_ids: list[str]) -> np.ndarray:
+    with open_submission(submission.path, submission.track.format, case_ids) as opened:
+        return np.concatenate([chunk for _, chunk in opened.chunks()])
 
 
 def _pixels(figure: Any) -> np.ndarray:

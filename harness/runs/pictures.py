@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 from baselines.protocol import Baseline, predict
 from harness.data.store import open_dataset
 from harness.files import HarnessError
-from harness.report.figures import map_figure, save_figure, stamp_figure, weights_figure
+from harness.report.drawing.mass_mapping import weights_figure
+from harness.report.figures import save_figure
 from harness.runs.training import restored
-from harness.tracks import Track, get_track
+from harness.tracks import Track, get_track, load
 
 PARTS = ("validation.h5", "train.h5", "test-inputs.h5")
 
@@ -44,14 +45,9 @@ def show(run: Path, data_path: Path | None, case_id: str, out: Path, weights: bo
         return
     prediction = predict(baseline, inputs, metadata)[0]
     title = f"{case_id}, {record['baseline']}"
-    if track.classes:
-        figure = stamp_figure(
-            inputs[0], prediction, track.classes, None if truth is None else int(truth), title
-        )
-    elif truth is None:
+    figure = load(track.drawing).case_figure(inputs[0], truth, prediction, title) if track.drawing else None
+    if figure is None:
         raise HarnessError(f"{data_path} has no truth to draw beside the prediction: name a full data set")
-    else:
-        figure = map_figure(truth.astype(prediction.dtype), prediction, title)
     save_figure(figure, out)
 
 

@@ -11,6 +11,8 @@ from harness.data.store import open_dataset
 from harness.evaluation.leaderboard import leaderboard
 from harness.evaluation.scoring import score
 from harness.report.submission_page import write_submission_pages
+from harness.tracks import MASS_MAPPING
+from harness.tracks.registry import TRACKS
 from tests.browser.boards import a_board
 
 
@@ -96,6 +98,16 @@ def test_cards_have_no_page(map_board, tmp_path):
     assert write_submission_pages(board, [replace(scored[0], source="card")], truth, tmp_path) == {}
 
 
+def test_a_track_that_draws_nothing(map_board, tmp_path, monkeypatch):
+    truth, scored, board, _ = map_board
+    monkeypatch.setitem(TRACKS, "mass-mapping", replace(MASS_MAPPING, drawing=""))
+    pages = write_submission_pages(board, scored[:1], truth, tmp_path)
+    page = (tmp_path / pages[scored[0].sha256]).read_text()
+    assert "<img" not in page
+    assert len(re.findall(r"(Best|Median|Worst): (\S+?)<small>", page)) == 3
+    assert "Pictures are missing" not in page
+
+
 def test_a_submission_without_a_manifest(map_board, tmp_path, submission_of, noisy_maps):
     truth = map_board[0]
     submission_of(tmp_path / "with.zip", truth, noisy_maps(0.1))
@@ -127,7 +139,7 @@ def test_stamps_with_and_without_images(stamps, submission_of, tmp_path, images)
     )  # fmt: skip
     page = (tmp_path / pages[scored[0].sha256]).read_text()
     assert page.count("<img ") == (7 if images else 4)  # confusion, reliability, supernovae, training
-    assert ("Pictures of the stamps are missing" in text_of(page)) != images
+    assert ("Pictures are missing" in text_of(page)) != images
     cells = [int(count) for count in re.findall(r"%<small>(\d+)</small>", page)]
     assert len(cells) == 25
     assert sum(cells) == len(scored[0].case_ids)
