@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.evaluation.bootstrap import RESAMPLES, bootstrap, group_sums, interval, tail
+from harness.evaluation.bootstrap import RESAMPLES, bootstrap, group_sums, intervals, tail
 from harness.tracks import MASS_MAPPING
 
 SYSTEMS, CASES, KEYS = 20, 4000, ("wmape", "dicee", "dpeaks")
@@ -21,7 +21,11 @@ PAIRS = list(combinations(range(SYSTEMS), 2))
 
 def all_pairs(sums):
     drawn = bootstrap(TRACK, sums)
-    return [interval(drawn[:, one] - drawn[:, other], sums[0].shape[0]) for one, other in PAIRS]
+    groups = sums[0].shape[0]
+    return [
+        intervals({key: values[:, one] - values[:, other] for key, values in drawn.items()}, groups)
+        for one, other in PAIRS
+    ]
 
 
 def difference(one, other, axis):
@@ -56,5 +60,5 @@ def test_bootstrap_of_20_systems(ratio):
         times=len(PAIRS) * len(KEYS),
     )
     peer = peers[0]
-    low, high = (bound[KEYS.index("dicee")] for bound in found[0])
+    low, high = found[0]["dicee"]
     assert (low, high) == pytest.approx((peer.low, peer.high), abs=0.15 * (peer.high - peer.low))

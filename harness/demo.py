@@ -10,7 +10,8 @@ from typing import Any
 from harness.data.simulate.dataset import simulate
 from harness.data.split import Shares, split
 from harness.data.store import open_dataset
-from harness.evaluation.leaderboard import leaderboard, score_all
+from harness.evaluation.entries import score_all
+from harness.evaluation.leaderboard import rank_entries
 from harness.files import HarnessError, write_text
 from harness.progress import progress_bar
 from harness.report.page import write_board
@@ -84,7 +85,7 @@ def _one_track(
     say(f"$ astroboard leaderboard {words}")
     with progress_bar("scoring") as progress, open_dataset(truth) as known:
         _, scored, unreadable = score_all(submissions, known, progress)
-    board = leaderboard(track, scored, unreadable)
+    board = rank_entries(track, scored, unreadable).to_json()
     histories = {path: folder / "runs" / path.stem / "history.csv" for path in submissions}
     with progress_bar("pages") as progress:
         there = {path: history for path, history in histories.items() if history.is_file()}

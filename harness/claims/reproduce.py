@@ -21,7 +21,8 @@ from harness.claims.execute import SIZES, TEAM, Parts, Place, Run, made, scored_
 from harness.claims.spec import EPOCH_SECONDS, Board, Claim, compared
 from harness.claims.verdicts import Difference, difference, needed, together, verdict
 from harness.evaluation.bootstrap import bootstrap
-from harness.evaluation.leaderboard import check_one_truth, leaderboard
+from harness.evaluation.entries import check_one_truth
+from harness.evaluation.leaderboard import rank_entries
 from harness.evaluation.scoring import Scored
 from harness.files import HarnessError, json_text, write_text
 from harness.progress import ProgressCallback, no_progress
@@ -103,7 +104,7 @@ def _board(board: Board, sides: Sides, scored: dict[Parts, Scored]) -> dict[str,
             entries.append(replace(scored[parts], track=track, method=names[-1], team=TEAM, seed=number))
     # The training set itself tells how large it is, where that is what the sides differ in.
     sizes = [float(finished(seeds[0][0].folder)["cases"]) for seeds in sides]
-    found = leaderboard(track, entries) | {"title": board.says}
+    found = rank_entries(track, entries).to_json() | {"title": board.says}
     return {
         **{
             name: getattr(board, name) for name in ("name", "kind", "says", "source", "track", "data", "over")
@@ -123,10 +124,7 @@ def _judged(claim: Claim, sides: Sides, scored: dict[Parts, Scored]) -> dict[str
     check_one_truth(every)
     track, weights, seeds = MEASURED[claim.track], [weight for weight, _ in claim.weighted], len(sides[0])
     sums = [one.sums() for one in every]
-    values = np.stack([one.values() for one in every]).reshape(len(sides), seeds, -1)
-    drawn = bootstrap(track, sums)
-    drawn = drawn.reshape(len(drawn), len(sides), seeds, len(track.scores))
-    by_seed, resampled = np.tensordot(weights, values, 1), np.einsum("k,rksm->rsm", weights, drawn)
+    by_run, drawn = [one.values() for one in every], bootstrap(track, sums)
     groups, cases = sums[0].shape[0], len(every[0].case_ids)
     rows = []
     for key, expected in claim.expected.items():
@@ -135,9 +133,11 @@ def _judged(claim: Claim, sides: Sides, scored: dict[Parts, Scored]) -> dict[str
             found = difference(np.tensordot(weights, np.log(seconds), 1))
             rows.append(_row(EPOCH, seconds.mean(axis=1), found, expected, cases))
         else:
-            place = [one.key for one in track.scores].index(key)
-            found = difference(by_seed[:, place], resampled[:, :, place], groups)
-            rows.append(_row(track.scores[place], values[:, :, place].mean(axis=1), found, expected, cases))
+            (score,) = (score for score in track.scores if score.key == key)
+            values = np.array([scores[key] for scores in by_run]).reshape(len(sides), seeds)
+            resampled = np.einsum("k,rks->rs", weights, drawn[key].reshape(-1, len(sides), seeds))
+            found = difference(np.tensordot(weights, values, 1), resampled, groups)
+            rows.append(_row(score, values.mean(axis=1), found, expected, cases))
     return {
         **{name: getattr(claim, name) for name in ("name", "kind", "says", "source", "track", "data")},
         "verdict": together([row["verdict"] for row in rows]),

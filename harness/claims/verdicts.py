@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from scipy.special import stdtrit
 
-from harness.evaluation.bootstrap import FEWEST, LEVEL
+from harness.evaluation.bootstrap import LEVEL, MIN_GROUPS_FOR_INTERVAL
 
 Verdict = Literal["confirmed", "refuted", "undecided"]
 FACTOR = 1000
@@ -39,7 +39,7 @@ class Difference:
 
     def half_width(self, groups: int, seeds: int) -> float:
         """Half the 95 % interval that as many groups and seeds would give; infinite if these are too few."""
-        if seeds < 2 or (self.groups and groups < FEWEST):
+        if seeds < 2 or (self.groups and groups < MIN_GROUPS_FOR_INTERVAL):
             return inf
         fewer_groups, fewer_seeds = self.groups / max(groups, 1), self.seeds / seeds
         both = self.of_both * fewer_groups * fewer_seeds

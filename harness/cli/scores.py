@@ -61,7 +61,7 @@ def score(
     if not scored.report.accepted:
         click.echo("\n".join(scored.report.lines()), err=True)
         raise click.ClickException(f"{submission} is not scored: {scored.report.summary()}")
-    card = write_card(scored, out) if out else score_card(scored)
+    card = (write_card(scored, out) if out else score_card(scored)).to_json()
     if per_case:
         write_per_case(scored, per_case)
     if as_json:
@@ -135,27 +135,15 @@ def leaderboard(
         )
     if markdown and as_json:
         raise click.UsageError("--markdown and --json both print to stdout: choose one")
-    from contextlib import nullcontext
-
-    from harness.data.split import secret_seed
-    from harness.data.store import open_dataset
-    from harness.evaluation.ladder import climb, part_of
-    from harness.evaluation.leaderboard import leaderboard as rank
-    from harness.evaluation.leaderboard import score_all
+    from harness.evaluation.leaderboard import make_leaderboard
     from harness.progress import progress_bar
 
-    with progress_bar("scoring") as progress, open_dataset(truth) if truth else nullcontext() as data:
-        track, scored, unreadable = score_all(submissions, data, progress, executor)
-        if public_fraction is not None and seed is None and data is not None:
-            seed = secret_seed(data)
-    part = None
-    if public_fraction is not None and seed is not None:
-        part = "private" if final else "public"
-        scored = [part_of(one, public_fraction, seed, final) for one in scored]
-    if ladder:
-        board = climb(track, scored, unreadable, ladder, part)
-    else:
-        board = rank(track, scored, unreadable, wilcoxon, part)
+    with progress_bar("scoring") as progress:
+        made, scored = make_leaderboard(
+            submissions, truth, wilcoxon=wilcoxon, public_fraction=public_fraction, seed=seed, final=final,
+            ladder=ladder, progress=progress, executor=executor,
+        )  # fmt: skip
+    board = made.to_json()
     if out:
         pages = {}
         if truth and not ladder:

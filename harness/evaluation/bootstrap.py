@@ -7,7 +7,7 @@ draws here (intervals, probabilities, p-values) is explained in docs/ranking.md.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -23,11 +23,10 @@ SEED = 20240
 CHUNK = 100
 LEVEL = 0.95
 DENSE = 0.2
-FEWEST = 3
-"""With fewer groups there is no interval."""
-FEW = 8
-"""With fewer, percentiles would need values beyond those of any group."""
-MIN_GROUPS = 6
+MIN_GROUPS_FOR_INTERVAL = 3
+MIN_GROUPS_FOR_PERCENTILES = 8
+"""With fewer groups, percentiles would need values beyond those of any group."""
+MIN_GROUPS_FOR_RANKS = 6
 """With fewer, all groups agree by chance too often (2 in 2^n) for ranks to be told apart with 95 %."""
 
 
@@ -43,35 +42,42 @@ def group_sums(track: Track, columns: Columns, groups: np.ndarray) -> Sums:
     return (member @ sparse.hstack([statistics, ones])).tocsr()
 
 
-def scores_of(track: Track, sums: np.ndarray) -> np.ndarray:
-    """The track's scores (..., M) of sums (..., S + 1)."""
-    return track.summarise(sums[..., :-1], sums[..., -1])
+def scores_of(track: Track, sums: np.ndarray) -> dict[str, np.ndarray]:
+    """The track's scores (...), by key, of sums (..., S + 1)."""
+    scores = np.moveaxis(track.summarise(sums[..., :-1], sums[..., -1]), -1, 0)
+    return dict(zip([score.key for score in track.scores], scores, strict=True))
 
 
-def bootstrap(track: Track, sums: Sequence[Sums]) -> np.ndarray:
-    """The scores of each resample of the groups, from `group_sums` of each system: (RESAMPLES, systems, M).
+def total_scores(track: Track, sums: Sums) -> dict[str, float]:
+    """The track's scores over all groups, by key."""
+    return {key: float(value) for key, value in scores_of(track, sums.sum(axis=0)).items()}
 
-    No resamples, (0, systems, M), where there are fewer than FEWEST groups.
+
+def bootstrap(track: Track, sums: Sequence[Sums]) -> dict[str, np.ndarray]:
+    """The scores of each resample of the groups, from `group_sums` of each system: (RESAMPLES, systems) each.
+
+    No resamples, (0, systems), where there are fewer groups than MIN_GROUPS_FOR_INTERVAL.
     """
     groups, width = sums[0].shape
-    if groups < FEWEST:
-        return np.empty((0, len(sums), len(track.scores)))
+    if groups < MIN_GROUPS_FOR_INTERVAL:
+        return {score.key: np.empty((0, len(sums))) for score in track.scores}
     columns = sparse.hstack(sums, format="csc")
     if columns.nnz > DENSE * groups * len(sums) * width:
-        dense, place = _distinct(columns.toarray())
-        drawn = ((weights @ dense)[:, place] for weights in _weights(groups))
+        dense, index = _distinct(columns.toarray())
+        drawn = ((weights @ dense)[:, index] for weights in _weights(groups))
     else:
         rows = columns.T.tocsr()
         drawn = ((rows @ weights.T).T for weights in _weights(groups))
-    return np.concatenate([scores_of(track, one.reshape(-1, len(sums), width)) for one in drawn])
+    chunks = [scores_of(track, chunk.reshape(-1, len(sums), width)) for chunk in drawn]
+    return {score.key: np.concatenate([chunk[score.key] for chunk in chunks]) for score in track.scores}
 
 
 def _distinct(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The columns without repetitions, and which of them each one is: equal systems tie to the last bit."""
     seen: dict[bytes, int] = {}
-    place = [seen.setdefault(hashlib.sha256(column.tobytes()).digest(), len(seen)) for column in columns.T]
-    _, first = np.unique(place, return_index=True)
-    return columns[:, first], np.array(place)
+    index = [seen.setdefault(hashlib.sha256(column.tobytes()).digest(), len(seen)) for column in columns.T]
+    _, first = np.unique(index, return_index=True)
+    return columns[:, first], np.array(index)
 
 
 def _weights(groups: int) -> Iterator[np.ndarray]:
@@ -96,17 +102,29 @@ def tail(groups: int) -> float:
 def interval(resampled: np.ndarray, groups: int) -> tuple[np.ndarray, np.ndarray]:
     """The bounds of the 95 % interval along the first axis; NaN where there are no resamples.
 
-    Expanded percentiles; with fewer than FEW groups plain ones, stretched about the mean by as much.
+    Expanded percentiles; with fewer groups than MIN_GROUPS_FOR_PERCENTILES plain ones, stretched about the
+    mean by as much.
     """
     if not len(resampled):
         return (np.full(resampled.shape[1:], np.nan),) * 2
-    if groups < FEW:
+    if groups < MIN_GROUPS_FOR_PERCENTILES:
         ends = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
         centre, stretch = resampled.mean(axis=0), ndtri(tail(groups)) / ndtri((1 - LEVEL) / 2)
         low, high = centre + stretch * (ends - centre)
         return low, high
     low, high = np.quantile(resampled, [tail(groups), 1 - tail(groups)], axis=0)
     return low, high
+
+
+def intervals(drawn: Mapping[str, np.ndarray], groups: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """The bounds of the 95 % interval of each score, along the first axis of its resamples."""
+    low, high = interval(np.stack(list(drawn.values()), axis=-1), groups)
+    return {key: (low[..., index], high[..., index]) for index, key in enumerate(drawn)}
+
+
+def none_if_nan(value: float | np.ndarray) -> float | None:
+    """The value as a float, None for NaN."""
+    return None if np.isnan(value) else float(value)
 
 
 def chance_lower(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from harness.evaluation.scoring import Scored, score_card
+from harness.evaluation.scoring import ScoreCard, Scored, score_card
 from harness.files import HarnessError, beside, json_text, read_json, write_text
 from harness.schemas import SCORE_CARD
 from harness.tracks import get_track
@@ -32,7 +33,7 @@ class CardError(HarnessError):
     """A score card that cannot be ranked."""
 
 
-def write_card(scored: Scored, path: Path) -> dict[str, Any]:
+def write_card(scored: Scored, path: Path) -> ScoreCard:
     """Write the score card of an accepted submission and, beside it, the scores by case; returns the card."""
     by_case = path.with_suffix(".npz")
     if by_case == path:
@@ -43,8 +44,8 @@ def write_card(scored: Scored, path: Path) -> dict[str, Any]:
         with temporary.open("wb") as file:
             np.savez_compressed(file, **columns)
         digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
-    card = score_card(scored) | {"cases_sha256": digest}
-    write_text(path, json_text(card))
+    card = replace(score_card(scored), cases_sha256=digest)
+    write_text(path, json_text(card.to_json()))
     return card
 
 
@@ -64,31 +65,33 @@ def read_card(path: Path) -> Scored:
         raise CardError(f"{path.name} is no score card that can be ranked: {problem}") from error
 
 
-def _checked(path: Path, card: Mapping[str, Any]) -> Scored:
+def _checked(path: Path, value: Mapping[str, Any]) -> Scored:
+    card = ScoreCard.from_json(value, path.name)
     for name in TEXTS:
-        check_text(card[name], name)
-    cases, seed, sha256 = card["cases"], card.get("seed"), card["submission_sha256"]
-    if type(cases) is not int or not 0 < cases <= limits.MAX_CASES:
-        raise ValueError(f"cases: expected 1 to {limits.MAX_CASES:,}, got {cases!r:.50}")
-    if seed is not None and (type(seed) is not int or not 0 <= seed < 2**63):
-        raise ValueError(f"seed: expected null or an integer, 0 or more, got {seed!r:.50}")
-    if not (isinstance(sha256, str) and re.fullmatch("[0-9a-f]{64}", sha256)):
-        raise ValueError("submission_sha256: expected 64 of 0-9 a-f")
-    track = get_track(card["track"])
-    columns = _columns(path.with_suffix(".npz"), cases, card["cases_sha256"])
-    case_ids = [bytes(one).rstrip(b"\0").decode("ascii") for one in columns.pop("case_id")]
+        check_text(getattr(card, name), name)
+    if not 0 < card.cases <= limits.MAX_CASES:
+        raise ValueError(f"cases must be 1 to {limits.MAX_CASES:,}, got {card.cases}")
+    if card.seed is not None and not 0 <= card.seed < 2**63:
+        raise ValueError(f"seed must be null or 0 to 2^63 - 1, got {card.seed!r:.50}")
+    if not re.fullmatch("[0-9a-f]{64}", card.submission_sha256):
+        raise ValueError(f"submission_sha256 must be 64 of 0-9 a-f, got {card.submission_sha256!r:.50}")
+    if card.cases_sha256 is None:
+        raise ValueError("cases_sha256 is missing")
+    track = get_track(card.track)
+    columns = _columns(path.with_suffix(".npz"), card.cases, card.cases_sha256)
+    case_ids = [bytes(row).rstrip(b"\0").decode("ascii") for row in columns.pop("case_id")]
     for case_id in case_ids:
         check_case_id(case_id)
-    if len(set(case_ids)) < cases:
-        raise ValueError("a case id comes twice")
+    if len(set(case_ids)) < card.cases:
+        raise ValueError("case ids must be unique, got one twice")
     groups = columns.pop("group")
     if groups.dtype.kind not in "iu":
-        raise ValueError(f"group: expected integers, got {groups.dtype}")
-    report = ValidationReport(track.name, cases, card["team"], card["method"], cases)
-    scored = Scored(path, track, card["team"], card["method"], sha256, report, columns, case_ids, groups,
-                    card["truth_fingerprint"], seed, "card")  # fmt: skip
-    claimed = [card["metrics"][one.key]["mean"] for one in track.scores]
-    found = scored.values()
+        raise ValueError(f"group must hold integers, got {groups.dtype}")
+    report = ValidationReport(track.name, card.cases, card.team, card.method, card.cases)
+    scored = Scored(path, track, card.team, card.method, card.submission_sha256, report, columns, case_ids,
+                    groups, card.truth_fingerprint, card.seed, "card")  # fmt: skip
+    claimed = [card.metrics[score.key].mean for score in track.scores]
+    found = list(scored.values().values())
     if not (np.isfinite(found).all() and np.allclose(found, claimed, rtol=1e-9, atol=1e-12)):
         raise ValueError("its metrics are not those of the scores by case")
     return scored

@@ -2,82 +2,146 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
-from harness.evaluation.bootstrap import MIN_GROUPS, bootstrap, chance_lower, interval
-from harness.evaluation.leaderboard import check_one_truth
-from harness.evaluation.scoring import Scored, known
+from harness.evaluation.bootstrap import MIN_GROUPS_FOR_RANKS, bootstrap, chance_lower, intervals, none_if_nan
+from harness.evaluation.entries import check_one_truth
+from harness.evaluation.records import Record
+from harness.evaluation.scoring import Scored
 from harness.schemas import COMPARISON
-from harness.tracks import Score
-
-SHOWN = 3
 
 
-def compared(first: Scored, second: Scored) -> dict[str, Any]:
-    """The comparison of two that were scored on the same cases, as JSON values."""
-    track = first.track
+@dataclass(frozen=True)
+class Side(Record):
+    """One of the two that are compared."""
+
+    file: str
+    team: str
+    method: str
+    submission_sha256: str
+    source: str
+
+
+@dataclass(frozen=True)
+class ScoreDifference(Record):
+    """A score of both, the difference a − b with its 95 % interval, and the probability that A is better.
+
+    None: not known with so few groups.
+    """
+
+    key: str
+    title: str
+    lower_is_better: bool
+    ranked: bool
+    digits: int
+    a: float
+    b: float
+    difference: float
+    low: float | None
+    high: float | None
+    p_a_better: float | None
+
+
+@dataclass(frozen=True)
+class CaseDifference(Record):
+    """A case where the two differ much in the score with the key ``score``."""
+
+    score: str
+    case_id: str
+    group: int
+    a: float
+    b: float
+    difference: float
+
+
+@dataclass(frozen=True)
+class Comparison(Record):
+    """Two submissions that were scored on the same cases."""
+
+    SCHEMA = COMPARISON
+
+    track: str
+    cases_compared: int
+    groups: int
+    truth_fingerprint: str
+    a: Side
+    b: Side
+    scores: tuple[ScoreDifference, ...]
+    cases: tuple[CaseDifference, ...]
+
+
+def compare_scores(first: Scored, second: Scored, cases_shown: int = 3) -> Comparison:
+    """How far two submissions are apart in each score, how surely, and on which cases most.
+
+    ``cases_shown`` is how many cases are listed for each ranked score that is a mean over cases. Raises
+    HarnessError where the two were not scored on the same cases.
+    """
     check_one_truth([first, second])
-    sums = [first.sums(), second.sums()]
-    groups, one, other = sums[0].shape[0], first.values(), second.values()
+    track, sums = first.track, [first.sums(), second.sums()]
+    groups, a, b = sums[0].shape[0], first.values(), second.values()
     drawn = bootstrap(track, sums)
-    low, high = interval(drawn[:, 0] - drawn[:, 1], groups)
-    signed = drawn * [1 if score.lower_is_better else -1 for score in track.scores]
-    chance = chance_lower(*np.moveaxis(signed if groups >= MIN_GROUPS else signed[:0], 1, 0))
-    return {
-        "schema": COMPARISON,
-        "track": track.name,
-        "cases_compared": len(first.case_ids),
-        "groups": groups,
-        "truth_fingerprint": first.truth_fingerprint,
-        **{
-            name: {"file": each.path.name, "team": each.team, "method": each.method,
-                   "submission_sha256": each.sha256, "source": each.source}
-            for name, each in (("a", first), ("b", second))
-        },
-        "scores": [
-            {
-                "key": score.key,
-                "title": score.title,
-                "lower_is_better": score.lower_is_better,
-                "ranked": score.ranked,
-                "digits": score.digits,
-                "a": float(one[index]),
-                "b": float(other[index]),
-                "difference": float(one[index] - other[index]),
-                "low": known(low[index]),
-                "high": known(high[index]),
-                "p_a_better": known(chance[index]),
-            }
-            for index, score in enumerate(track.scores)
-        ],
-        "cases": _cases(first, second),
-    }  # fmt: skip
+    bounds = intervals({key: resamples[:, 0] - resamples[:, 1] for key, resamples in drawn.items()}, groups)
+    scores = []
+    for score in track.scores:
+        key = score.key
+        signed = drawn[key][: None if groups >= MIN_GROUPS_FOR_RANKS else 0] * score.sign
+        low, high = map(none_if_nan, bounds[key])
+        scores.append(
+            ScoreDifference(
+                key=key,
+                title=score.title,
+                lower_is_better=score.lower_is_better,
+                ranked=score.ranked,
+                digits=score.digits,
+                a=a[key],
+                b=b[key],
+                difference=a[key] - b[key],
+                low=low,
+                high=high,
+                p_a_better=none_if_nan(chance_lower(signed[:, 0], signed[:, 1])),
+            )
+        )
+    return Comparison(
+        track=track.name,
+        cases_compared=len(first.case_ids),
+        groups=groups,
+        truth_fingerprint=first.truth_fingerprint,
+        a=_side(first),
+        b=_side(second),
+        scores=tuple(scores),
+        cases=tuple(_most_different_cases(first, second, cases_shown)),
+    )
 
 
-def _cases(first: Scored, second: Scored) -> list[dict[str, Any]]:
-    """Where they differ most by each ranked score; equal differences by how far all scores differ."""
-    scores: list[Score] = [one for one in first.track.scores if one.column]
-    columns = [one.column or "" for one in scores]
-    differences = np.stack([first.columns[name].astype(float) - second.columns[name] for name in columns])
-    spread = differences.std(axis=1, keepdims=True)
-    total = np.abs(differences / np.where(spread > 0, spread, 1)).sum(axis=0)
-    cases = []
-    for score, difference in zip(scores, differences, strict=True):
-        if not score.ranked:
-            continue
-        order = np.lexsort((-total, -np.abs(difference)))[:SHOWN]
-        cases += [
-            {
-                "score": score.key,
-                "case_id": first.case_ids[row],
-                "group": int(first.groups[row]),
-                "a": float(first.columns[score.column or ""][row]),
-                "b": float(second.columns[score.column or ""][row]),
-                "difference": float(difference[row]),
-            }
-            for row in order
-            if difference[row]
-        ]
-    return cases
+def _side(scored: Scored) -> Side:
+    return Side(scored.path.name, scored.team, scored.method, scored.sha256, scored.source)
+
+
+def _most_different_cases(first: Scored, second: Scored, count: int) -> list[CaseDifference]:
+    """The cases that differ most in each ranked score; of equal ones those that differ most in all scores.
+
+    The differences in all scores are added up in units of their standard deviations.
+    """
+    means = [score for score in first.track.scores if score.column]
+    differences = {
+        score.key: first.columns[score.column].astype(float) - second.columns[score.column] for score in means
+    }
+    matrix = np.stack(list(differences.values()))
+    deviations = matrix.std(axis=1, keepdims=True)
+    total = np.abs(matrix / np.where(deviations > 0, deviations, 1)).sum(axis=0)
+    return [
+        CaseDifference(
+            score=score.key,
+            case_id=first.case_ids[row],
+            group=int(first.groups[row]),
+            a=float(first.columns[score.column][row]),
+            b=float(second.columns[score.column][row]),
+            difference=float(differences[score.key][row]),
+        )
+        for score in means
+        if score.ranked
+        for row in np.lexsort((-total, -np.abs(differences[score.key])))[:count]
+        if differences[score.key][row]
+    ]

@@ -1,8 +1,10 @@
-"""Boards that cannot be overfit: a public part of the groups, and scores released by the Ladder.
+"""Boards that limit overfitting: a public subset of the groups, and scores released by the Ladder.
 
-The Ladder is that of Blum & Hardt (2015, arXiv:1502.04585) without parameters: a team's score is replaced
-only by one that is better by more than the standard error of the difference of the two, and is rounded when
-released. Here each ranked score has its own ladder, and the standard error is that over groups.
+Whoever may submit often learns from the scores on a board which changes help by chance, and fits the test
+set. The Ladder of Blum & Hardt (2015, arXiv:1502.04585) bounds the error that this brings into the board's
+best scores. Its version without parameters is used: a team's score is replaced only by one that is better by
+more than the standard error of the difference of the two, and is rounded when released. Here each ranked
+score has its own ladder, and the standard error is that over groups.
 """
 
 from __future__ import annotations
@@ -20,18 +22,19 @@ import numpy as np
 from scipy import sparse
 
 from harness.data.split import public_cases
-from harness.evaluation.bootstrap import MIN_GROUPS, Sums, bootstrap
-from harness.evaluation.leaderboard import SPREADS, board_of_rows, check_one_truth, not_ranked, place
+from harness.evaluation.board import Cell, Row, Seed
+from harness.evaluation.bootstrap import MIN_GROUPS_FOR_RANKS, Sums, bootstrap
+from harness.evaluation.ranking import board_order, standings
 from harness.evaluation.scoring import Scored
 from harness.files import HarnessError, json_text, read_json, write_text
 from harness.schemas import LADDER
 from harness.tracks import Track
 
 
-def part_of(scored: Scored, fraction: float, seed: int, final: bool) -> Scored:
-    """The public part of what was scored, or what is left for the end: the same for every submission."""
+def subset_of(scored: Scored, fraction: float, seed: int, private: bool) -> Scored:
+    """What was scored of the public groups, or of all others: the same cases for every submission."""
     public = public_cases(scored.groups, fraction, seed)
-    rows = np.flatnonzero(~public if final else public)
+    rows = np.flatnonzero(~public if private else public)
     return replace(
         scored,
         columns={name: values[rows] for name, values in scored.columns.items()},
@@ -40,90 +43,100 @@ def part_of(scored: Scored, fraction: float, seed: int, final: bool) -> Scored:
     )
 
 
-def climb(
-    track: Track,
-    scored: Sequence[Scored],
-    unreadable: Sequence[tuple[str, str]],
-    path: Path,
-    part: str | None,
-) -> dict[str, Any]:
-    """Let the submissions climb in this order, keep the state in the file, and return the board of it.
+def release_scores(track: Track, accepted: Sequence[Scored], path: Path) -> list[Row]:
+    """Let submissions climb in this order, keep the state in the file, and return the rows of the board.
 
-    The state holds what nobody but the organisers should see.
+    The state is for the organisers only. Raises HarnessError where it is damaged, or of other cases.
     """
-    accepted = [one for one in scored if one.report.accepted]
-    check_one_truth(accepted)
     state = _read_state(path, track, accepted)
-    for one in accepted:
-        _climb(track, state, one)
+    for entry in accepted:
+        _climb(track, state, entry)
     state["sums"] = {digest: state["sums"][digest] for digest in sorted(_used(state))}
     write_text(path, json_text(state))
-    shown = replace(track, scores=track.ranked)
-    board = board_of_rows(shown, _rows(shown, state), not_ranked(scored, unreadable))
-    return board | {"ladder": True, "part": part}
+    return _rows(replace(track, scores=track.ranked), state)
 
 
-def _climb(track: Track, state: dict[str, Any], one: Scored) -> None:
-    """Release each ranked score of one submission that its team's best must yield to."""
-    team = state["teams"].setdefault(one.team, {"best": {}})
-    sums, values = one.sums(), one.values()
-    steps = {
-        digest: step(track, sums, _unpacked(state["sums"][digest], sums.shape))
+def _climb(track: Track, state: dict[str, Any], entry: Scored) -> None:
+    """Release each ranked score of a submission that is better than its team's best by more than noise.
+
+    The best of different scores may be of different submissions. The sums over groups of each are kept in the
+    state, named by their digest, for the standard error of the next comparison.
+    """
+    team = state["teams"].setdefault(entry.team, {"best": {}})
+    sums, values = entry.sums(), entry.values()
+    errors = {
+        digest: standard_error_of_difference(track, sums, _unpacked(state["sums"][digest], sums.shape))
         for digest in {best["sums"] for best in team["best"].values()}
     }
     digest = hashlib.sha256(sums.toarray().tobytes()).hexdigest()
-    for index, score in enumerate(track.scores):
-        best = team["best"].get(score.key)
-        if best:
-            gain = (best["score"] - values[index]) * (1 if score.lower_is_better else -1)
-            if not gain > steps[best["sums"]][index]:
-                continue
-        if score.ranked:
-            state["sums"][digest] = _packed(sums)
-            team["best"][score.key] = {"score": float(values[index]), "sums": digest}
-            team |= {"method": one.method, "file": one.path.name, "submission_sha256": one.sha256}
+    for score in track.ranked:
+        value, best = values[score.key], team["best"].get(score.key)
+        if best and not (best["score"] - value) * score.sign > errors[best["sums"]][score.key]:
+            continue
+        state["sums"][digest] = _packed(sums)
+        team["best"][score.key] = {"score": value, "sums": digest}
+        team |= {"method": entry.method, "file": entry.path.name, "submission_sha256": entry.sha256}
 
 
-def step(track: Track, first: Sums, second: Sums) -> np.ndarray:
-    """The standard error over the groups of the difference of two systems in each score (M,).
+def standard_error_of_difference(track: Track, first: Sums, second: Sums) -> dict[str, float]:
+    """The standard error over the groups of the difference of two systems, for each score.
 
     For a mean over groups of equal size it is s/√n of the paired differences, as in the paper.
     """
-    drawn = bootstrap(track, [first, second])
     groups = first.shape[0]
-    return np.asarray((drawn[:, 0] - drawn[:, 1]).std(axis=0) * np.sqrt(groups / (groups - 1)))
+    correction = np.sqrt(groups / (groups - 1))  # resamples vary about the sample's own mean
+    drawn = bootstrap(track, [first, second])
+    return {key: float(np.diff(resamples).std() * correction) for key, resamples in drawn.items()}
 
 
-def _rows(track: Track, state: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A row for each team, of its released scores: they may be from different submissions."""
-    rows = []
-    for name, team in state["teams"].items():
-        scores = {one.key: round(team["best"][one.key]["score"], one.digits) for one in track.scores}
-        who = {key: team[key] for key in ("file", "submission_sha256")}
-        rows.append(
-            who
-            | {key: state[key] for key in ("cases", "groups", "truth_fingerprint")}
-            | {
-                "source": "ladder",
-                "team": name,
-                "method": team["method"],
-                "seeds": [who | {"seed": None, "scores": scores}],
-                "metrics": {key: {"mean": score} | dict.fromkeys(SPREADS) for key, score in scores.items()},
-            }
-        )
-    if not rows:
+def _rows(track: Track, state: Mapping[str, Any]) -> list[Row]:
+    """A row for each team, of its released scores."""
+    if not state["teams"]:
         return []
-    values = np.array([[row["metrics"][one.key]["mean"] for one in track.scores] for row in rows])
-    order = place(track, rows, values, np.empty((0, *values.shape)))
-    return [rows[index] for index in order]
+    values = {
+        score.key: np.array(
+            [round(team["best"][score.key]["score"], score.digits) for team in state["teams"].values()]
+        )
+        for score in track.scores
+    }
+    names = [(name, *(team[key] for key in ("method", "file", "submission_sha256")))
+             for name, team in state["teams"].items()]  # fmt: skip
+    order = board_order(track, values, names)
+    values = {key: each[order] for key, each in values.items()}
+    ranks = standings(track, values, {key: np.empty((0, len(order))) for key in values}, state["groups"])
+    unknown = dict.fromkeys(("std", "low", "high", "seed_std", "wilcoxon"))
+    rows = []
+    for index, (team, method, file, sha256) in enumerate(names[index] for index in order):
+        scores = {key: float(each[index]) for key, each in values.items()}
+        rows.append(
+            Row(
+                file=file,
+                source="ladder",
+                team=team,
+                method=method,
+                cases=state["cases"],
+                groups=state["groups"],
+                submission_sha256=sha256,
+                truth_fingerprint=state["truth_fingerprint"],
+                seeds=(Seed(file, None, sha256, scores),),
+                metrics={
+                    key: Cell(mean=mean, **unknown, **ranks.of_cell(index, key))
+                    for key, mean in scores.items()
+                },
+                **ranks.of_row(index),
+            )
+        )
+    return rows
 
 
 def _read_state(path: Path, track: Track, scored: Sequence[Scored]) -> dict[str, Any]:
     """The state in the file, or a new one; for the cases that these submissions were scored on."""
     about: dict[str, Any] = {}
     for first in scored[:1]:
-        if (groups := len(np.unique(first.groups))) < MIN_GROUPS:
-            raise HarnessError(f"a ladder needs {MIN_GROUPS} groups of cases or more, and there are {groups}")
+        if (groups := len(np.unique(first.groups))) < MIN_GROUPS_FOR_RANKS:
+            raise HarnessError(
+                f"a ladder needs {MIN_GROUPS_FOR_RANKS} groups of cases or more, and there are {groups}"
+            )
         about = {
             "schema": LADDER,
             "track": track.name,

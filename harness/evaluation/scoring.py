@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import h5py
 import numpy as np
 
 from harness.data.store import DataError, Dataset
-from harness.evaluation.bootstrap import Sums, bootstrap, group_sums, interval, scores_of
+from harness.evaluation.board import Value
+from harness.evaluation.bootstrap import Sums, bootstrap, group_sums, intervals, none_if_nan, total_scores
+from harness.evaluation.records import Record
 from harness.files import beside
 from harness.parallel import in_order
 from harness.progress import ProgressCallback, no_progress
@@ -47,15 +49,15 @@ class Scored:
     groups: np.ndarray
     truth_fingerprint: str
     seed: int | None = None
-    source: str = "submission"
+    source: Literal["submission", "card"] = "submission"
 
     def sums(self) -> Sums:
         """Sums over each group of the statistics that the scores are made of: (groups, S + 1), sparse."""
         return group_sums(self.track, self.columns, self.groups)
 
-    def values(self) -> np.ndarray:
-        """The track's scores (M,) over all cases."""
-        return scores_of(self.track, self.sums().sum(axis=0))
+    def values(self) -> dict[str, float]:
+        """The track's scores over all cases, by key."""
+        return total_scores(self.track, self.sums())
 
 
 def score(
@@ -142,42 +144,61 @@ def _score_part(task: _Task) -> _Part:
     return _Part(len(predictions), report, columns, error)
 
 
-def score_card(scored: Scored) -> dict[str, Any]:
-    """The score card of an accepted submission; docs/score.schema.json says what is in it.
+@dataclass(frozen=True)
+class ScoreCard(Record):
+    """The scores of one accepted submission; docs/score.schema.json defines the JSON.
 
-    ``std`` is the standard deviation over the cases, null for a score that is no mean over cases. ``low`` and
-    ``high`` bound the 95 % interval of the score (bootstrap over groups), null where the groups are too few.
+    ``cases_sha256`` is that of the file with the scores by case, None (absent from the JSON) without one.
     """
+
+    SCHEMA = SCORE_CARD
+
+    track: str
+    team: str
+    method: str
+    seed: int | None
+    cases: int
+    groups: int
+    submission_sha256: str
+    truth_fingerprint: str
+    metrics: Mapping[str, Value]
+    cases_sha256: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As of any record, without ``cases_sha256`` where it is None."""
+        value = super().to_json()
+        return value if self.cases_sha256 else {key: value[key] for key in value if key != "cases_sha256"}
+
+
+def score_card(scored: Scored) -> ScoreCard:
+    """The score card of an accepted submission."""
     sums = scored.sums()
     groups = sums.shape[0]
-    low, high = interval(bootstrap(scored.track, [sums])[:, 0], groups)
-    table = zip(scored.track.scores, scored.values().tolist(), spreads(scored), low, high, strict=True)
-    return {
-        "schema": SCORE_CARD,
-        "track": scored.track.name,
-        "team": scored.team,
-        "method": scored.method,
-        "seed": scored.seed,
-        "cases": len(scored.case_ids),
-        "groups": groups,
-        "submission_sha256": scored.sha256,
-        "truth_fingerprint": scored.truth_fingerprint,
-        "metrics": {
-            one.key: {"mean": value, "std": known(std), "low": known(lower), "high": known(upper)}
-            for one, value, std, lower, upper in table
+    drawn = bootstrap(scored.track, [sums])
+    bounds = intervals({key: resamples[:, 0] for key, resamples in drawn.items()}, groups)
+    stds = standard_deviations(scored)
+    return ScoreCard(
+        track=scored.track.name,
+        team=scored.team,
+        method=scored.method,
+        seed=scored.seed,
+        cases=len(scored.case_ids),
+        groups=groups,
+        submission_sha256=scored.sha256,
+        truth_fingerprint=scored.truth_fingerprint,
+        metrics={
+            key: Value(value, none_if_nan(stds[key]), *map(none_if_nan, bounds[key]))
+            for key, value in scored.values().items()
         },
+    )
+
+
+def standard_deviations(scored: Scored) -> dict[str, float]:
+    """The standard deviation over the cases of each score, NaN where it is no mean over cases."""
+    return {
+        score.key: scored.columns[score.column].std() if score.column else np.nan
+        for score in scored.track.scores
     }
-
-
-def spreads(scored: Scored) -> np.ndarray:
-    """The standard deviation over the cases of each of the track's scores (M,), NaN where it is no mean."""
-    columns = [one.column for one in scored.track.scores]
-    return np.array([scored.columns[name].std() if name else np.nan for name in columns])
-
-
-def known(value: float) -> float | None:
-    """The value for JSON, which has no NaN."""
-    return None if np.isnan(value) else float(value)
 
 
 def write_per_case(scored: Scored, path: Path) -> None:

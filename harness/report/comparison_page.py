@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from harness.data.store import Dataset, open_dataset
-from harness.evaluation.comparison import compared
-from harness.evaluation.leaderboard import CARD, score_all
+from harness.evaluation.comparison import compare_scores
+from harness.evaluation.entries import CARD, score_all
 from harness.evaluation.scoring import Scored
 from harness.files import HarnessError, beside, json_text, write_text
 from harness.progress import ProgressCallback, no_progress
@@ -28,13 +28,14 @@ def compare(
     data: Path | None = None,
     progress: ProgressCallback = no_progress,
     executor: Executor | None = None,
+    cases_shown: int = 3,
 ) -> dict[str, Any]:
     """Compare two submissions, or score cards, that were scored against one truth file.
 
     For each score the difference first − second with its 95 % interval, and the chance that the first is
-    better (paired bootstrap over groups); for each ranked score that is a mean over cases the SHOWN cases
-    where they differ most. With ``out``, ``comparison.json`` and a picture of each of these cases, the first
-    above the second, unless one of the two is a card; pictures of stamps need ``data`` with their images.
+    better (paired bootstrap over groups); for each ranked score that is a mean over cases the
+    ``cases_shown`` cases where they differ most. With ``out``, ``comparison.json`` and a picture of each of
+    these cases, the first above the second, unless one of the two is a card; pictures of stamps need ``data`` with their images.
     """
     with ExitStack() as stack:
         true = stack.enter_context(open_dataset(truth)) if truth else None
@@ -44,7 +45,7 @@ def compare(
         for one in scored:
             if not one.report.accepted:
                 raise HarnessError(f"{one.path.name} cannot be compared: {one.report.summary()}")
-        comparison = compared(scored[0], scored[1])
+        comparison = compare_scores(scored[0], scored[1], cases_shown).to_json()
         if out is not None:
             if true is not None and CARD not in (first.suffix, second.suffix):
                 shown = stack.enter_context(open_dataset(data, true.track)) if data else true

@@ -30,8 +30,8 @@ from sklearn.exceptions import ConvergenceWarning
 from baselines.presets import make, settings
 from baselines.protocol import CHUNK, Baseline, BaselineError, Cases, Training, predict
 from harness.data.store import Dataset, open_dataset
-from harness.evaluation.bootstrap import group_sums, scores_of
-from harness.evaluation.leaderboard import shared_ranks
+from harness.evaluation.bootstrap import group_sums, total_scores
+from harness.evaluation.ranking import shared_ranks
 from harness.files import HarnessError, json_text, read_json, write_text
 from harness.progress import ProgressCallback, no_progress
 from harness.runs.training import baseline_class, unfinished, versions
@@ -170,8 +170,8 @@ def ranked_scores(
         predicted = predict(baseline, validation.inputs[part], metadata)
         chunks.append(track.by_case(validation.truth[part], predicted))
     columns = {key: np.concatenate([chunk[key] for chunk in chunks]) for key in chunks[0]}
-    values = scores_of(track, group_sums(track, columns, validation.group).sum(axis=0))
-    return {one.key: float(value) for one, value in zip(track.scores, values, strict=True) if one.ranked}
+    scores = total_scores(track, group_sums(track, columns, validation.group))
+    return {score.key: scores[score.key] for score in track.ranked}
 
 
 def objectives(track: Track, trials: Sequence[Values]) -> list[float]:

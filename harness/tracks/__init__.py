@@ -3,6 +3,7 @@
 from harness.tracks.base import Column as Column
 from harness.tracks.base import Columns as Columns
 from harness.tracks.base import Score as Score
+from harness.tracks.base import ScoreInfo as ScoreInfo
 from harness.tracks.base import Track as Track
 from harness.tracks.base import load as load
 from harness.tracks.mass_mapping import MASS_MAPPING as MASS_MAPPING

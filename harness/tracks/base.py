@@ -9,7 +9,7 @@ for means and for F-scores alike.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pkgutil import resolve_name
 from typing import Any
 
@@ -30,16 +30,32 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Score:
-    """One score of a track. ``column`` is the by-case column that it is the mean of, if it is a mean."""
+class ScoreInfo:
+    """What a reader has to know of a score; ``digits`` are those after the decimal point to show."""
 
     key: str
     title: str
     meaning: str
     lower_is_better: bool = True
     ranked: bool = False
-    column: str | None = None
     digits: int = 4
+
+    @property
+    def sign(self) -> int:
+        """1, or -1 where higher is better: times this, lower values are better."""
+        return 1 if self.lower_is_better else -1
+
+
+@dataclass(frozen=True)
+class Score(ScoreInfo):
+    """One score of a track. ``column`` is the column by case that it is the mean of; empty: it is no mean."""
+
+    column: str = ""
+
+    @property
+    def info(self) -> ScoreInfo:
+        """What a board says of the score."""
+        return ScoreInfo(**{each.name: getattr(self, each.name) for each in fields(ScoreInfo)})
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from harness.data.store import create, open_dataset
-from harness.evaluation.leaderboard import leaderboard
+from harness.evaluation.leaderboard import rank_entries
 from harness.evaluation.scoring import score
 from harness.report.page import write_page
 from harness.report.submission_page import write_submission_pages
@@ -75,7 +75,7 @@ def a_competition(track, folder, rng, cases=12):
     (folder / "history.csv").write_text("epoch,seconds,loss,val_loss\n1,2,1,1.2\n2,2,.9,1\n")
     with open_dataset(folder / "data.h5") as data:
         scored = [score(folder / f"{name}.zip", data) for name in ("a", "b")]
-    board = leaderboard(track, scored)
+    board = rank_entries(track, scored).to_json()
     histories = {folder / "a.zip": folder / "history.csv"}
     return board, write_submission_pages(board, scored, folder / "data.h5", folder.parent, None, histories)
 

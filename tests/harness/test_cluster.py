@@ -9,7 +9,7 @@ from harness.cli import main
 from harness.data.pack import pack
 from harness.data.simulate.dataset import simulate
 from harness.data.store import open_dataset
-from harness.evaluation.leaderboard import board_of, leaderboard, score_all
+from harness.evaluation.leaderboard import make_leaderboard
 from harness.evaluation.scoring import score
 from harness.parallel import executor
 from harness.tracks import MASS_MAPPING
@@ -79,12 +79,12 @@ def test_score_and_leaderboard(dask, tmp_path, submission_of, noisy_maps, monkey
         submission_of(tmp_path / f"{sigma}.zip", truth, noisy_maps(sigma), method=f"noise {sigma}")
         for sigma in (0.01, 0.02)
     ]
-    board = board_of(zips, truth)
+    board = make_leaderboard(zips, truth).board
     with open_dataset(truth) as data, executor(dask=dask.address) as pool:
         here = score(zips[0], data)
         there = score(zips[0], data, KillAfter(dask.workers[0], 100), pool)
         assert {k: v.tobytes() for k, v in there.columns.items()} == {
             k: v.tobytes() for k, v in here.columns.items()
         }
-        assert leaderboard(*score_all(zips, data, executor=pool)) == board
+        assert make_leaderboard(zips, truth, executor=pool).board == board
     assert dask.workers[0].poll()

@@ -102,7 +102,7 @@ def agree(path, files) -> bool:
         return False
     assert scored.report == report
     if report.accepted:
-        assert np.isfinite([one["mean"] for one in score_card(scored)["metrics"].values()]).all()
+        assert np.isfinite([value.mean for value in score_card(scored).metrics.values()]).all()
     else:
         assert scored.columns == {}
     return report.accepted

@@ -61,7 +61,7 @@ def _scored(source: Path) -> tuple[str, dict[str, Any], Track]:
         found = "\n".join(report.lines())
         if not report.accepted:
             raise SubmissionError(found, report.faults[0].code)
-        card = score_card(score(source / "res", truth)) | {"team": report.team}
+        card = score_card(score(source / "res", truth)).to_json() | {"team": report.team}
     for one in track.scores:
         if not abs(card["metrics"][one.key]["mean"]) < LARGEST:
             message = f"{one.title} is beyond {LARGEST:.0e}, more than a board can show: are the units right?"

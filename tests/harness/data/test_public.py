@@ -4,7 +4,7 @@ import pytest
 
 from harness.data.split import public_cases, secret_seed
 from harness.data.store import DataError, open_dataset
-from harness.evaluation.ladder import part_of
+from harness.evaluation.ladder import subset_of
 from harness.evaluation.scoring import score
 
 GROUPS = np.repeat(np.arange(10), 3)
@@ -46,5 +46,5 @@ def test_the_board_makes_the_same_parts(maps, tmp_path, submission_of):
         scored = score(path, data)
     public = public_cases(scored.groups, 0.4, 12345)
     case_ids = np.array(scored.case_ids)
-    assert part_of(scored, 0.4, 12345, final=False).case_ids == case_ids[public].tolist()
-    assert part_of(scored, 0.4, 12345, final=True).case_ids == case_ids[~public].tolist()
+    assert subset_of(scored, 0.4, 12345, private=False).case_ids == case_ids[public].tolist()
+    assert subset_of(scored, 0.4, 12345, private=True).case_ids == case_ids[~public].tolist()

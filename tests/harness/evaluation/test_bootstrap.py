@@ -8,21 +8,19 @@ from scipy import sparse, stats
 
 from harness.evaluation import bootstrap as resampling
 from harness.evaluation.bootstrap import (
-    FEWEST,
+    MIN_GROUPS_FOR_INTERVAL,
     bootstrap,
     chance_lower,
     group_sums,
     holm,
     interval,
+    intervals,
     kendall_tau,
-    scores_of,
+    total_scores,
     signed_rank,
     tail,
 )
 from harness.tracks import MASS_MAPPING, STAMPS
-
-DICEE = [score.key for score in MASS_MAPPING.scores].index("dicee")
-SN_F1 = [score.key for score in STAMPS.scores].index("sn_f1")
 
 
 def map_columns(rng, cases):
@@ -34,9 +32,11 @@ def stamp_columns(rng, cases):
     return STAMPS.by_case(labels, rng.dirichlet(np.ones(5), cases) / 2 + np.eye(5)[labels] / 2)
 
 
-def card_bounds(track, columns, groups):
-    low, high = interval(bootstrap(track, [group_sums(track, columns, groups)])[:, 0], len(np.unique(groups)))
-    return low, high
+def card_bounds(columns, groups, key="dicee"):
+    """The interval of a score of maps."""
+    drawn = bootstrap(MASS_MAPPING, [group_sums(MASS_MAPPING, columns, groups)])
+    low, high = intervals(drawn, len(np.unique(groups)))[key]
+    return low[0], high[0]
 
 
 @pytest.mark.parametrize(("track", "columns_of"), [(MASS_MAPPING, map_columns), (STAMPS, stamp_columns)])
@@ -46,7 +46,9 @@ def test_equals_drawing_the_cases_themselves(monkeypatch, track, columns_of):
     groups = rng.integers(0, 17, 200)
     systems = [columns_of(rng, 200) for _ in range(3)]
     fast = bootstrap(track, [group_sums(track, columns, groups) for columns in systems])
-    assert fast.shape == (150, 3, len(track.scores))
+    assert {key: values.shape for key, values in fast.items()} == {
+        score.key: (150, 3) for score in track.scores
+    }
     weights = np.concatenate(list(resampling._weights(17)))
     np.testing.assert_array_equal(weights.sum(axis=1), 17)
     for number in (0, 99, 149):
@@ -54,7 +56,8 @@ def test_equals_drawing_the_cases_themselves(monkeypatch, track, columns_of):
         for system, columns in enumerate(systems):
             statistics = track.statistics({**columns, "group": groups})[drawn]
             slow = track.summarise(statistics.sum(axis=0), np.array(len(drawn)))
-            np.testing.assert_allclose(fast[number, system], slow, rtol=1e-11)
+            found = [values[number, system] for values in fast.values()]
+            np.testing.assert_allclose(found, slow, rtol=1e-11)
 
 
 def test_sparse_and_dense_products_agree(monkeypatch):
@@ -63,14 +66,15 @@ def test_sparse_and_dense_products_agree(monkeypatch):
     monkeypatch.setattr(resampling, "DENSE", 0.0)
     dense = bootstrap(STAMPS, sums)
     monkeypatch.setattr(resampling, "DENSE", 1.0)
-    np.testing.assert_allclose(bootstrap(STAMPS, sums), dense, rtol=1e-12)
+    for key, values in bootstrap(STAMPS, sums).items():
+        np.testing.assert_allclose(values, dense[key], rtol=1e-12)
 
 
 @pytest.mark.parametrize("groups", [20, 300])
 def test_agrees_with_scipy_on_a_mean(groups):
     rng = np.random.default_rng(3)
     columns = map_columns(rng, groups)
-    low, high = card_bounds(MASS_MAPPING, columns, np.arange(groups))
+    low, high = card_bounds(columns, np.arange(groups))
     peer = stats.bootstrap(
         (columns["dicee"],),
         np.mean,
@@ -80,7 +84,7 @@ def test_agrees_with_scipy_on_a_mean(groups):
         rng=rng,
     ).confidence_interval
     near = 0.06 * (peer.high - peer.low)
-    assert (low[DICEE], high[DICEE]) == pytest.approx((peer.low, peer.high), abs=near)
+    assert (low, high) == pytest.approx((peer.low, peer.high), abs=near)
 
 
 def test_the_interval_of_a_difference_agrees_with_scipys_paired_bootstrap():
@@ -88,7 +92,7 @@ def test_the_interval_of_a_difference_agrees_with_scipys_paired_bootstrap():
     first = map_columns(rng, 200)
     second = first | {"dicee": first["dicee"] + rng.normal(0.05, 0.3, 200)}
     sums = [group_sums(MASS_MAPPING, columns, np.arange(200)) for columns in (first, second)]
-    drawn = bootstrap(MASS_MAPPING, sums)[:, :, DICEE]
+    drawn = bootstrap(MASS_MAPPING, sums)["dicee"]
     low, high = interval(drawn[:, 0] - drawn[:, 1], 200)
     peer = stats.bootstrap(
         (first["dicee"], second["dicee"]),
@@ -117,17 +121,17 @@ def test_groups_widen_the_interval():
     columns = map_columns(rng, 1000) | {"wmape": np.repeat(rng.normal(size=50), 20)}
     widths = []
     for groups in (np.arange(1000), np.repeat(np.arange(50), 20)):
-        low, high = card_bounds(MASS_MAPPING, columns, groups)
-        widths.append(high[0] - low[0])
+        low, high = card_bounds(columns, groups, "wmape")
+        widths.append(high - low)
     assert widths[1] > 3.5 * widths[0]  # the root of 20 is 4.5
 
 
 def test_too_few_groups_have_no_interval():
     columns = map_columns(np.random.default_rng(0), 50)
-    low, high = card_bounds(MASS_MAPPING, columns, np.arange(50) % (FEWEST - 1))
+    low, high = card_bounds(columns, np.arange(50) % (MIN_GROUPS_FOR_INTERVAL - 1))
     assert np.isnan([low, high]).all()
-    low, high = card_bounds(MASS_MAPPING, columns, np.arange(50) % FEWEST)
-    assert (low < high).all()
+    low, high = card_bounds(columns, np.arange(50) % MIN_GROUPS_FOR_INTERVAL)
+    assert low < high
     assert np.isnan(chance_lower(np.empty((0, 2)), np.empty((0, 2)))).all()
 
 
@@ -135,18 +139,19 @@ def test_too_few_groups_have_no_interval():
 def test_same_resamples_at_every_call_and_equal_systems_tie(make):
     rng, track = np.random.default_rng(5), STAMPS if make is stamp_columns else MASS_MAPPING
     one, other = (group_sums(track, make(rng, 100), np.arange(100)) for _ in range(2))
-    both = bootstrap(track, [one, other, one])
-    np.testing.assert_array_equal(both[:, 0], both[:, 2])
-    np.testing.assert_array_equal(both, bootstrap(track, [one, other, one]))
-    np.testing.assert_allclose(both[:, 1], bootstrap(track, [other])[:, 0], rtol=1e-13)
+    three, again, alone = (bootstrap(track, sums) for sums in ([one, other, one],) * 2 + ([other],))
+    for key, drawn in three.items():
+        np.testing.assert_array_equal(drawn[:, 0], drawn[:, 2])
+        np.testing.assert_array_equal(drawn, again[key])
+        np.testing.assert_allclose(drawn[:, 1], alone[key][:, 0], rtol=1e-13)
 
 
 def test_scores_are_those_of_all_cases():
     rng = np.random.default_rng(6)
     columns = stamp_columns(rng, 500)
-    values = scores_of(STAMPS, group_sums(STAMPS, columns, rng.integers(0, 40, 500)).sum(axis=0))
-    assert values[0] == pytest.approx(columns["correct"].mean())
-    assert values[-1] == pytest.approx(columns["brier"].mean())
+    values = total_scores(STAMPS, group_sums(STAMPS, columns, rng.integers(0, 40, 500)))
+    assert values["accuracy"] == pytest.approx(columns["correct"].mean())
+    assert values["brier"] == pytest.approx(columns["brier"].mean())
 
 
 # Coverage: many data sets of which the mean is known are the "systems" of one bootstrap.
@@ -159,9 +164,9 @@ MEAN = replace(
 DATA_SETS = 1500
 
 
-def covered(sums, truth, index=0, track=MEAN):
+def covered(sums, truth, track=MEAN):
     """The shares of the intervals that hold the truth, and of percentiles without the correction."""
-    drawn = bootstrap(track, [sparse.csr_array(one) for one in sums])[..., index]
+    drawn = bootstrap(track, [sparse.csr_array(one) for one in sums])["wmape"]
     low, high = interval(drawn, sums.shape[1])
     plain = np.quantile(drawn, [0.025, 0.975], axis=0)
     return ((low <= truth) & (truth <= high)).mean(), ((plain[0] <= truth) & (truth <= plain[1])).mean()

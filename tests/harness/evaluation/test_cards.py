@@ -12,7 +12,7 @@ import pytest
 
 from harness.data.store import open_dataset
 from harness.evaluation.cards import CardError, read_card, write_card
-from harness.evaluation.leaderboard import board_of
+from harness.evaluation.leaderboard import make_leaderboard
 from harness.evaluation.scoring import score, score_card
 from harness.files import HarnessError
 
@@ -41,13 +41,13 @@ def test_a_card_holds_what_was_scored(scored, card):
     assert score_card(read) == score_card(scored[0])
     written = json.loads(card.read_text())
     assert written.pop("cases_sha256") == hashlib.sha256(card.with_suffix(".npz").read_bytes()).hexdigest()
-    assert written == score_card(scored[0])
+    assert written == score_card(scored[0]).to_json()
 
 
 def test_a_card_keeps_its_schema_and_its_bytes(scored, card, tmp_path):
     schema = json.loads(Path("docs/score.schema.json").read_text())
     jsonschema.Draft202012Validator(schema).validate(json.loads(card.read_text()))
-    jsonschema.Draft202012Validator(schema).validate(score_card(scored[1]))
+    jsonschema.Draft202012Validator(schema).validate(score_card(scored[1]).to_json())
     write_card(scored[0], tmp_path / "again" / "b.json")
     for suffix in (".json", ".npz"):
         again = (tmp_path / "again" / "b.json").with_suffix(suffix)
@@ -67,15 +67,15 @@ def test_cards_give_the_board_that_their_submissions_give(scored, maps, tmp_path
     for one, path in zip(scored, cards, strict=True):
         write_card(one, path)
     zips, truth = [one.path for one in scored], maps / "test-truth.h5"
-    expected = board_of(zips, truth)["rows"]
+    expected = make_leaderboard(zips, truth).board.rows
     for files, place in ((cards, None), ([cards[0], zips[1]], truth)):
-        rows = board_of(files, place)["rows"]
-        assert rows[0]["source"] == "card"
+        rows = make_leaderboard(files, place).board.rows
+        assert rows[0].source == "card"
         for row, same in zip(rows, expected, strict=True):
-            assert row["metrics"] == same["metrics"]
-            assert (row["team"], row["rank"]) == (same["team"], same["rank"])
+            assert row.metrics == same.metrics
+            assert (row.team, row.rank) == (same.team, same.rank)
     with pytest.raises(HarnessError, match="--truth"):
-        board_of(zips, None)
+        make_leaderboard(zips, None)
 
 
 def rewritten(path, **columns):
@@ -154,21 +154,21 @@ def test_a_card_that_lies_is_not_ranked(scored, card, tmp_path, lie):
         rewritten(card, **COLUMNS[lie](len(scored[0].case_ids)))
     with pytest.raises(CardError, match=r"a\.json is no score card that can be ranked: ."):
         read_card(card)
-    board = board_of([tmp_path / "good.json", card], None)
-    assert [row["team"] for row in board["rows"]] == ["b"]
-    assert [one["file"] for one in board["not_ranked"]] == ["a.json"]
-    assert str(tmp_path) not in board["not_ranked"][0]["reason"]
+    board = make_leaderboard([tmp_path / "good.json", card], None).board
+    assert [row.team for row in board.rows] == ["b"]
+    assert [refused.file for refused in board.not_ranked] == ["a.json"]
+    assert str(tmp_path) not in board.not_ranked[0].reason
     with pytest.raises(HarnessError, match="none of the score cards"):
-        board_of([card], None)
+        make_leaderboard([card], None)
 
 
 def test_a_card_of_another_truth_is_not_ranked_with_this_one(scored, card, maps):
-    board = board_of([card, scored[1].path], maps / "test-truth.h5")
-    assert len(board["rows"]) == 2
+    board = make_leaderboard([card, scored[1].path], maps / "test-truth.h5").board
+    assert len(board.rows) == 2
     changed(card, truth_fingerprint="0" * 64)
-    board = board_of([card, scored[1].path], maps / "test-truth.h5")
-    assert [row["team"] for row in board["rows"]] == ["b"]
-    assert "another truth" in board["not_ranked"][0]["reason"]
+    board = make_leaderboard([card, scored[1].path], maps / "test-truth.h5").board
+    assert [row.team for row in board.rows] == ["b"]
+    assert "another truth" in board.not_ranked[0].reason
 
 
 def test_the_name_of_a_card(scored, tmp_path):

@@ -8,9 +8,7 @@ from matplotlib.image import imread
 from scipy import stats
 
 from harness.data.store import open_dataset
-from harness.evaluation import comparison as comparing
 from harness.evaluation.cards import write_card
-from harness.evaluation.comparison import SHOWN
 from harness.evaluation.scoring import score
 from harness.files import HarnessError
 from harness.report.comparison_page import compare
@@ -64,7 +62,7 @@ def test_the_cases_where_they_differ_most(pair):
         one, other = score(first, data), score(second, data)
     cases = [case for case in compare(first, second, truth)["cases"] if case["score"] == "dpeaks"]
     difference = np.abs(one.columns["dpeaks"] - other.columns["dpeaks"])
-    assert [abs(case["difference"]) for case in cases] == sorted(difference, reverse=True)[:SHOWN]
+    assert [abs(case["difference"]) for case in cases] == sorted(difference, reverse=True)[:3]
     for case in cases:
         row = one.case_ids.index(case["case_id"])
         assert (case["a"], case["b"]) == (one.columns["dpeaks"][row], other.columns["dpeaks"][row])
@@ -73,9 +71,8 @@ def test_the_cases_where_they_differ_most(pair):
     assert {score["p_a_better"] for score in compare(first, first, truth)["scores"]} == {0.5}
 
 
-def test_pictures_show_one_above_the_other(pair, tmp_path, monkeypatch):
-    monkeypatch.setattr(comparing, "SHOWN", 1)
-    found = compare(*pair, out=tmp_path / "out")
+def test_pictures_show_one_above_the_other(pair, tmp_path):
+    found = compare(*pair, out=tmp_path / "out", cases_shown=1)
     assert json.loads((tmp_path / "out" / "comparison.json").read_text()) == found
     pictures = sorted(path.stem for path in (tmp_path / "out").glob("*.png"))
     assert pictures == sorted({case["case_id"] for case in found["cases"]})
@@ -95,8 +92,7 @@ def test_cards_need_no_truth_and_give_no_pictures(pair, tmp_path):
     assert compare(tmp_path / "a.json", second, truth)["cases"] == found["cases"]
 
 
-def test_stamps_need_their_images(stamps, submission_of, tmp_path, monkeypatch):
-    monkeypatch.setattr(comparing, "SHOWN", 2)
+def test_stamps_need_their_images(stamps, submission_of, tmp_path):
     truth, inputs = stamps / "test-truth.h5", stamps / "test-inputs.h5"
     first, second = (
         submission_of(
@@ -111,7 +107,7 @@ def test_stamps_need_their_images(stamps, submission_of, tmp_path, monkeypatch):
     with pytest.raises(HarnessError, match="--data"):
         compare(first, wrong, truth, tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    found = compare(first, wrong, truth, tmp_path / "out", inputs)
+    found = compare(first, wrong, truth, tmp_path / "out", inputs, cases_shown=2)
     assert len(found["cases"]) == len(list((tmp_path / "out").glob("*.png"))) == 2
 
 

@@ -1,6 +1,5 @@
 import itertools
 import json
-import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,12 +9,13 @@ import pytest
 from scipy.stats import rankdata, wilcoxon
 
 from harness.data.store import open_dataset
-from harness.evaluation.leaderboard import board_of, leaderboard, normalised, rank_by_score, shared_ranks
-from harness.evaluation.scoring import Scored, score
+from harness.evaluation.board import Board
+from harness.evaluation.leaderboard import make_leaderboard, rank_entries
+from harness.evaluation.scoring import score
 from harness.files import HarnessError
 from harness.report.page import write_board
-from harness.tracks import MASS_MAPPING, STAMPS
-from submissions import ValidationReport
+from harness.tracks import MASS_MAPPING
+from tests.harness.evaluation.builders import scored_maps
 
 
 @pytest.fixture(scope="module")
@@ -35,65 +35,50 @@ def board_files(tmp_path_factory, maps, submission_of, noisy_maps):
 
 
 def test_order_ties_and_not_ranked(board_files):
-    board = board_of(*board_files)
-    assert [row["file"] for row in board["rows"]] == ["best.zip", "same.zip", "middle.zip", "worst.zip"]
-    assert [row["rank"] for row in board["rows"]] == [1, 2, 2, 4]
-    assert [row["mean_rank"] for row in board["rows"]] == [1, 2, 2, 4]
-    assert {one["file"] for one in board["not_ranked"]} == {"part.zip", "broken.zip"}
-    assert all(one["reason"] for one in board["not_ranked"])
-    for row in board["rows"]:
-        assert row["rank_low"] <= row["rank"] <= row["rank_high"]
-        for value in row["metrics"].values():
-            assert value["low"] <= value["mean"] <= value["high"]
-            assert value["rank"] is None or value["rank_low"] <= value["rank"] <= value["rank_high"]
-    first, second, third, last = board["rows"]
-    assert first["p_better_than_next"] > 0.99
-    assert second["p_better_than_next"] == 0.5  # the same predictions
-    assert second["metrics"] != third["metrics"]  # but for what compares them with the next
-    assert {value["p_better_than_next"] for value in second["metrics"].values()} == {0.5}
-    assert last["p_better_than_next"] is None
-    assert [row["group"] for row in board["rows"]] == [1, 2, 2, 3]
-    assert board["kendall_tau"] == pytest.approx(1)
+    board = make_leaderboard(*board_files).board
+    assert [row.file for row in board.rows] == ["best.zip", "same.zip", "middle.zip", "worst.zip"]
+    assert [row.rank for row in board.rows] == [1, 2, 2, 4]
+    assert [row.mean_rank for row in board.rows] == [1, 2, 2, 4]
+    assert {refused.file for refused in board.not_ranked} == {"part.zip", "broken.zip"}
+    assert all(refused.reason for refused in board.not_ranked)
+    for row in board.rows:
+        assert row.rank_low <= row.rank <= row.rank_high
+        for value in row.metrics.values():
+            assert value.low <= value.mean <= value.high
+            assert value.rank is None or value.rank_low <= value.rank <= value.rank_high
+    first, second, third, last = board.rows
+    assert first.p_better_than_next > 0.99
+    assert second.p_better_than_next == 0.5  # the same predictions
+    assert second.metrics != third.metrics  # but for what compares them with the next
+    assert {value.p_better_than_next for value in second.metrics.values()} == {0.5}
+    assert last.p_better_than_next is None
+    assert [row.group for row in board.rows] == [1, 2, 2, 3]
+    assert board.kendall_tau == pytest.approx(1)
 
 
 def test_a_submission_ranks_the_same_in_any_order_of_files(board_files):
     paths, truth = board_files
-    first, second = board_of(paths, truth), board_of(paths[::-1], truth)
-    assert first["rows"] == second["rows"]
+    first, second = make_leaderboard(paths, truth).board, make_leaderboard(paths[::-1], truth).board
+    assert first.rows == second.rows
 
 
 def test_nothing_to_rank(board_files):
     paths, truth = board_files
-    board = board_of(paths[-2:], truth)
-    assert board["rows"] == []
-    assert len(board["not_ranked"]) == 2
-
-
-def test_ranks_follow_the_direction_of_each_score():
-    values = np.zeros((3, len(STAMPS.scores)))
-    values[:, 0] = [0.9, 0.8, 0.9]
-    values[:, 1] = [0.1, 0.2, 0.3]
-    assert rank_by_score(STAMPS, values).tolist() == [[1, 3, 1], [3, 2, 1], [1, 1, 1]]
-    values = np.zeros((2, len(MASS_MAPPING.scores)))
-    values[:, 1] = [0.1, 0.2]
-    assert rank_by_score(MASS_MAPPING, values).tolist() == [[1, 1, 1], [1, 2, 1]]
-
-
-def test_shared_ranks_are_those_of_scipy():
-    values = np.random.default_rng(0).integers(0, 5, (50, 8)).astype(float)
-    np.testing.assert_array_equal(shared_ranks(values), rankdata(values, method="min", axis=-1))
+    board = make_leaderboard(paths[-2:], truth).board
+    assert board.rows == ()
+    assert len(board.not_ranked) == 2
 
 
 def test_files_of_the_board(board_files, tmp_path):
-    board = board_of(*board_files)
-    write_board([board], tmp_path / "out")
-    assert json.loads((tmp_path / "out" / "leaderboard.json").read_text()) == board
+    board = make_leaderboard(*board_files).board
+    write_board([board.to_json()], tmp_path / "out")
+    assert json.loads((tmp_path / "out" / "leaderboard.json").read_text()) == board.to_json()
     page = (tmp_path / "out" / "index.html").read_text()
     assert "<script>alert" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert "a &amp; b" in page
     assert "part.zip" in page
-    write_board([board], tmp_path / "again")
+    write_board([board.to_json()], tmp_path / "again")
     assert (tmp_path / "again" / "index.html").read_bytes() == (tmp_path / "out" / "index.html").read_bytes()
 
 
@@ -103,129 +88,115 @@ def test_one_board_needs_one_truth(maps, board_files):
     with open_dataset(maps / "validation.h5") as data:
         second = score(board_files[0][0], data)
     with pytest.raises(HarnessError, match="different truth"):
-        leaderboard(MASS_MAPPING, [first, second])
-
-
-def made(team, method="m", seed=None, track=MASS_MAPPING, groups=40, **columns):
-    """A submission as if it had been scored: a random score a case, or the ones given, four cases a group."""
-    cases = 4 * groups
-    rng = np.random.default_rng(zlib.crc32(f"{team} {method} {seed}".encode()))
-    base = {one.column: rng.random(cases) for one in track.scores}
-    ids = [f"case{index}" for index in range(cases)]
-    return Scored(
-        Path(f"{team}-{method}-{seed}.zip"), track, team, method, f"{rng.integers(2**60):064x}",
-        ValidationReport(track.name, cases), base | columns, ids, np.repeat(np.arange(groups), 4),
-        "truth", seed,
-    )  # fmt: skip
+        rank_entries(MASS_MAPPING, [first, second])
 
 
 def test_chances_and_intervals_are_those_of_drawing_the_groups_themselves():
     rng = np.random.default_rng(1)
     easy = np.repeat(rng.random(40), 4)
     scored = [
-        made(team, **{key: easy + rng.normal(level, 0.3, 160) for key in ("wmape", "dicee", "dpeaks")})
+        scored_maps(team, **{key: easy + rng.normal(level, 0.3, 160) for key in ("wmape", "dicee", "dpeaks")})
         for team, level in (("A", 0.0), ("B", 0.05), ("C", 0.5))
     ]
-    rows = leaderboard(MASS_MAPPING, scored)["rows"]
+    rows = rank_entries(MASS_MAPPING, scored).rows
     keys = ("wmape", "dicee", "dpeaks")
     means = np.array([[one.columns[key].reshape(40, 4).mean(axis=1) for key in keys] for one in scored])
     drawn = means[:, :, rng.integers(40, size=(20000, 40))].mean(axis=-1)  # (systems, scores, resamples)
     wins = (drawn[0] < drawn[1]).mean(axis=-1)
     ranks = rankdata(drawn, axis=0, method="min").mean(axis=1)
     overall = (ranks[0] < ranks[1]).mean() + (ranks[0] == ranks[1]).mean() / 2
-    assert [row["team"] for row in rows] == ["A", "B", "C"]
-    assert rows[0]["p_better_than_next"] == pytest.approx(overall, abs=0.03)
+    assert [row.team for row in rows] == ["A", "B", "C"]
+    assert rows[0].p_better_than_next == pytest.approx(overall, abs=0.03)
     for key, won in zip(keys, wins, strict=True):
-        assert rows[0]["metrics"][key]["p_better_than_next"] == pytest.approx(won, abs=0.03)
-    assert [row["group"] for row in rows] == [1, 1, 2]
-    assert [(row["rank_low"], row["rank_high"]) for row in rows] == [(1, 2), (1, 2), (3, 3)]
+        assert rows[0].metrics[key].p_better_than_next == pytest.approx(won, abs=0.03)
+    assert [row.group for row in rows] == [1, 1, 2]
+    assert [(row.rank_low, row.rank_high) for row in rows] == [(1, 2), (1, 2), (3, 3)]
 
 
 def test_seeds_of_one_method_are_one_row():
-    seeds = [made("A", "net", seed) for seed in (3, 1, 2)]
-    others = [made("A", "other", 1), made("B", "net", 1), made("C", "x"), made("C", "x"), made("D", "y", 4)]
-    again = made("D", "y", 4, wmape=np.zeros(160))
-    board = leaderboard(MASS_MAPPING, [*seeds, *others, again])
-    assert len(board["rows"]) == 7  # the same seed twice, or none, is no repetition
-    row = next(row for row in board["rows"] if (row["team"], row["method"]) == ("A", "net"))
-    assert [one["seed"] for one in row["seeds"]] == [1, 2, 3]
+    seeds = [scored_maps("A", "net", seed) for seed in (3, 1, 2)]
+    others = [
+        scored_maps("A", "other", 1),
+        scored_maps("B", "net", 1),
+        scored_maps("C", "x"),
+        scored_maps("C", "x"),
+        scored_maps("D", "y", 4),
+    ]
+    again = scored_maps("D", "y", 4, wmape=np.zeros(160))
+    board = rank_entries(MASS_MAPPING, [*seeds, *others, again])
+    assert len(board.rows) == 7  # the same seed twice, or none, is no repetition
+    row = next(row for row in board.rows if (row.team, row.method) == ("A", "net"))
+    assert [seed.seed for seed in row.seeds] == [1, 2, 3]
     values = [one.columns["dicee"].mean() for one in seeds]
-    assert row["metrics"]["dicee"]["mean"] == pytest.approx(np.mean(values))
-    assert row["metrics"]["dicee"]["seed_std"] == pytest.approx(np.std(values, ddof=1))
-    averaged = made("A", "net", **{key: np.mean([one.columns[key] for one in seeds], axis=0)
+    assert row.metrics["dicee"].mean == pytest.approx(np.mean(values))
+    assert row.metrics["dicee"].seed_std == pytest.approx(np.std(values, ddof=1))
+    averaged = scored_maps("A", "net", **{key: np.mean([one.columns[key] for one in seeds], axis=0)
                                    for key in seeds[0].columns})  # fmt: skip
-    alone = leaderboard(MASS_MAPPING, [averaged])["rows"][0]["metrics"]["dicee"]
-    assert (row["metrics"]["dicee"]["low"], row["metrics"]["dicee"]["high"]) == pytest.approx(
-        (alone["low"], alone["high"])
-    )
-    assert alone["seed_std"] is None
+    alone = rank_entries(MASS_MAPPING, [averaged]).rows[0].metrics["dicee"]
+    assert (row.metrics["dicee"].low, row.metrics["dicee"].high) == pytest.approx((alone.low, alone.high))
+    assert alone.seed_std is None
 
 
 def test_two_recipes_may_disagree():
     ones = np.ones(160)
     scored = [
-        made("steady", wmape=0.1 * ones, dicee=0.2 * ones, dpeaks=20 * ones),
-        made("wins two", wmape=0.09 * ones, dicee=0.19 * ones, dpeaks=90 * ones),
-        made("last", wmape=0.2 * ones, dicee=0.3 * ones, dpeaks=95 * ones),
+        scored_maps("steady", wmape=0.1 * ones, dicee=0.2 * ones, dpeaks=20 * ones),
+        scored_maps("wins two", wmape=0.09 * ones, dicee=0.19 * ones, dpeaks=90 * ones),
+        scored_maps("last", wmape=0.2 * ones, dicee=0.3 * ones, dpeaks=95 * ones),
     ]
-    board = leaderboard(MASS_MAPPING, scored)
-    assert [row["team"] for row in board["rows"]] == ["wins two", "steady", "last"]
-    assert [row["rank_of_means"] for row in board["rows"]] == [2, 1, 3]
-    assert board["kendall_tau"] == pytest.approx(1 / 3)
-
-
-def test_normalised_scores_by_hand():
-    values = np.zeros((4, len(STAMPS.scores)))
-    values[:, 0] = [0.9, 0.8, 0.7, 0.1]  # distances 0, 0.1, 0.2, 0.8: the median of the last three is 0.2
-    values[:, 1] = 0.5
-    np.testing.assert_allclose(normalised(STAMPS, values), [[0, 0, 0], [0.5, 0, 0], [1, 0, 0], [4, 0, 0]])
+    board = rank_entries(MASS_MAPPING, scored)
+    assert [row.team for row in board.rows] == ["wins two", "steady", "last"]
+    assert [row.rank_of_means for row in board.rows] == [2, 1, 3]
+    assert board.kendall_tau == pytest.approx(1 / 3)
 
 
 def test_wilcoxon_is_scipys_on_groups_with_holms_correction():
-    scored = [made(team) for team in "ABCD"]
-    board = leaderboard(MASS_MAPPING, scored, wilcoxon=True)
+    scored = [scored_maps(team) for team in "ABCD"]
+    board = rank_entries(MASS_MAPPING, scored, wilcoxon=True)
     by_team = {one.team: one for one in scored}
     ranked, raw = ("wmape", "dicee", "dpeaks"), []
-    for row, below in itertools.pairwise(board["rows"]):
+    for row, below in itertools.pairwise(board.rows):
         for key in ranked:
-            one, other = (by_team[each["team"]].columns[key].reshape(40, 4).mean(1) for each in (row, below))
+            one, other = (by_team[each.team].columns[key].reshape(40, 4).mean(1) for each in (row, below))
             raw.append(wilcoxon(one, other).pvalue)
     order, corrected, most = np.argsort(raw), np.empty(len(raw)), 0.0
     for place, index in enumerate(order):
         most = corrected[index] = max(most, min(1, raw[index] * (len(raw) - place)))
-    found = [row["metrics"][key]["wilcoxon"] for row in board["rows"][:-1] for key in ranked]
+    found = [row.metrics[key].wilcoxon for row in board.rows[:-1] for key in ranked]
     np.testing.assert_allclose(found, corrected)
-    assert all(value["wilcoxon"] is None for value in board["rows"][-1]["metrics"].values())
-    assert leaderboard(MASS_MAPPING, scored)["rows"][0]["metrics"]["dicee"]["wilcoxon"] is None
+    assert all(value.wilcoxon is None for value in board.rows[-1].metrics.values())
+    assert rank_entries(MASS_MAPPING, scored).rows[0].metrics["dicee"].wilcoxon is None
 
 
 def test_few_groups_leave_the_rest_unknown():
-    board = leaderboard(MASS_MAPPING, [made("A", groups=3), made("B", groups=3)])
-    for row in board["rows"]:
-        assert row["rank_low"] is row["group"] is row["p_better_than_next"] is None
-        value = row["metrics"]["dicee"]
-        assert value["low"] < value["mean"] < value["high"]
-        assert value["rank_low"] is value["p_better_than_next"] is None
-    board = leaderboard(MASS_MAPPING, [made("A", groups=2)])
-    assert board["rows"][0]["metrics"]["dicee"]["low"] is None
-    json.dumps(board, allow_nan=False)
+    board = rank_entries(MASS_MAPPING, [scored_maps("A", groups=3), scored_maps("B", groups=3)])
+    for row in board.rows:
+        assert row.rank_low is row.group is row.p_better_than_next is None
+        value = row.metrics["dicee"]
+        assert value.low < value.mean < value.high
+        assert value.rank_low is value.p_better_than_next is None
+    board = rank_entries(MASS_MAPPING, [scored_maps("A", groups=2)])
+    assert board.rows[0].metrics["dicee"].low is None
+    json.dumps(board.to_json(), allow_nan=False)
 
 
 @pytest.mark.parametrize("change", [{"case_ids": ["x"] * 160}, {"groups": np.zeros(160, int)}])
 def test_one_board_needs_the_same_cases_and_groups(change):
     with pytest.raises(HarnessError, match="other cases"):
-        leaderboard(MASS_MAPPING, [made("A"), replace(made("B"), **change)])
+        rank_entries(MASS_MAPPING, [scored_maps("A"), replace(scored_maps("B"), **change)])
 
 
 @pytest.mark.parametrize("count", [1, 2, 40])
 def test_the_board_keeps_its_schema(count):
     teams = ["x" * 100, "A", *(f"team {index}" for index in range(count - 2))][:count]
-    scored = [made(team) for team in teams]
+    scored = [scored_maps(team) for team in teams]
     if count > 2:
         scored[3] = replace(scored[2], team="tie")
-    board = leaderboard(MASS_MAPPING, scored, [("bad.zip", "no zip")], wilcoxon=True)
+    board = rank_entries(MASS_MAPPING, scored, [("bad.zip", "no zip")], wilcoxon=True)
+    value, empty = board.to_json(), rank_entries(MASS_MAPPING, []).to_json()
     schema = json.loads(Path("docs/leaderboard.schema.json").read_text())
-    for value in (board, [board, board], leaderboard(MASS_MAPPING, [])):
-        jsonschema.Draft202012Validator(schema).validate(json.loads(json.dumps(value, allow_nan=False)))
+    for valid in (value, [value, value], empty):
+        jsonschema.Draft202012Validator(schema).validate(json.loads(json.dumps(valid, allow_nan=False)))
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.Draft202012Validator(schema).validate(board | {"rows": [{}]})
+        jsonschema.Draft202012Validator(schema).validate(value | {"rows": [{}]})
+    assert Board.from_json(json.loads(json.dumps(value)), "leaderboard.json") == board

@@ -35,23 +35,23 @@ def test_map_scores_are_those_of_the_metrics(tmp_path, maps, submission_of, nois
     for key in ("wmape", "dicee", "dpeaks", "l2_dpeaks", "mae", "wmse", "correlation"):
         np.testing.assert_allclose(one.columns[key], getattr(metrics, key)(kappa, prediction), rtol=1e-12)
     card = score_card(one)
-    assert (card["schema"], card["track"], card["team"], card["method"]) == (
+    assert (card.SCHEMA, card.track, card.team, card.method) == (
         SCORE_CARD, "mass-mapping", "Los Oscuros", "noise"
     )  # fmt: skip
-    assert card["cases"] == len(kappa)
-    assert set(card["metrics"]) == {each.key for each in MASS_MAPPING.scores}
-    wmape = card["metrics"]["wmape"]
-    assert wmape["mean"] == pytest.approx(one.columns["wmape"].mean(), rel=1e-14)
-    assert wmape["std"] == pytest.approx(one.columns["wmape"].std())
-    json.dumps(card, allow_nan=False)
+    assert card.cases == len(kappa)
+    assert set(card.metrics) == {each.key for each in MASS_MAPPING.scores}
+    wmape = card.metrics["wmape"]
+    assert wmape.mean == pytest.approx(one.columns["wmape"].mean(), rel=1e-14)
+    assert wmape.std == pytest.approx(one.columns["wmape"].std())
+    json.dumps(card.to_json(), allow_nan=False)
 
 
 def test_perfect_maps_score_zero(tmp_path, maps, submission_of):
     truth = maps / "test-truth.h5"
     card = score_card(scored(submission_of(tmp_path / "a.zip", truth, lambda kappa: kappa), truth))
     for key in ("wmape", "dicee", "dpeaks", "l2_dpeaks", "mae", "wmse"):
-        assert card["metrics"][key]["mean"] == 0
-    assert card["metrics"]["correlation"]["mean"] == pytest.approx(1)
+        assert card.metrics[key].mean == 0
+    assert card.metrics["correlation"].mean == pytest.approx(1)
 
 
 def test_cases_are_matched_by_id_not_by_order(tmp_path, maps, submission_of, noisy_maps):
@@ -62,7 +62,7 @@ def test_cases_are_matched_by_id_not_by_order(tmp_path, maps, submission_of, noi
         names = [name for name in source.namelist() if name.endswith(".npy")]
         for name in np.random.default_rng(0).permutation(names):
             target.writestr(f"other/{name}", source.read(name))
-    assert score_card(scored(path, truth))["metrics"] == score_card(scored(shuffled, truth))["metrics"]
+    assert score_card(scored(path, truth)).metrics == score_card(scored(shuffled, truth)).metrics
 
 
 def test_stamp_scores_are_those_of_the_metrics(tmp_path, stamps, submission_of):
@@ -88,10 +88,10 @@ def test_stamp_scores_are_those_of_the_metrics(tmp_path, stamps, submission_of):
         "log_loss": metrics.log_loss(labels, probabilities),
         "brier": metrics.brier(labels, probabilities),
     }
-    assert expected.keys() <= card["metrics"].keys() == {each.key for each in STAMPS.scores}
+    assert expected.keys() <= card.metrics.keys() == {each.key for each in STAMPS.scores}
     for key, value in expected.items():
-        assert card["metrics"][key]["mean"] == pytest.approx(value, rel=1e-6), key
-        assert card["metrics"][key]["low"] <= value <= card["metrics"][key]["high"]
+        assert card.metrics[key].mean == pytest.approx(value, rel=1e-6), key
+        assert card.metrics[key].low <= value <= card.metrics[key].high
 
 
 @pytest.mark.parametrize("fault", ["missing", "nan", "shape"])

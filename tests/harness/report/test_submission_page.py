@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import rankdata
 
 from harness.data.store import open_dataset
-from harness.evaluation.leaderboard import leaderboard
+from harness.evaluation.leaderboard import rank_entries
 from harness.evaluation.scoring import score
 from harness.report.submission_page import write_submission_pages
 from harness.tracks import MASS_MAPPING
@@ -34,7 +34,7 @@ def map_board(tmp_path_factory, maps, submission_of, noisy_maps):
         for name, sigma in (("little", 0.01), ("much", 0.1))
     ]
     scored = scored_by(truth, *paths)
-    board = leaderboard(scored[0].track, scored)
+    board = rank_entries(scored[0].track, scored).to_json()
     pages = write_submission_pages(board, scored, truth, folder)
     assert pages == {one.sha256: f"submissions/{one.sha256[:16]}.html" for one in scored}
     assert {f"submissions/{path.name}" for path in (folder / "submissions").iterdir()} == set(pages.values())
@@ -116,7 +116,7 @@ def test_a_submission_without_a_manifest(map_board, tmp_path, submission_of, noi
             if name != "manifest.json":
                 bare.writestr(name, given.read(name))
     scored = scored_by(truth, tmp_path / "w.zip")
-    pages = write_submission_pages(leaderboard(scored[0].track, scored), scored, truth, tmp_path)
+    pages = write_submission_pages(rank_entries(scored[0].track, scored).to_json(), scored, truth, tmp_path)
     assert "without a manifest" in text_of((tmp_path / pages[scored[0].sha256]).read_text())
 
 
@@ -134,7 +134,7 @@ def test_stamps_with_and_without_images(stamps, submission_of, tmp_path, images)
     history = tmp_path / "history.csv"
     history.write_text("epoch,seconds,loss\n1,2,1\n2,2,.9\n")
     pages = write_submission_pages(
-        leaderboard(scored[0].track, scored), scored, truth, tmp_path,
+        rank_entries(scored[0].track, scored).to_json(), scored, truth, tmp_path,
         stamps / "test-inputs.h5" if images else None, {tmp_path / "a.zip": history},
     )  # fmt: skip
     page = (tmp_path / pages[scored[0].sha256]).read_text()

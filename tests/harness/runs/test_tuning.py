@@ -301,7 +301,7 @@ def test_scores_are_those_of_a_submission(kind, track, request, tmp_path):
         few = spread(unseen, 5)
         assert len(few) == len(few.truth) == len(few.group) == 5
         assert np.array_equal(few.inputs[-1], unseen.inputs[len(unseen) - 1], equal_nan=True)
-    assert scores == pytest.approx({one.key: card["metrics"][one.key]["mean"] for one in track.ranked})
+    assert scores == pytest.approx({one.key: card.metrics[one.key].mean for one in track.ranked})
 
 
 @pytest.mark.parametrize("left_out", MACHINES[1:])

@@ -5,7 +5,7 @@ import pytest
 import sklearn.metrics
 
 import metrics
-from harness.evaluation.bootstrap import group_sums, scores_of
+from harness.evaluation.bootstrap import group_sums, scores_of, total_scores
 from harness.tracks import STAMPS
 from harness.tracks.stamps import CHALLENGE, SUPERNOVA, THRESHOLDS
 
@@ -25,8 +25,7 @@ def drawn(cases, supernovae, seed=0):
 def scores(labels, probabilities, groups=None):
     groups = np.arange(len(labels)) if groups is None else groups
     sums = group_sums(STAMPS, STAMPS.by_case(labels, probabilities), groups)
-    values = scores_of(STAMPS, sums.sum(axis=0))
-    return dict(zip([one.key for one in STAMPS.scores], values, strict=True))
+    return total_scores(STAMPS, sums)
 
 
 def test_every_score_is_that_of_the_metrics():
@@ -71,9 +70,10 @@ def test_average_precision_is_near_with_many_supernovae_and_0_without():
 def test_average_precision_is_exact_in_resamples():
     labels, probabilities = drawn(300, 60)
     sums = group_sums(STAMPS, STAMPS.by_case(labels, probabilities), np.arange(300))
-    index = [one.key for one in STAMPS.scores].index("sn_average_precision")
     weights = np.random.default_rng(1).integers(0, 4, (20, 300))
-    for resample, value in zip(weights, scores_of(STAMPS, weights @ sums)[:, index], strict=True):
+    for resample, value in zip(
+        weights, scores_of(STAMPS, weights @ sums)["sn_average_precision"], strict=True
+    ):
         expected = sklearn.metrics.average_precision_score(
             labels == SUPERNOVA, probabilities[:, SUPERNOVA], sample_weight=resample
         )

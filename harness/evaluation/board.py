@@ -1,0 +1,126 @@
+"""A leaderboard as values: the board, its rows and their cells. docs/leaderboard.schema.json defines it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from harness.evaluation.records import Record
+from harness.schemas import LEADERBOARD
+from harness.tracks import ScoreInfo
+
+
+@dataclass(frozen=True)
+class Value(Record):
+    """A score over all cases. None: not defined, or not known with so few groups.
+
+    ``std`` is the standard deviation over the cases, for scores that are means over cases; ``low`` and
+    ``high`` are the bounds of the 95 % interval (bootstrap over groups).
+    """
+
+    mean: float
+    std: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Cell(Value):
+    """A score of a row, the mean over its seeds, and its rank by this score; None for one that does not rank.
+
+    ``seed_std`` is the standard deviation over the seeds. ``rank_low`` and ``rank_high`` bound the interval
+    of the rank; ``wilcoxon`` is the corrected p-value against the row below, and ``p_better_than_next`` the
+    probability of being better than it.
+    """
+
+    seed_std: float | None
+    rank: int | None
+    rank_low: int | None
+    rank_high: int | None
+    wilcoxon: float | None
+    p_better_than_next: float | None
+
+
+@dataclass(frozen=True)
+class Seed(Record):
+    """One submission of a row and its scores, by key."""
+
+    file: str
+    seed: int | None
+    submission_sha256: str
+    scores: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Row(Record):
+    """One method of one team; ``metrics`` has a cell for each score of the board, by key.
+
+    File, checksum and source are those of the first seed. ``rank`` is by the mean of the ranks
+    (``mean_rank``), ``rank_of_means`` by the mean of the normalised scores (``normalised_mean``). Rows with
+    the same ``group`` cannot be separated from the first of them. docs/ranking.md explains all of them.
+    """
+
+    file: str
+    source: Literal["submission", "card", "ladder"]
+    team: str
+    method: str
+    cases: int
+    groups: int
+    submission_sha256: str
+    truth_fingerprint: str
+    seeds: tuple[Seed, ...]
+    metrics: Mapping[str, Cell]
+    rank: int
+    rank_low: int | None
+    rank_high: int | None
+    mean_rank: float
+    rank_of_means: int
+    normalised_mean: float
+    group: int | None
+    p_better_than_next: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """As of any record; rows of a ladder keep the order of keys that they always had."""
+        value = super().to_json()
+        if self.source != "ladder":
+            return value
+        first = ("file", "submission_sha256", "cases", "groups", "truth_fingerprint", "source")
+        seeds = [{"file": "", "submission_sha256": ""} | seed for seed in value["seeds"]]
+        return {key: value[key] for key in first} | value | {"seeds": seeds}
+
+
+@dataclass(frozen=True)
+class NotRanked(Record):
+    """A file that is listed below the rows, and why; team and method are empty where it cannot be read."""
+
+    file: str
+    team: str
+    method: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Board(Record):
+    """A leaderboard: rows, best first, and what they have in common.
+
+    ``part`` says which part of the groups was scored, None for all. A board of a ``ladder`` shows released
+    scores only. ``kendall_tau`` compares the orders by ``mean_rank`` and by ``normalised_mean``.
+    """
+
+    SCHEMA = LEADERBOARD
+
+    track: str
+    title: str
+    cases: int
+    groups: int
+    truth_fingerprint: str | None
+    level: float
+    resamples: int
+    part: Literal["public", "private"] | None
+    ladder: bool
+    wilcoxon: bool
+    kendall_tau: float | None
+    scores: tuple[ScoreInfo, ...]
+    rows: tuple[Row, ...]
+    not_ranked: tuple[NotRanked, ...]

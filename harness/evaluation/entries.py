@@ -1,0 +1,92 @@
+"""The entries of a board: submissions that are scored, and score cards that are read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from pathlib import Path
+
+import numpy as np
+
+from harness.data.store import Dataset
+from harness.evaluation.cards import CardError, read_card
+from harness.evaluation.scoring import Scored, score
+from harness.files import HarnessError
+from harness.progress import ProgressCallback, no_progress
+from harness.tracks import Track
+from submissions import SubmissionError
+
+CARD = ".json"
+
+
+def score_all(
+    paths: Sequence[Path],
+    truth: Dataset | None,
+    progress: ProgressCallback = no_progress,
+    executor: Executor | None = None,
+) -> tuple[Track, list[Scored], list[tuple[str, str]]]:
+    """Score submissions against the truth, and read score cards, which need no truth.
+
+    An ``executor`` shares out the cases of each. Returns the track, what was scored, and the name and the
+    reason of each file that cannot be read. Raises HarnessError where a submission comes without a truth, or
+    no card can be read.
+    """
+    scored: list[Scored] = []
+    unreadable = []
+    for done, path in enumerate(paths):
+        progress(done, len(paths), path.name)
+        try:
+            if path.suffix == CARD:
+                scored.append(_card_for(truth, path))
+            elif truth is None:
+                raise HarnessError(f"{path} is no score card (.json): name the truth file with --truth")
+            else:
+                scored.append(score(path, truth, executor=executor))
+        except (SubmissionError, CardError) as error:
+            unreadable.append((path.name, str(error)))
+    if truth is None and not scored:
+        reasons = "; ".join(reason for _, reason in unreadable)
+        raise HarnessError(f"none of the score cards can be ranked: {reasons}")
+    return truth.track if truth else scored[0].track, scored, unreadable
+
+
+def _card_for(truth: Dataset | None, path: Path) -> Scored:
+    """The score card in a file; CardError where it is of other cases than those of the truth."""
+    card = read_card(path)
+    if truth is not None and (
+        card.truth_fingerprint != truth.fingerprint
+        or card.case_ids != truth.case_ids()
+        or not np.array_equal(card.groups, truth.groups())
+    ):
+        raise CardError(f"{path.name} was scored against another truth file than {truth.path.name}")
+    return card
+
+
+def check_one_truth(scored: Sequence[Scored]) -> None:
+    """Raise HarnessError unless all were scored on the same cases, in the same groups and order."""
+    for first, other in ((scored[0], other) for other in scored[1:]):
+        names = f"{first.path.name} and {other.path.name}"
+        if (other.track, other.truth_fingerprint) != (first.track, first.truth_fingerprint):
+            raise HarnessError(f"{names} were scored against different truth files; one is needed for all")
+        if other.case_ids != first.case_ids or not np.array_equal(other.groups, first.groups):
+            raise HarnessError(
+                f"{names} have other cases, groups or another order of them, though they name one truth; "
+                "score both again with one file"
+            )
+
+
+def by_method(scored: Sequence[Scored]) -> list[list[Scored]]:
+    """The submissions of each row: the seeds of one team's method together, all others alone.
+
+    Submissions without a seed, or with the same seed twice, are no repetitions of one method.
+    """
+    methods: dict[tuple[str, str], list[Scored]] = {}
+    for entry in sorted(scored, key=lambda entry: (-1 if entry.seed is None else entry.seed,
+                                                   entry.path.name, entry.sha256)):  # fmt: skip
+        methods.setdefault((entry.team, entry.method), []).append(entry)
+    rows = []
+    for _, entries in sorted(methods.items()):
+        seeds = {entry.seed for entry in entries}
+        repeated = None not in seeds and len(seeds) == len(entries)
+        rows += [entries] if repeated else [[entry] for entry in entries]
+    return rows

@@ -1,0 +1,142 @@
+"""Ranks of rows by each score and over all, and how sure they are. docs/ranking.md explains every number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from harness.evaluation.bootstrap import MIN_GROUPS_FOR_RANKS, chance_lower, interval, none_if_nan, tail
+from harness.tracks import Track
+
+Values = Mapping[str, np.ndarray]
+"""Scores by key, of rows (rows,) or of resamples of them (R, rows)."""
+
+
+@dataclass(frozen=True)
+class Standings:
+    """Ranks of rows that are in the order of the board, a value a row.
+
+    ``overall`` has the fields of a `Row`, ``by_score`` for each score those of a `Cell`.
+    """
+
+    overall: Mapping[str, Sequence[Any]]
+    by_score: Mapping[str, Mapping[str, Sequence[Any]]]
+
+    def of_row(self, index: int) -> dict[str, Any]:
+        """The fields of that row."""
+        return {name: values[index] for name, values in self.overall.items()}
+
+    def of_cell(self, index: int, key: str) -> dict[str, Any]:
+        """The fields of that row's cell for a score."""
+        return {name: values[index] for name, values in self.by_score[key].items()}
+
+
+def board_order(track: Track, values: Values, names: Sequence[tuple[str, ...]]) -> list[int]:
+    """The indices of the rows, best first; ``names`` decide between rows of equal rank."""
+    mean_rank, _ = rank_then_aggregate(track, values)
+    return sorted(range(len(names)), key=lambda index: (mean_rank[index], *names[index]))
+
+
+def standings(track: Track, values: Values, drawn: Values, groups: int) -> Standings:
+    """The ranks of rows that are in the order of the board, from their scores and the resamples of these.
+
+    What needs resamples is None where there are none, or fewer groups than MIN_GROUPS_FOR_RANKS.
+    """
+    if groups < MIN_GROUPS_FOR_RANKS:
+        drawn = {key: resamples[:0] for key, resamples in drawn.items()}
+    ranks, drawn_ranks = ranks_by_score(track, values), ranks_by_score(track, drawn)
+    mean_rank, rank = rank_then_aggregate(track, values)
+    drawn_mean_rank, drawn_rank = rank_then_aggregate(track, drawn)
+    normalised_mean, rank_of_means = aggregate_then_rank(track, values)
+    overall = {
+        **_with_bounds(rank, drawn_rank, groups),
+        "mean_rank": mean_rank.tolist(),
+        "rank_of_means": rank_of_means.tolist(),
+        "normalised_mean": normalised_mean.tolist(),
+        "group": _inseparable(drawn_mean_rank, groups),
+        "p_better_than_next": _better_than_next(drawn_mean_rank),
+    }
+    unranked: dict[str, list[int | None]] = dict.fromkeys(
+        ("rank", "rank_low", "rank_high"), [None] * len(rank)
+    )
+    by_score: dict[str, dict[str, Sequence[Any]]] = {}
+    for score in track.scores:
+        key = score.key
+        bounds = _with_bounds(ranks[key], drawn_ranks[key], groups) if score.ranked else unranked
+        by_score[key] = {**bounds, "p_better_than_next": _better_than_next(drawn[key] * score.sign)}
+    return Standings(overall, by_score)
+
+
+def ranks_by_score(track: Track, values: Values) -> dict[str, np.ndarray]:
+    """The ranks (..., rows) by each ranked score; equal values share one."""
+    return {score.key: shared_ranks(values[score.key] * score.sign) for score in track.ranked}
+
+
+def rank_then_aggregate(track: Track, values: Values) -> tuple[np.ndarray, np.ndarray]:
+    """The mean of the ranks by each ranked score, and the ranks by this mean: both (..., rows)."""
+    mean_rank = np.mean(list(ranks_by_score(track, values).values()), axis=0)
+    return mean_rank, shared_ranks(mean_rank)
+
+
+def aggregate_then_rank(track: Track, values: Values) -> tuple[np.ndarray, np.ndarray]:
+    """The mean of the normalised ranked scores, and the ranks by this mean: both (rows,)."""
+    means = normalised(track, values).mean(axis=-1)
+    return means, shared_ranks(means)
+
+
+def normalised(track: Track, values: Values) -> np.ndarray:
+    """The ranked scores (rows, ranked scores) as distances from the best row, in units of the median one.
+
+    0 is the best row; a typical other one has 1. The median is over the rows that are not the best, so a row
+    that is beyond all others does not make these alike.
+    """
+    signed = np.stack([values[score.key] * score.sign for score in track.ranked], axis=-1)
+    distance = signed - signed.min(axis=0)
+    units = [np.median(column[column > 0]) if column.any() else 1.0 for column in distance.T]
+    return np.asarray(distance / units)
+
+
+def shared_ranks(values: np.ndarray) -> np.ndarray:
+    """Ranks along the last axis, 1 for the lowest; equal values share the best rank that they take up.
+
+    So a rank is 1 plus the number of lower values. This is `scipy.stats.rankdata` with ``method="min"``,
+    without the 0.3 s that the import of scipy.stats would add to every scoring.
+    """
+    lower = [(values < values[..., index, None]).sum(axis=-1) for index in range(values.shape[-1])]
+    return 1 + np.stack(lower, axis=-1)
+
+
+def _with_bounds(rank: np.ndarray, drawn: np.ndarray, groups: int) -> dict[str, list[int | None]]:
+    """Ranks (rows,) and the bounds of their intervals, which are whole ranks and hold the rank itself."""
+    low, high = interval(drawn, groups)
+    low = np.minimum(np.floor(np.maximum(low, 1)), rank)
+    high = np.maximum(np.ceil(np.minimum(high, len(rank))), rank)
+    bounds = {"rank": rank, "rank_low": low, "rank_high": high}
+    return {name: [None if np.isnan(end) else int(end) for end in ends] for name, ends in bounds.items()}
+
+
+def _inseparable(mean_ranks: np.ndarray, groups: int) -> list[int | None]:
+    """Number rows that cannot be separated, from resamples (R, rows) of what orders the board.
+
+    A row is compared with the first row of the current group. It opens the next group where that first row
+    is better in all resamples but the share that an interval leaves out at one end. Ties count half. To
+    compare neighbours instead would chain rows that drift apart step by step into one group.
+    """
+    rows = mean_ranks.shape[1]
+    if not len(mean_ranks):
+        return [None] * rows
+    numbers: list[int | None] = []
+    number, first = 1, 0
+    for row in range(rows):
+        if chance_lower(mean_ranks[:, first], mean_ranks[:, row]) >= 1 - tail(groups):
+            number, first = number + 1, row
+        numbers.append(number)
+    return numbers
+
+
+def _better_than_next(drawn: np.ndarray) -> list[float | None]:
+    """The share of the resamples (R, rows), lower being better, in which each row beats the row below it."""
+    return [*map(none_if_nan, chance_lower(drawn[:, :-1], drawn[:, 1:])), None]
