@@ -81,12 +81,21 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+class Processes(ProcessPoolExecutor):
+    """So many processes of this machine. None starts before the first task.
+
+    They are spawned, not forked: a fork of a process in which TensorFlow runs threads can hang.
+    """
+
+    def __init__(self, workers: int) -> None:
+        super().__init__(workers, get_context("spawn"), initializer=_begin)
+        self.workers = workers
+
+
 @contextmanager
 def _processes(workers: int) -> Iterator[Executor]:
     others = set(active_children())
-    # Spawned, not forked: a fork of a process in which TensorFlow runs threads can hang. None starts before
-    # the first task.
-    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_begin) as pool:
+    with Processes(workers) as pool:
         try:
             yield pool
             pool.shutdown(cancel_futures=True)

@@ -13,80 +13,86 @@ import zipfile
 import zlib
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from copy import copy
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any, NamedTuple, Self, cast
 
-import numpy as np
-
 from submissions import limits
-from submissions.report import Code, SubmissionError, ValidationReport
+from submissions.report import Code, Findings, SubmissionError
 
 _DIRECTORY_SIGNATURE, _LOCAL_SIGNATURE = b"PK\x01\x02", b"PK\x03\x04"
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
 _ZIP_ERRORS = (zipfile.BadZipFile, NotImplementedError, OSError, ValueError, OverflowError, struct.error)
+_NO_FILE = "a link or a device, not a file"
 
 
-Located = list[str] | np.ndarray
-
-
+@dataclass(frozen=True)
 class Files(ABC):
-    """The files of a submission: ``entries`` can be read, ``refused`` cannot, and the report was told why.
+    """The files of a submission, listed but not open: every thread and process opens them for itself.
 
-    ``checksums``, when not empty, are the SHA-256 that the files must have.
+    ``entries`` says where each file is, by its name; ``refused`` says what is wrong with those that must not
+    be read. ``checksums``, when not empty, are the SHA-256 that the files must have.
     """
 
-    def __init__(self) -> None:
-        self.entries: dict[str, Any] = {}
-        self.refused: set[str] = set()
-        self.checksums: Mapping[str, str] = {}
+    path: Path
+    entries: Mapping[str, Any]
+    refused: Mapping[str, tuple[Code, str]]
+    checksums: Mapping[str, str] = field(default_factory=dict)
 
-    def read(self, name: str, limit: int) -> bytes:
-        """The content of an entry.
+    @property
+    def names(self) -> list[str]:
+        """The names of the files that can be read."""
+        return list(self.entries)
 
-        Raises SubmissionError when it has more than ``limit`` bytes, is damaged, or has another checksum.
+    def findings(self) -> Findings:
+        """What is wrong with the files that must not be read."""
+        findings = Findings()
+        for name, (code, message) in self.refused.items():
+            findings.add(code, name, message)
+        return findings
+
+    def subset(self, names: Iterable[str]) -> Self:
+        """These files alone, in this order."""
+        entries = {name: self.entries[name] for name in names}
+        checksums = {name: self.checksums.get(name, "") for name in entries if self.checksums}
+        return replace(self, entries=entries, refused={}, checksums=checksums)
+
+    @contextmanager
+    def open(self) -> Iterator[Callable[[str, int], bytes]]:
+        """Open the files, and give the function that reads one: ``content(name, limit) -> bytes``.
+
+        That function raises SubmissionError for a file that has more than ``limit`` bytes, is damaged, or has
+        another checksum.
         """
-        data = self._content(name, limit)
+        with self._opened() as content:
+            yield partial(self._checked, content)
+
+    def _checked(self, content: Callable[[Any, int], bytes], name: str, limit: int) -> bytes:
+        data = content(self.entries[name], limit)
         if self.checksums and hashlib.sha256(data).hexdigest() != self.checksums.get(name):
             raise SubmissionError("the SHA-256 is not the one in manifest.json", Code.WRONG_CHECKSUM)
         return data
 
-    def part(self, names: Iterable[str]) -> Self:
-        """These files alone: other threads can read them, and other processes, for they can be pickled."""
-        part = copy(self)
-        part.entries = {name: self.entries[name] for name in names if name in self.entries}
-        part.checksums = {name: self.checksums.get(name, "") for name in part.entries if self.checksums}
-        part.refused = set()
-        return part
-
-    def opened(self) -> AbstractContextManager[object]:
-        """A context in which files can be read."""
-        return nullcontext()
-
     @abstractmethod
-    def _content(self, name: str, limit: int) -> bytes: ...
+    def _opened(self) -> AbstractContextManager[Callable[[Any, int], bytes]]:
+        """A context with the function that reads an entry of at most so many bytes."""
 
     @abstractmethod
     def sha256(self) -> str:
         """The SHA-256 of the zip itself, or of the names and contents of the folder's files."""
 
 
-class _DirectoryGuard:
-    """The file as ``zipfile`` sees it: it reads the directory at once, and makes an object of every entry."""
-
-    def __init__(self, file: BufferedReader) -> None:
-        self._file = file
-        self.seek, self.tell = file.seek, file.tell
-
-    def read(self, size: int = -1) -> bytes:
-        _limit("the directory of the zip, in bytes", size, limits.MAX_DIRECTORY_BYTES)
-        data = self._file.read(size)
-        _limit("the number of files", data.count(_DIRECTORY_SIGNATURE), limits.MAX_ENTRIES)
-        return data
+def list_files(path: Path) -> Files:
+    """The files of a zip or a folder. Raises SubmissionError where they cannot be listed, or are too many."""
+    if path.is_dir():
+        return list_folder(path)
+    if path.is_file():
+        return list_zip(path)
+    raise SubmissionError(f"{path}: expected a zip file, found none", Code.NOT_A_ZIP)
 
 
 class Entry(NamedTuple):
@@ -101,105 +107,24 @@ class Entry(NamedTuple):
 
 
 class Archive(Files):
-    """The files of a zip. Raises SubmissionError when it cannot be listed, or is beyond the limits."""
-
-    entries: dict[str, Entry]
-
-    def __init__(self, file: BufferedReader, report: ValidationReport) -> None:
-        super().__init__()
-        self._file: Any = file
-        self._path = Path(file.name).absolute() if hasattr(file, "name") else None
-        try:
-            infos = zipfile.ZipFile(cast("IO[bytes]", _DirectoryGuard(file))).infolist()
-        except _ZIP_ERRORS as error:
-            raise SubmissionError(f"expected a zip file: {error}", Code.NOT_A_ZIP) from error
-        _limit("all files, in bytes", sum(info.file_size for info in infos), limits.MAX_TOTAL_BYTES)
-        infos = [info for info in infos if not info.filename.endswith("/") or _refused_name(info)]
-        same = [_same(info.filename) for info in infos]
-        times = Counter(same)
-        overlapping = _overlapping(infos, file.seek(0, os.SEEK_END))
-        for info, key in zip(infos, same, strict=True):
-            name = info.filename
-            if name in self.refused:
-                continue
-            if refusal := _refusal(info, times[key], info.header_offset in overlapping):
-                report.add(refusal[0], name, refusal[1])
-                self.refused.add(name)
-            else:
-                self.entries[name] = Entry(
-                    info.header_offset,
-                    info.compress_size,
-                    info.file_size,
-                    info.CRC,
-                    info.compress_type == zipfile.ZIP_DEFLATED,
-                    info.orig_filename.encode("utf-8" if info.flag_bits & 0x800 else "cp437"),
-                )
-
-    def part(self, names: Iterable[str]) -> Self:
-        part = super().part(names)
-        if self._path:
-            part._file = None
-        return part
+    """The files of a zip."""
 
     @contextmanager
-    def opened(self) -> Iterator[None]:
-        if self._path and not self._file:
-            with self._path.open("rb") as self._file:
-                yield
-            self._file = None
-        else:
-            yield
-
-    def _content(self, name: str, limit: int) -> bytes:
-        entry = self.entries[name]
-        _limit("the file, in bytes", max(entry.size, entry.packed), limit)
-        packed = self._packed(entry)
-        data = _inflated(packed, entry.size) if entry.deflated else packed
-        if data is None or len(data) != entry.size or zlib_module().crc32(data) != entry.crc:
-            raise _damaged("its content is not as long as the zip says, or not what it was")
-        return data
+    def _opened(self) -> Iterator[Callable[[Entry, int], bytes]]:
+        with self.path.open("rb") as file:
+            yield partial(_read_entry, file)
 
     def sha256(self) -> str:
-        self._file.seek(0)
-        return hashlib.file_digest(self._file, "sha256").hexdigest()
-
-    def _packed(self, entry: Entry) -> bytes:
-        self._file.seek(entry.offset)
-        end = _LOCAL_HEADER.size + len(entry.name)
-        data: bytes = self._file.read(end + entry.packed)
-        head = data[:end].ljust(end)
-        signature, name_length, extra_length = _LOCAL_HEADER.unpack_from(head)
-        # A file that has two names is one file to some programs and another to others.
-        name = head[_LOCAL_HEADER.size :]
-        if signature != _LOCAL_SIGNATURE or name_length != len(name) or name != entry.name:
-            raise _damaged("the zip's directory points elsewhere")
-        return (data + self._file.read(extra_length) if extra_length else data)[end + extra_length :]
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class Folder(Files):
-    """The files of a folder, such as a platform's worker makes of a zip; links are never followed.
+    """The files of a folder, such as a platform's worker makes of a zip; links are never followed."""
 
-    Raises SubmissionError when there are more files than a zip may have.
-    """
-
-    def __init__(self, folder: Path, report: ValidationReport) -> None:
-        super().__init__()
-        for parent, folders, files in os.walk(folder):
-            folders.sort()
-            for path in (Path(parent, name) for name in sorted([*folders, *files])):
-                mode, name = path.lstat().st_mode, path.relative_to(folder).as_posix()
-                if stat.S_ISREG(mode):
-                    self.entries[name] = path.absolute()
-                elif not stat.S_ISDIR(mode):
-                    report.add(Code.UNSAFE_NAME, name, _NO_FILE)
-                    self.refused.add(name)
-            _limit("the number of files", len(self.entries), limits.MAX_ENTRIES)
-
-    def _content(self, name: str, limit: int) -> bytes:
-        with self.entries[name].open("rb") as file:
-            data: bytes = file.read(limit + 1)
-        _limit("the file, in bytes", len(data), limit)
-        return data
+    @contextmanager
+    def _opened(self) -> Iterator[Callable[[Path, int], bytes]]:
+        yield _read_file
 
     def sha256(self) -> str:
         digest = hashlib.sha256()
@@ -210,36 +135,69 @@ class Folder(Files):
         return digest.hexdigest()
 
 
-@cache
-def zlib_module() -> Any:
-    """isal's twin of zlib where it is installed: the same result in two thirds of the time. Else zlib."""
-    try:
-        from isal import isal_zlib
-    except ImportError:
-        return zlib
-    return isal_zlib
+def list_folder(folder: Path) -> Folder:
+    """The files of a folder; raises SubmissionError when there are more than a zip may have."""
+    entries, refused = {}, {}
+    for parent, folders, files in os.walk(folder):
+        folders.sort()
+        for path in (Path(parent, name) for name in sorted([*folders, *files])):
+            mode, name = path.lstat().st_mode, path.relative_to(folder).as_posix()
+            if stat.S_ISREG(mode):
+                entries[name] = path.absolute()
+            elif not stat.S_ISDIR(mode):
+                refused[name] = Code.UNSAFE_NAME, _NO_FILE
+        _check_limit("the number of files", len(entries), limits.MAX_ENTRIES)
+    return Folder(folder.absolute(), entries, refused)
 
 
-def _inflated(data: bytes, size: int) -> bytes | None:
-    """What a stream of deflate holds; None if it is damaged, or does not end where it should."""
-    module = zlib_module()
-    inflater = module.decompressobj(-zlib.MAX_WBITS)
-    try:
-        data = inflater.decompress(
-            data, size + 1
-        )  # one more than declared shows a lie, and is all a bomb wins
-    except (zlib.error, module.error):
-        return None
-    return data if inflater.eof and not inflater.unused_data else None
+def list_zip(path: Path) -> Archive:
+    """The files of a zip; raises SubmissionError when it cannot be listed, or is beyond the limits."""
+    with path.open("rb") as file:
+        try:
+            infos = zipfile.ZipFile(cast("IO[bytes]", _DirectoryGuard(file))).infolist()
+        except _ZIP_ERRORS as error:
+            raise SubmissionError(f"expected a zip file: {error}", Code.NOT_A_ZIP) from error
+        end = file.seek(0, os.SEEK_END)
+    _check_limit("all files, in bytes", sum(info.file_size for info in infos), limits.MAX_TOTAL_BYTES)
+    infos = [info for info in infos if not info.filename.endswith("/") or _fault_of_name(info)]
+    keys = [_collision_key(info.filename) for info in infos]
+    times = Counter(keys)
+    overlapping = _overlapping(infos, end)
+    entries: dict[str, Entry] = {}
+    refused: dict[str, tuple[Code, str]] = {}
+    for info, key in zip(infos, keys, strict=True):
+        if fault := _fault(info, times[key], info.header_offset in overlapping):
+            refused.setdefault(info.filename, fault)
+        else:
+            entries[info.filename] = Entry(
+                info.header_offset,
+                info.compress_size,
+                info.file_size,
+                info.CRC,
+                info.compress_type == zipfile.ZIP_DEFLATED,
+                info.orig_filename.encode("utf-8" if info.flag_bits & 0x800 else "cp437"),
+            )
+    return Archive(path.absolute(), entries, refused)
 
 
-_NO_FILE = "a link or a device, not a file"
+class _DirectoryGuard:
+    """The file as ``zipfile`` sees it: it reads the directory at once, and makes an object of every entry."""
+
+    def __init__(self, file: BufferedReader) -> None:
+        self._file = file
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, size: int = -1) -> bytes:
+        _check_limit("the directory of the zip, in bytes", size, limits.MAX_DIRECTORY_BYTES)
+        data = self._file.read(size)
+        _check_limit("the number of files", data.count(_DIRECTORY_SIGNATURE), limits.MAX_ENTRIES)
+        return data
 
 
-def _refusal(info: zipfile.ZipInfo, times: int, overlaps: bool) -> tuple[Code, str] | None:
-    """Why an entry must not be read whose name comes ``times`` times, or None."""
-    if why := _refused_name(info):
-        return Code.UNSAFE_NAME, why
+def _fault(info: zipfile.ZipInfo, times: int, overlaps: bool) -> tuple[Code, str] | None:
+    """Why an entry whose name occurs ``times`` times must not be read, or None."""
+    if fault := _fault_of_name(info):
+        return Code.UNSAFE_NAME, fault
     if times > 1:
         return Code.DUPLICATE_CASE, f"the zip holds {times:,} files of this name, in whatever case"
     if info.flag_bits & 1:
@@ -251,7 +209,7 @@ def _refusal(info: zipfile.ZipInfo, times: int, overlaps: bool) -> tuple[Code, s
     return None
 
 
-def _refused_name(info: zipfile.ZipInfo) -> str:
+def _fault_of_name(info: zipfile.ZipInfo) -> str:
     """What is wrong with the name or the kind of an entry, or ""."""
     name, first = info.filename, info.filename.partition("/")[0]
     if len(name) > limits.MAX_NAME or not (info.orig_filename + name).isprintable() or "\\" in name:
@@ -278,15 +236,71 @@ def _overlapping(infos: list[zipfile.ZipInfo], end: int) -> set[int]:
     return wrong
 
 
-def _same(name: str) -> str:
-    """What names of one file have in common, on a system that does not tell them apart."""
+def _collision_key(name: str) -> str:
+    """The same for all names that some operating systems take for one file: case and Unicode form differ."""
     return name if name.isascii() and name.islower() else unicodedata.normalize("NFKC", name).casefold()
+
+
+def _read_entry(file: BufferedReader, entry: Entry, limit: int) -> bytes:
+    """The content of a file of a zip. Raises SubmissionError where it is damaged or too large."""
+    _check_limit("the file, in bytes", max(entry.size, entry.packed), limit)
+    packed = _packed(file, entry)
+    data = inflate(packed, entry.size) if entry.deflated else packed
+    if data is None or len(data) != entry.size or zlib_module().crc32(data) != entry.crc:
+        raise _damaged("its content is not as long as the zip says, or not what it was")
+    return data
+
+
+def _packed(file: BufferedReader, entry: Entry) -> bytes:
+    """The bytes of a file as they stand in the zip, after a look at the header in front of them."""
+    file.seek(entry.offset)
+    end = _LOCAL_HEADER.size + len(entry.name)
+    data = file.read(end + entry.packed)
+    head = data[:end].ljust(end)
+    signature, name_length, extra_length = _LOCAL_HEADER.unpack_from(head)
+    # A file that has two names is one file to some programs and another to others.
+    name = head[_LOCAL_HEADER.size :]
+    if signature != _LOCAL_SIGNATURE or name_length != len(name) or name != entry.name:
+        raise _damaged("the zip's directory points elsewhere")
+    return (data + file.read(extra_length) if extra_length else data)[end + extra_length :]
+
+
+def _read_file(path: Path, limit: int) -> bytes:
+    """The content of a file of a folder. Raises SubmissionError where it is too large."""
+    with path.open("rb") as file:
+        data = file.read(limit + 1)
+    _check_limit("the file, in bytes", len(data), limit)
+    return data
+
+
+@cache
+def zlib_module() -> Any:
+    """isal's twin of zlib where it is installed: the same result in two thirds of the time. Else zlib."""
+    try:
+        from isal import isal_zlib
+    except ImportError:
+        return zlib
+    return isal_zlib
+
+
+def inflate(data: bytes, size: int) -> bytes | None:
+    """What a stream of deflate holds; None if it is damaged, or does not end where it should.
+
+    No more than ``size`` + 1 bytes come out: one more than declared shows a lie, and is all a bomb wins.
+    """
+    module = zlib_module()
+    inflater = module.decompressobj(-zlib.MAX_WBITS)
+    try:
+        data = inflater.decompress(data, size + 1)
+    except (zlib.error, module.error):
+        return None
+    return data if inflater.eof and not inflater.unused_data else None
 
 
 def _damaged(why: str) -> SubmissionError:
     return SubmissionError(f"the file is damaged: {why}", Code.UNREADABLE)
 
 
-def _limit(what: str, value: int, limit: int) -> None:
+def _check_limit(what: str, value: int, limit: int) -> None:
     if value > limit:
         raise SubmissionError(f"{what}: {value:,}, more than the {limit:,} allowed", Code.TOO_LARGE)

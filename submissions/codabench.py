@@ -1,11 +1,13 @@
 """A submission as Codabench's worker hands it over: an unzipped folder, with a file of the worker's own."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from submissions.formats.registry import Format
-from submissions.reading import validate
-from submissions.report import UNKNOWN, Code, SubmissionError, ValidationReport
+from submissions.archive import list_folder
+from submissions.formats.base import Format
+from submissions.reading import check_files
+from submissions.report import Code, SubmissionError, ValidationReport
 
 WORKERS_FILE = "metadata"
 """What the worker adds. An upload with a file of that name, or ``.yaml``, is code to it, and not copied."""
@@ -16,7 +18,7 @@ def check(
 ) -> ValidationReport:
     """All that is wrong with a submission, as ``validate`` tells it; the worker's own file does not count.
 
-    Raises SubmissionError when there is no other file.
+    The folder's name is no team's. Raises SubmissionError when there is no other file.
     """
     if not any(path.name != WORKERS_FILE for path in folder.iterdir()):
         message = (
@@ -24,12 +26,7 @@ def check(
             "a zip for code, and hands over nothing of it. Leave that file out"
         )
         raise SubmissionError(message, Code.MISSING_FILE)
-    report = validate(folder, track, case_ids, fingerprint)
-    if report.team == folder.name:  # for want of a better name
-        report.team = UNKNOWN
-    for finding in [finding for finding in report.warnings if finding.member == WORKERS_FILE]:
-        report.warnings.remove(finding)
-        report.counts[finding.code] -= 1
-        if not report.counts[finding.code]:
-            del report.counts[finding.code]
-    return report
+    files = list_folder(folder)
+    entries = {name: entry for name, entry in files.entries.items() if name != WORKERS_FILE}
+    submission = check_files(replace(files, entries=entries), "", track, case_ids, fingerprint)
+    return submission.report(chunk.read()[1] for chunk in submission.chunks())

@@ -1,131 +1,104 @@
 """The one door for submissions: what ``validate`` accepts can be scored, since scorers come through here."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 
 import numpy as np
 
 from submissions import limits, manifest
-from submissions.archive import Archive, Files, Folder, Located
-from submissions.formats.registry import FORMATS, Format, format_of
-from submissions.report import UNKNOWN, Code, SubmissionError, ValidationReport
+from submissions.archive import Files, list_files
+from submissions.formats.base import Format
+from submissions.formats.registry import FORMATS, format_of
+from submissions.report import UNKNOWN, Code, Findings, SubmissionError, ValidationReport
 
 
 @dataclass(frozen=True)
-class Part:
-    """Some cases of a submission; pickled, it takes along what the zip's directory says of their files."""
+class Chunk:
+    """The predictions of some cases, unread. It pickles: any thread or process can read it.
 
-    files: Files
-    located: Located
-    reader: Callable[[Files, Located, ValidationReport], np.ndarray]
-
-    def read(self, report: ValidationReport) -> np.ndarray:
-        with self.files.opened():
-            return self.reader(self.files, self.located, report)
-
-
-class Submission:
-    """An open submission; its ``report`` is complete once all chunks were read.
-
-    Without a manifest the team is the folder of the predictions, or else the name of the zip.
+    ``start`` is the index of the first case in the submission. ``rows`` are the indices, in the chunk, of the
+    cases that have a file; ``files`` are theirs, or the only file.
     """
 
-    def __init__(
-        self, files: Files, stem: str, track: Format, case_ids: Sequence[str], report: ValidationReport
-    ) -> None:
-        self.report = report
-        self.manifest: manifest.Manifest | None = None
-        self._case_ids = case_ids
-        self._format = track
-        self._archive = files
-        self._names = self._predictions()
-        folders = list(dict.fromkeys(name.rpartition("/")[0] for name in self._names))
-        for folder in folders:
-            if len(folders) > 1 or "/" in folder:
-                report.add(Code.UNEXPECTED_FOLDER, folder, f"expected {self._format.FILES}")
-        report.team = _clean("".join(folders[:1]).rpartition("/")[2]) or _clean(stem) or UNKNOWN
-        if manifest.NAME in self._archive.entries:
-            self._read_manifest()
-        self.team, self.method = report.team, report.method
+    format: Format
+    start: int
+    case_ids: Sequence[str]
+    rows: Sequence[int]
+    files: Files
 
-    @cached_property
+    def read(self) -> tuple[np.ndarray, Findings]:
+        """Predictions (n, ...) of the cases, NaN where one is missing or wrong, and what was found."""
+        if not self.files.entries:
+            return np.full((len(self.case_ids), *self.format.shape), np.nan, np.float16), Findings()
+        if len(self.rows) == len(self.case_ids):
+            return self.format.read(self.files, self.case_ids)
+        read, findings = self.format.read(self.files, [self.case_ids[row] for row in self.rows])
+        predictions = np.full((len(self.case_ids), *read.shape[1:]), np.nan, read.dtype)
+        predictions[self.rows] = read
+        return predictions, findings
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A submission to a track for the cases of a data set; its files were listed, its predictions not read.
+
+    ``findings`` tell of the names of the files and of the manifest. ``names`` are the files of predictions:
+    that of each case, or the only one; "" where there is none that can be read.
+    """
+
+    format: Format
+    case_ids: Sequence[str]
+    files: Files
+    names: Sequence[str]
+    team: str
+    method: str
+    manifest: manifest.Manifest | None
+    findings: Findings
+
     def sha256(self) -> str:
-        """The SHA-256 of the zip or folder; to be asked for while it is open."""
-        return self._archive.sha256()
+        """The SHA-256 of the zip or folder."""
+        return self.files.sha256()
 
-    def chunks(self, size: int = 256) -> Iterator[tuple[int, np.ndarray]]:
-        """Start and predictions of ``size`` cases at a time, in the order of the case ids; to be read once.
+    def chunks(self, size: int = 256) -> Iterator[Chunk]:
+        """The predictions, unread, in the order of the case ids: of ``size`` cases at a time, or all in one.
 
-        mass-mapping: maps (n, 128, 128) float16. stamps: probabilities (n, 5) float64 in the order of
-        ``stamps.CLASSES``. A case that is absent or wrong is all NaN, and the report tells of it.
+        mass-mapping: maps (n, 128, 128) float16. stamps: all probabilities (n, 5) float64, in the order of
+        ``stamps.CLASSES``.
         """
-        for start, part in self.parts(size):
-            yield start, part.read(self.report)
-
-    def parts(self, size: int) -> Iterator[tuple[int, Part]]:
-        """What `chunks` reads, unread: start, and what another process can read with a report of its own.
-
-        The parts' findings, in the order of the parts, come after those of this submission's report.
-        """
-        located = self._format.locate(self._archive, self._names, self._case_ids, self.report)
-        for start in range(0, len(self._case_ids), size):
-            chunk = located[start : start + size]
-            names = chunk if isinstance(chunk, list) else []
-            yield start, Part(self._archive.part(names), chunk, self._format.read)
-
-    def _predictions(self) -> list[str]:
-        """The names of the predictions, after telling the report of the other files."""
-        names, others = [], []
-        for name in [*self._archive.entries, *sorted(self._archive.refused)]:
-            hidden = "/__MACOSX/" in "/" + name or name.rpartition("/")[2].startswith(".")
-            if ("/" + name).endswith(self._format.SUFFIX) and not hidden:
-                names.append(name)
-            elif name != manifest.NAME:
-                others.append(name)
-                self.report.add(Code.IGNORED_FILE, name, f"not {self._format.FILES} or {manifest.NAME}")
-        for other in FORMATS.values():
-            if not names and any(("/" + name).endswith(other.SUFFIX) for name in others):
-                self.report.add(Code.WRONG_TRACK, "", f"{other.FILES} is a submission to {other.TRACK}")
-        return names
-
-    def _read_manifest(self) -> None:
-        report = self.report
-        try:
-            found = manifest.parse(self._archive.read(manifest.NAME, limits.MAX_MANIFEST_BYTES))
-        except SubmissionError as error:
-            report.add(error.code, manifest.NAME, str(error))
+        if not self.format.file_per_case:
+            files = self.files.subset(filter(None, self.names))
+            yield Chunk(self.format, 0, self.case_ids, range(len(self.case_ids)), files)
             return
-        if found.track != report.track:
-            report.add(Code.WRONG_TRACK, manifest.NAME, f"made for {found.track}, expected {report.track}")
-        self.manifest, report.team, report.method = found, found.team, found.method
-        self._archive.checksums = found.files
+        for start in range(0, len(self.case_ids), size):
+            case_ids, names = self.case_ids[start : start + size], self.names[start : start + size]
+            rows = [index for index, name in enumerate(names) if name]
+            yield Chunk(self.format, start, case_ids, rows, self.files.subset(filter(None, names)))
+
+    def read(self) -> tuple[np.ndarray, ValidationReport]:
+        """All predictions, NaN where one is missing or wrong, and the report."""
+        results = [chunk.read() for chunk in self.chunks()]
+        report = self.report(findings for _, findings in results)
+        return np.concatenate([predictions for predictions, _ in results]), report
+
+    def report(self, findings: Iterable[Findings]) -> ValidationReport:
+        """The report, given the findings of all chunks in their order."""
+        every = (self.findings, *findings)
+        return ValidationReport.of(every, self.format.track, len(self.case_ids), self.team, self.method)
 
 
-@contextmanager
 def open_submission(
     path: str | PathLike[str], track: str | Format, case_ids: Sequence[str], fingerprint: str | None = None
-) -> Iterator[Submission]:
-    """Open a submission for the cases of a data set, and compare the data set's fingerprint if it is given.
+) -> Submission:
+    """List a submission for the cases of a data set, and compare the data set's fingerprint if it is given.
 
-    ``path`` is a zip, or the folder that somebody made of one. Raises SubmissionError when nothing can be
-    listed: no such file, no zip, a zip beyond all limits. The report tells of all other faults.
+    ``path`` is a zip, or the folder that somebody made of one. Without a manifest the team is the folder of
+    the predictions, or else the name of the zip. Raises SubmissionError when nothing can be listed: no such
+    file, no zip, a zip beyond all limits. Findings tell of all other faults.
     """
-    path, track = Path(path), format_of(track)
-    if not path.is_file() and not path.is_dir():
-        raise SubmissionError(f"{path}: expected a zip file, found none", Code.NOT_A_ZIP)
-    report = ValidationReport(track.TRACK, len(case_ids))
-    with nullcontext() if path.is_dir() else path.open("rb") as file:
-        files: Files = Archive(file, report) if file else Folder(path, report)
-        submission = Submission(files, path.stem, track, case_ids, report)
-        made_for = submission.manifest and submission.manifest.dataset_fingerprint
-        if fingerprint and made_for and made_for != fingerprint:
-            message = f"made for the data set {made_for}, this one is {fingerprint}"
-            report.add(Code.WRONG_FINGERPRINT, manifest.NAME, message)
-        yield submission
+    path = Path(path)
+    return check_files(list_files(path), path.stem, format_of(track), case_ids, fingerprint)
 
 
 def validate(
@@ -133,15 +106,107 @@ def validate(
 ) -> ValidationReport:
     """All that is wrong with a submission."""
     try:
-        with open_submission(path, track, case_ids, fingerprint) as submission:
-            for _ in submission.chunks():
-                pass
-            return submission.report
+        submission = open_submission(path, track, case_ids, fingerprint)
     except SubmissionError as error:
-        report = ValidationReport(format_of(track).TRACK, len(case_ids))
-        report.add(error.code, "", str(error))
-        return report
+        findings = Findings()
+        findings.add(error.code, "", str(error))
+        return ValidationReport.of([findings], format_of(track).track, len(case_ids))
+    return submission.report(chunk.read()[1] for chunk in submission.chunks())
+
+
+def check_files(
+    files: Files, stem: str, track: Format, case_ids: Sequence[str], fingerprint: str | None = None
+) -> Submission:
+    """The submission that these files are. ``stem`` is the team's name for want of a better one."""
+    findings = files.findings()
+    names, ignored = _split_names(files, track)
+    findings.extend(ignored)
+    folders = list(dict.fromkeys(name.rpartition("/")[0] for name in names))
+    for folder in folders:
+        if len(folders) > 1 or "/" in folder:
+            findings.add(Code.UNEXPECTED_FOLDER, folder, f"expected {track.pattern}")
+    team, method = _clean("".join(folders[:1]).rpartition("/")[2]) or _clean(stem) or UNKNOWN, UNKNOWN
+    described, of_manifest = _read_manifest(files, track, fingerprint)
+    findings.extend(of_manifest)
+    if described:
+        files, team, method = replace(files, checksums=described.files), described.team, described.method
+    check_names = _file_of_each_case if track.file_per_case else _only_file
+    names, of_names = check_names(names, track, case_ids)
+    findings.extend(of_names)
+    names = [name if name in files.entries else "" for name in names]
+    return Submission(track, case_ids, files, names, team, method, described, findings)
+
+
+def _split_names(files: Files, track: Format) -> tuple[list[str], Findings]:
+    """The names of the predictions; the findings tell of the other files."""
+    names, others, findings = [], [], Findings()
+    for name in [*files.entries, *sorted(files.refused)]:
+        hidden = "/__MACOSX/" in "/" + name or name.rpartition("/")[2].startswith(".")
+        if track.matches(name) and not hidden:
+            names.append(name)
+        elif name != manifest.NAME:
+            others.append(name)
+            findings.add(Code.IGNORED_FILE, name, f"not {track.pattern} or {manifest.NAME}")
+    for other in FORMATS.values():
+        if not names and any(map(other.matches, others)):
+            findings.add(Code.WRONG_TRACK, "", f"{other.pattern} is a submission to {other.track}")
+    return names, findings
+
+
+def _read_manifest(
+    files: Files, track: Format, fingerprint: str | None
+) -> tuple[manifest.Manifest | None, Findings]:
+    """The manifest, None if there is none or it is wrong."""
+    findings = Findings()
+    if manifest.NAME not in files.entries:
+        return None, findings
+    try:
+        with files.open() as content:
+            described = manifest.parse(content(manifest.NAME, limits.MAX_MANIFEST_BYTES))
+    except SubmissionError as error:
+        findings.add(error.code, manifest.NAME, str(error))
+        return None, findings
+    if described.track != track.track:
+        message = f"made for {described.track}, expected {track.track}"
+        findings.add(Code.WRONG_TRACK, manifest.NAME, message)
+    made_for = described.dataset_fingerprint
+    if fingerprint and made_for and made_for != fingerprint:
+        message = f"made for the data set {made_for}, this one is {fingerprint}"
+        findings.add(Code.WRONG_FINGERPRINT, manifest.NAME, message)
+    return described, findings
+
+
+def _file_of_each_case(
+    names: Sequence[str], track: Format, case_ids: Sequence[str]
+) -> tuple[list[str], Findings]:
+    """The file of each case, "" where there is none, or more than one."""
+    files, findings = dict.fromkeys(case_ids, ""), Findings()
+    duplicates = set()
+    for name in names:
+        case_id = name.rpartition("/")[2].removesuffix(track.suffix)
+        if case_id not in files:
+            findings.add(Code.UNKNOWN_CASE, name, "ignored: the inputs have no such case")
+        elif files[case_id]:
+            findings.add(Code.DUPLICATE_CASE, name, f"the same case as {files[case_id]}")
+            duplicates.add(case_id)
+        else:
+            files[case_id] = name
+    for case_id in (case_id for case_id in case_ids if not files[case_id]):
+        findings.add(Code.MISSING_CASE, case_id, "no file for this case")
+    findings.found = sum(map(bool, files.values()))
+    return ["" if case_id in duplicates else files[case_id] for case_id in case_ids], findings
+
+
+def _only_file(names: Sequence[str], track: Format, _case_ids: Sequence[str]) -> tuple[list[str], Findings]:
+    """The only file with predictions, if there is just one."""
+    findings = Findings()
+    if not names:
+        findings.add(Code.MISSING_FILE, track.pattern, "the zip holds no such file")
+    elif len(names) > 1:
+        findings.add(Code.DUPLICATE_CASE, track.pattern, f"{len(names)} files: {names[0]}, {names[1]}")
+    return [names[0] if len(names) == 1 else ""], findings
 
 
 def _clean(name: str) -> str:
+    """The name without what no team's name may hold."""
     return "".join(filter(str.isprintable, name))[: limits.MAX_TEXT].strip()

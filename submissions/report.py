@@ -1,6 +1,7 @@
-"""What can be wrong with a submission, and how its author is told."""
+"""What checks find wrong with a submission, and the report to its author."""
 
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -8,7 +9,9 @@ from typing import Any
 from submissions.limits import MAX_TEXT
 
 LISTED = 20
+"""How many findings of each kind a report lists; it counts all of them."""
 UNKNOWN = "unknown"
+"""The team or method of a submission that does not name it."""
 # One line without controls, other spaces than " ", marks that change how text runs, or half characters.
 TEXT = (
     r"^(?! )[^\u0000-\u001f\u007f-\u00a0\u00ad\u061c\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000"
@@ -38,7 +41,6 @@ class Code(StrEnum):
     NOT_PROBABILITIES = "not-probabilities"
     BAD_MANIFEST = "bad-manifest"
     WRONG_CHECKSUM = "wrong-checksum"
-    # What follows is a warning: it refuses nothing.
     UNKNOWN_CASE = "unknown-case"
     UNEXPECTED_FOLDER = "unexpected-folder"
     IGNORED_FILE = "ignored-file"
@@ -46,7 +48,16 @@ class Code(StrEnum):
     WRONG_FINGERPRINT = "wrong-fingerprint"
 
 
-WARNINGS = frozenset(list(Code)[list(Code).index(Code.UNKNOWN_CASE) :])
+WARNINGS = frozenset(
+    {
+        Code.UNKNOWN_CASE,
+        Code.UNEXPECTED_FOLDER,
+        Code.IGNORED_FILE,
+        Code.CONVERTED_DTYPE,
+        Code.WRONG_FINGERPRINT,
+    }
+)
+"""The kinds that do not refuse a submission; all others are faults."""
 
 
 class SubmissionError(Exception):
@@ -70,38 +81,77 @@ class Finding:
 
 
 @dataclass
+class Findings:
+    """What a check found: the number of each kind, and the first ``LISTED`` findings of each kind.
+
+    ``found`` counts the cases for which there is a file or a row, right or wrong. The size is bounded, since
+    a hostile submission can have millions of faults.
+    """
+
+    found: int = 0
+    counts: dict[Code, int] = field(default_factory=dict)
+    listed: list[Finding] = field(default_factory=list)
+
+    @property
+    def faults(self) -> list[Finding]:
+        """What refuses the submission, of what is listed."""
+        return [finding for finding in self.listed if finding.code not in WARNINGS]
+
+    @property
+    def warnings(self) -> list[Finding]:
+        """What refuses nothing, of what is listed."""
+        return [finding for finding in self.listed if finding.code in WARNINGS]
+
+    def add(self, code: Code, member: str, message: str) -> None:
+        """Add a finding; it is made printable."""
+        self.counts[code] = self.counts.get(code, 0) + 1
+        if self.counts[code] <= LISTED:
+            self.listed.append(Finding(code, printable(member), printable(message)))
+
+    def extend(self, other: "Findings") -> None:
+        """Add the findings of another check, as if they had been added one by one."""
+        room = {code: LISTED - self.counts.get(code, 0) for code in other.counts}
+        for finding in other.listed:
+            room[finding.code] -= 1
+            if room[finding.code] >= 0:
+                self.listed.append(finding)
+        for code, count in other.counts.items():
+            self.counts[code] = self.counts.get(code, 0) + count
+        self.found += other.found
+
+
+@dataclass(frozen=True)
 class ValidationReport:
-    """What was found: how often each kind, and the first ``LISTED`` of each. Warnings refuse nothing."""
+    """The findings of all checks of a submission. It is accepted where there are only warnings."""
 
     track: str
     expected: int
     team: str = UNKNOWN
     method: str = UNKNOWN
     found: int = 0
-    counts: dict[Code, int] = field(default_factory=dict)
-    faults: list[Finding] = field(default_factory=list)
-    warnings: list[Finding] = field(default_factory=list)
+    counts: Mapping[Code, int] = field(default_factory=dict)
+    faults: Sequence[Finding] = ()
+    warnings: Sequence[Finding] = ()
+
+    @classmethod
+    def of(
+        cls,
+        findings: Iterable[Findings],
+        track: str,
+        expected: int,
+        team: str = UNKNOWN,
+        method: str = UNKNOWN,
+    ) -> "ValidationReport":
+        """The report of several checks, in their order, of a submission for ``expected`` cases."""
+        total = Findings()
+        for found in findings:
+            total.extend(found)
+        return cls(track, expected, team, method, total.found, total.counts, total.faults, total.warnings)
 
     @property
     def accepted(self) -> bool:
+        """Whether the submission can be scored."""
         return not self.faults
-
-    def add(self, code: Code, member: str, message: str) -> None:
-        self.counts[code] = self.counts.get(code, 0) + 1
-        if self.counts[code] <= LISTED:
-            findings = self.warnings if code in WARNINGS else self.faults
-            findings.append(Finding(code, printable(member), printable(message)))
-
-    def extend(self, other: "ValidationReport") -> None:
-        """Add the findings of another report, as if they had been added here one by one."""
-        room = {code: LISTED - self.counts.get(code, 0) for code in other.counts}
-        for mine, others in ((self.faults, other.faults), (self.warnings, other.warnings)):
-            for finding in others:
-                room[finding.code] -= 1
-                if room[finding.code] >= 0:
-                    mine.append(finding)
-        for code, count in other.counts.items():
-            self.counts[code] = self.counts.get(code, 0) + count
 
     def to_json(self) -> dict[str, Any]:
         """The report as JSON values."""
@@ -117,7 +167,7 @@ class ValidationReport:
         who = printable(f"{self.track}, team {self.team}, method {self.method}")
         lines = [f"{verdict}: {who}, {self.found:,} of {self.expected:,} cases"]
         for code in sorted(self.counts, key=list(Code).index):
-            listed = [finding for finding in self.faults + self.warnings if finding.code == code]
+            listed = [finding for finding in (*self.faults, *self.warnings) if finding.code == code]
             lines.append(f"{'warning' if code in WARNINGS else 'fault'} {code}: {self.counts[code]:,}")
             lines += [f"  {f.member}: {f.message}" if f.member else f"  {f.message}" for f in listed]
             lines += [f"  and {self.counts[code] - LISTED:,} more"] if self.counts[code] > LISTED else []

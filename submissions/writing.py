@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from submissions import limits
-from submissions.formats.registry import Format, format_of
+from submissions.formats.base import Format
+from submissions.formats.registry import format_of
 from submissions.manifest import NAME, Manifest
 from submissions.reading import open_submission
 from submissions.report import Code, SubmissionError, check_case_id
@@ -39,7 +40,7 @@ def write_submission(
     number; also for a case id, team or method that no submission may have.
     """
     path, track_format = Path(path), format_of(track)
-    manifest = Manifest(track_format.TRACK, team, method, **manifest_fields)
+    manifest = Manifest(track_format.track, team, method, **manifest_fields)
     for case_id in case_ids:
         check_case_id(case_id)
     if len(set(case_ids)) < len(case_ids) or len(case_ids) >= limits.MAX_ENTRIES:
@@ -50,14 +51,14 @@ def write_submission(
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with zipfile.ZipFile(partial, "w") as archive:
-            for name, data in track_format.write(_batches(case_ids, chunks, track_format.SHAPE), folder):
+            for name, data in track_format.write(_batches(case_ids, chunks, track_format.shape), folder):
                 files[name] = hashlib.sha256(data).hexdigest()
                 archive.writestr(entry(name), data, zipfile.ZIP_DEFLATED, DEFLATE_LEVEL)
             manifest = replace(manifest, files=files)
             archive.writestr(entry(NAME), manifest.to_bytes(), zipfile.ZIP_DEFLATED, DEFLATE_LEVEL)
-        with open_submission(partial, track, case_ids) as written:  # the limits of reading hold for writing
-            for fault in written.report.faults:
-                raise SubmissionError(f"{fault.member}: {fault.message}", fault.code)
+        # The limits of reading hold for writing.
+        for fault in open_submission(partial, track, case_ids).findings.faults:
+            raise SubmissionError(f"{fault.member}: {fault.message}", fault.code)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

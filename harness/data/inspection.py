@@ -12,8 +12,8 @@ from harness.data.store import Dataset, open_dataset
 from harness.files import HarnessError, read_json
 from harness.schemas import JSON_FILES, RUN
 from submissions import limits, manifest
-from submissions.archive import Archive
-from submissions.report import ValidationReport, printable
+from submissions.archive import list_zip
+from submissions.report import printable
 
 SAMPLE = 256
 HDF5_MAGIC, ZIP_MAGIC = b"\x89HDF\r\n\x1a\n", b"PK"
@@ -74,18 +74,17 @@ def _dataset(dataset: Dataset) -> dict[str, Any]:
 
 
 def _submission(path: Path) -> dict[str, Any]:
-    report = ValidationReport("", 0)
-    with path.open("rb") as file:
-        archive = Archive(file, report)
-        known = manifest.NAME in archive.entries
-        found = manifest.parse(archive.read(manifest.NAME, limits.MAX_MANIFEST_BYTES)) if known else None
-    names = [name for name in archive.entries if name != manifest.NAME]
+    files = list_zip(path)
+    with files.open() as content:
+        known = manifest.NAME in files.names
+        found = manifest.parse(content(manifest.NAME, limits.MAX_MANIFEST_BYTES)) if known else None
+    names = [name for name in files.names if name != manifest.NAME]
     return {
         "kind": "submission",
         "files": len(names),
         "first_file": min(names, default=None),
         "manifest": asdict(found) | {"files": len(found.files)} if found else None,
-        "refused": [fault.message for fault in report.faults],
+        "refused": [fault.message for fault in files.findings().faults],
     }
 
 

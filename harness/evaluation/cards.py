@@ -20,7 +20,7 @@ from harness.files import HarnessError, beside, json_text, read_json, write_text
 from harness.schemas import SCORE_CARD
 from harness.tracks import get_track
 from submissions import SubmissionError, ValidationReport, check_case_id, limits
-from submissions.archive import Archive
+from submissions.archive import list_zip
 from submissions.npy import read_npy
 from submissions.report import check_text
 
@@ -100,16 +100,15 @@ def _checked(path: Path, value: Mapping[str, Any]) -> Scored:
 def _columns(path: Path, cases: int, digest: str) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise ValueError(f"{path.name} is missing: the scores by case that `astroboard score --out` wrote")
-    with path.open("rb") as file:
-        archive = Archive(file, ValidationReport("", 0))
-        if len(archive.entries) > limits.MAX_COLUMNS:
-            raise ValueError(f"{path.name}: more than {limits.MAX_COLUMNS} columns")
-        if archive.sha256() != digest:
-            raise ValueError(f"{path.name}: its SHA-256 is not the one in the card")
-        columns = {}
-        for name in archive.entries:
+    files, columns = list_zip(path), {}
+    if len(files.names) > limits.MAX_COLUMNS:
+        raise ValueError(f"{path.name}: more than {limits.MAX_COLUMNS} columns")
+    if files.sha256() != digest:
+        raise ValueError(f"{path.name}: its SHA-256 is not the one in the card")
+    with files.open() as content:
+        for name in files.names:
             shape = (cases, CASE_ID_BYTES) if name == "case_id.npy" else (cases,)
-            data = archive.read(name, cases * CASE_ID_BYTES + limits.MAX_NPY_HEADER)
+            data = content(name, cases * CASE_ID_BYTES + limits.MAX_NPY_HEADER)
             values = columns[name.removesuffix(".npy")] = read_npy(data, shape)
             if not np.isfinite(values).all():
                 raise ValueError(f"{path.name}, {name}: expected finite numbers")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +18,12 @@ from harness.evaluation.board import Value
 from harness.evaluation.bootstrap import Sums, bootstrap, group_sums, intervals, none_if_nan, total_scores
 from harness.evaluation.records import Record
 from harness.files import beside
-from harness.parallel import in_order
+from harness.parallel import Processes, in_order
 from harness.progress import ProgressCallback, no_progress
 from harness.schemas import SCORE_CARD
 from harness.tracks import Track
-from submissions import ValidationReport, open_submission
-from submissions.reading import Part
+from submissions import Findings, ValidationReport, open_submission
+from submissions.reading import Chunk
 
 CHUNK = 256
 WORTH_PROCESSES = 20_000  # cases: fewer are scored sooner by threads, which need not start and import first
@@ -65,44 +65,43 @@ def score(
 ) -> Scored:
     """Read a submission, checking all of it, and score it by case.
 
-    Cases are matched by id. An ``executor`` shares them out (one of few processes, or for few cases, gives
-    way to threads); the result is the same. Raises SubmissionError where the file cannot be read at all.
+    Cases are matched by id. An ``executor`` shares them out (few processes, or processes for few cases, give
+    way to threads); the result is the same. Raises SubmissionError where the file cannot be read at all, and
+    DataError where the truth is at fault.
     """
     track, case_ids = truth.track, truth.case_ids()
+    submission = open_submission(path, track.format, case_ids)
+    findings, accepted = [submission.findings], not submission.findings.faults
     columns: dict[str, list[np.ndarray]] = {}
-    sha256 = ""
+    done = 0
     with ExitStack() as stack:
-        submission = stack.enter_context(open_submission(path, track.format, case_ids))
-        report, done = submission.report, 0
-        column = truth.truth.name
-        tasks = (
-            _Task(part, truth.path.absolute(), column, start, track.by_case if report.accepted else None)
-            for start, part in submission.parts(CHUNK)
-        )
+        digest = stack.enter_context(ThreadPoolExecutor(1)).submit(submission.sha256)
         pool = executor
-        if isinstance(executor, ProcessPoolExecutor):
-            workers = executor._max_workers  # type: ignore[attr-defined]
-            if workers <= THREADS or len(case_ids) < WORTH_PROCESSES:
-                pool = stack.enter_context(ThreadPoolExecutor(min(workers, THREADS)))
-        for part in in_order(pool, _score_part, tasks):
-            report.extend(part.report)
-            if report.accepted and part.error:  # the predictions were checked, so it is about the truth
-                raise DataError(f"{truth.path}: cases from {done} on cannot be scored: {part.error}")
-            for name, values in part.columns.items():
+        if isinstance(executor, Processes) and (
+            executor.workers <= THREADS or len(case_ids) < WORTH_PROCESSES
+        ):
+            pool = stack.enter_context(ThreadPoolExecutor(min(executor.workers, THREADS)))
+        tasks = (  # which are made while others run: after the first fault, the rest is read and not scored
+            _Task(chunk, truth.path.absolute(), truth.truth.name, track.by_case if accepted else None)
+            for chunk in submission.chunks(CHUNK)
+        )
+        for result in in_order(pool, _score_chunk, tasks):
+            findings.append(result.findings)
+            accepted = accepted and not result.findings.faults
+            if accepted and result.error:  # the predictions were checked, so the truth is at fault
+                raise DataError(f"{truth.path}: cases from {done} on cannot be scored: {result.error}")
+            for name, values in result.columns.items():
                 columns.setdefault(name, []).append(values)
-            done += part.cases
+            done += result.cases
             progress(done, len(case_ids), "cases")
-            sha256 = submission.sha256  # which takes a while, best spent while others score
         return Scored(
             path=path,
             track=track,
             team=submission.team,
             method=submission.method,
-            sha256=sha256 or submission.sha256,
-            report=report,
-            columns={name: np.concatenate(parts) for name, parts in columns.items()}
-            if report.accepted
-            else {},
+            sha256=digest.result(),
+            report=submission.report(findings[1:]),
+            columns={name: np.concatenate(chunks) for name, chunks in columns.items()} if accepted else {},
             case_ids=case_ids,
             groups=truth.groups(),
             truth_fingerprint=truth.fingerprint,
@@ -112,36 +111,36 @@ def score(
 
 @dataclass(frozen=True)
 class _Task:
-    """Some cases to read, and to score if ``by_case`` is given: by rows of a column of the file of truth."""
+    """Cases to read and, if ``by_case`` is given, to score by their rows of a column of the truth."""
 
-    part: Part
+    chunk: Chunk
     truth: Path
     column: str
-    start: int
     by_case: Callable[[np.ndarray, np.ndarray], dict[str, np.ndarray]] | None
 
 
 @dataclass(frozen=True)
-class _Part:
-    """What came of a task. ``error`` says why cases whose predictions are as they must be have no scores."""
+class _Result:
+    """The scores of a task's cases. ``error`` says why valid predictions could not be scored."""
 
     cases: int
-    report: ValidationReport
+    findings: Findings
     columns: dict[str, np.ndarray]
     error: str = ""
 
 
-def _score_part(task: _Task) -> _Part:
-    report, columns, error = ValidationReport("", 0), {}, ""
-    predictions = task.part.read(report)
-    if task.by_case and report.accepted:
-        with h5py.File(task.truth, "r") as file:  # which was checked when it was opened
-            true = file[task.column][task.start : task.start + len(predictions)]
+def _score_chunk(task: _Task) -> _Result:
+    predictions, findings = task.chunk.read()
+    columns, error = {}, ""
+    if task.by_case and not findings.faults:
+        # An open HDF5 file cannot be sent to a process: the task opens it. `open_dataset` has checked it.
+        with h5py.File(task.truth, "r") as file:
+            true = file[task.column][task.chunk.start : task.chunk.start + len(predictions)]
         try:
             columns = task.by_case(true, predictions)
         except ValueError as problem:
             error = str(problem)
-    return _Part(len(predictions), report, columns, error)
+    return _Result(len(predictions), findings, columns, error)
 
 
 @dataclass(frozen=True)

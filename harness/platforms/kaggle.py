@@ -84,11 +84,10 @@ def write_predictions(submission: Path, data: Path, out: Path) -> int:
     """
     with open_dataset(data, STAMPS) as cases:
         case_ids = cases.case_ids()
-        with open_submission(submission, STAMPS.format, case_ids) as opened:
-            chunks = [chunk for _, chunk in opened.chunks()]
-    if not opened.report.accepted:
-        raise SubmissionError("\n".join(opened.report.lines()), Code.BAD_ROW)
-    return _write(out, ("case_id", "label"), case_ids, np.concatenate(chunks).argmax(axis=1))
+    probabilities, report = open_submission(submission, STAMPS.format, case_ids).read()
+    if not report.accepted:
+        raise SubmissionError("\n".join(report.lines()), Code.BAD_ROW)
+    return _write(out, ("case_id", "label"), case_ids, probabilities.argmax(axis=1))
 
 
 def _write(

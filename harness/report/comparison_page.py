@@ -35,7 +35,8 @@ def compare(
     For each score the difference first − second with its 95 % interval, and the chance that the first is
     better (paired bootstrap over groups); for each ranked score that is a mean over cases the
     ``cases_shown`` cases where they differ most. With ``out``, ``comparison.json`` and a picture of each of
-    these cases, the first above the second, unless one of the two is a card; pictures of stamps need ``data`` with their images.
+    these cases, the first above the second, unless one of the two is a card; pictures of stamps need ``data``
+    with their images.
     """
     with ExitStack() as stack:
         true = stack.enter_context(open_dataset(truth)) if truth else None
@@ -80,8 +81,8 @@ def _draw(scored: list[Scored], cases: list[dict[str, Any]], true: Dataset, data
 
 
 def _predictions(submission: Scored, case_ids: list[str]) -> np.ndarray:
-    with open_submission(submission.path, submission.track.format, case_ids) as opened:
-        return np.concatenate([chunk for _, chunk in opened.chunks()])
+    predictions, _ = open_submission(submission.path, submission.track.format, case_ids).read()
+    return predictions
 
 
 def _pixels(figure: Any) -> np.ndarray:

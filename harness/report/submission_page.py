@@ -13,7 +13,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from harness.data.store import open_dataset
-from harness.evaluation.scoring import CHUNK, Scored
+from harness.evaluation.scoring import Scored
 from harness.files import write_text
 from harness.progress import ProgressCallback, no_progress
 from harness.report import figures
@@ -118,13 +118,10 @@ def _read(
 ) -> tuple[Manifest | None, dict[str, np.ndarray]]:
     """The manifest of a submission, and its predictions for the cases that are wanted."""
     names = set(wanted)
-    rows = {row: case_id for row, case_id in enumerate(case_ids) if case_id in names}
-    predictions = {}
-    with open_submission(submission.path, submission.track.format, case_ids) as opened:
-        for start, chunk in opened.chunks(CHUNK) if rows else ():
-            for row in rows.keys() & set(range(start, start + len(chunk))):
-                predictions[rows[row]] = chunk[row - start].copy()
-        return opened.manifest, predictions
+    found = [case_id for case_id in case_ids if case_id in names]
+    opened = open_submission(submission.path, submission.track.format, found)
+    predictions = opened.read()[0] if found else ()
+    return opened.manifest, dict(zip(found, predictions, strict=True))
 
 
 def _case_scores(track: Track) -> list[Score]:

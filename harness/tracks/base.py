@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from submissions.formats.registry import Format
+from submissions.formats.base import Format
 
 Columns = Mapping[str, np.ndarray]
 

@@ -1,18 +1,16 @@
 """A mass-mapping submission: ``<team>/<case_id>.npy``, each a convergence map, float16, (128, 128)."""
 
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from submissions import limits
-from submissions.archive import Files, Located
+from submissions.archive import Files
+from submissions.formats.base import Batches, Format
 from submissions.npy import read_npy
-from submissions.report import Code, SubmissionError, ValidationReport
+from submissions.report import Code, Findings, SubmissionError
 
-TRACK = "mass-mapping"
-FILES = "<team>/<case_id>.npy"
-SUFFIX = ".npy"
 SHAPE = (128, 128)
 PIXELS = SHAPE[0] * SHAPE[1]
 
@@ -24,29 +22,30 @@ def _standard_header() -> bytes:
 
 
 HEADER = _standard_header()
+"""The header that ``numpy.save`` gives a map: what has it needs no parsing."""
 
 
-def read(files: Files, located: Located, report: ValidationReport) -> np.ndarray:
-    """Maps (n, 128, 128) float16 of files; one that is absent or wrong is all NaN."""
-    maps = np.zeros((len(located), *SHAPE), np.float16)
-    wrong = np.ones(len(located), bool)
+def read(files: Files, case_ids: Sequence[str]) -> tuple[np.ndarray, Findings]:
+    """The maps (n, 128, 128) float16 of the files; one that is wrong is all NaN, and the findings say why."""
+    maps, findings = np.zeros((len(case_ids), *SHAPE), np.float16), Findings()
     faults: dict[int, tuple[Code, str]] = {}
-    for row, name in enumerate(located):
-        try:
-            if name in files.entries:
-                values = parse(files.read(name, limits.MAX_MAP_BYTES))
-                maps[row], wrong[row] = values, False
-                if values.dtype != np.float16:
-                    report.add(Code.CONVERTED_DTYPE, name, f"expected float16, converted {values.dtype}")
-        except SubmissionError as error:
-            faults[row] = error.code, str(error)
+    with files.open() as content:
+        for row, name in enumerate(files.names):
+            try:
+                values = parse(content(name, limits.MAX_MAP_BYTES))
+            except SubmissionError as error:
+                faults[row] = error.code, str(error)
+                continue
+            maps[row] = values
+            if values.dtype != np.float16:
+                message = f"expected float16, converted {values.dtype}"
+                findings.add(Code.CONVERTED_DTYPE, name, message)
     for row in np.flatnonzero(~_finite(maps)).tolist():
         faults[row] = Code.NOT_FINITE, "the map holds NaN or infinite values"
     for row, (code, message) in sorted(faults.items()):
-        report.add(code, located[row], message)
-        wrong[row] = True
-    maps[wrong] = np.nan
-    return maps
+        findings.add(code, files.names[row], message)
+        maps[row] = np.nan
+    return maps, findings
 
 
 def parse(data: bytes) -> np.ndarray:
@@ -64,7 +63,7 @@ def parse(data: bytes) -> np.ndarray:
     return values.astype(values.dtype.newbyteorder("="))
 
 
-def write(batches: Iterable[tuple[Sequence[str], np.ndarray]], folder: str) -> Iterator[tuple[str, bytes]]:
+def write(batches: Batches, folder: str) -> Iterator[tuple[str, bytes]]:
     """Name and content of each file, for batches of case ids and finite maps (n, 128, 128).
 
     Raises SubmissionError, naming the case, for values beyond ±65,504, where float16 ends.
@@ -79,28 +78,10 @@ def write(batches: Iterable[tuple[Sequence[str], np.ndarray]], folder: str) -> I
             yield f"{folder}/{case_id}.npy", HEADER + half.astype("<f2").tobytes()
 
 
-def locate(
-    _files: Files, names: Sequence[str], case_ids: Sequence[str], report: ValidationReport
-) -> list[str]:
-    """The file of each case, "" where there is none, or more than one."""
-    files = dict.fromkeys(case_ids, "")
-    twice = set()
-    for name in names:
-        case_id = name.rpartition("/")[2].removesuffix(SUFFIX)
-        if case_id not in files:
-            report.add(Code.UNKNOWN_CASE, name, "ignored: the inputs have no such case")
-        elif files[case_id]:
-            report.add(Code.DUPLICATE_CASE, name, f"the same case as {files[case_id]}")
-            twice.add(case_id)
-        else:
-            files[case_id] = name
-    for case_id in (case_id for case_id in case_ids if not files[case_id]):
-        report.add(Code.MISSING_CASE, case_id, "no file for this case")
-    report.found = sum(map(bool, files.values()))
-    return ["" if case_id in twice else files[case_id] for case_id in case_ids]
-
-
 def _finite(maps: np.ndarray) -> np.ndarray:
     """Which maps of float16 are finite: an exponent of all ones is not. Five times as fast as np.isfinite."""
     exponents: np.ndarray = maps.view(np.uint16) & 0x7C00
     return np.asarray(exponents.max(axis=(1, 2)) < 0x7C00)
+
+
+FORMAT = Format("mass-mapping", "<team>/<case_id>.npy", SHAPE, read, write)

@@ -2,19 +2,19 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from submissions import limits
-from submissions.archive import Files, Located
-from submissions.report import Code, SubmissionError, ValidationReport, printable
+from submissions.archive import Files
+from submissions.formats.base import Batches, Format
+from submissions.report import Code, Findings, SubmissionError, printable
 
-TRACK = "stamps"
-FILES = "predictions.csv"
-SUFFIX = "/predictions.csv"
+TABLE = "predictions.csv"
 CLASSES = ("AGN", "SN", "VS", "asteroid", "bogus")
-CLASS_NUMBERS = {name: number for number, one in enumerate(CLASSES) for name in (one, str(number))}
+CLASS_NUMBERS = {key: number for number, name in enumerate(CLASSES) for key in (name, str(number))}
+"""The number of a class by its name, and by the number as text."""
 COLUMNS = ("case_id", *CLASSES)
 SHAPE = (len(CLASSES),)
 SUM_TOLERANCE = 1e-3
@@ -22,63 +22,52 @@ SUM_TOLERANCE = 1e-3
 _EXPECTED = f"expected five numbers from 0 to 1 with a sum of 1 ± {SUM_TOLERANCE}"
 
 
-def read(_files: Files, located: Located, _report: ValidationReport) -> np.ndarray:
-    """The probabilities that `locate` found."""
-    return np.asarray(located)
+def read(files: Files, case_ids: Sequence[str]) -> tuple[np.ndarray, Findings]:
+    """Probabilities (n, 5) float64 of the table, in the order of ``CLASSES``.
 
-
-def locate(
-    files: Files, names: Sequence[str], case_ids: Sequence[str], report: ValidationReport
-) -> np.ndarray:
-    """Probabilities (N, 5) float64; a case that is absent or wrong is all NaN."""
-    values = np.full((len(case_ids), *SHAPE), np.nan)
-    if not names:
-        report.add(Code.MISSING_FILE, FILES, "the zip holds no such file")
-    elif len(names) > 1:
-        report.add(Code.DUPLICATE_CASE, FILES, f"{len(names)} files: {names[0]}, {names[1]}")
-    elif names[0] in files.entries:
-        try:
-            values = parse(files.read(names[0], limits.MAX_TABLE_BYTES), case_ids, report)
-        except SubmissionError as error:
-            report.add(error.code, names[0], str(error))
-    return values
-
-
-def parse(data: bytes, case_ids: Sequence[str], report: ValidationReport) -> np.ndarray:
-    """The probabilities (N, 5) of the cases in the order of ``CLASSES``, NaN for a case with a fault.
-
-    Rows are matched by case id and columns by name. Raises SubmissionError when the table cannot be read.
+    Rows are matched by case id and columns by name. A case that is absent or wrong is all NaN.
     """
+    [name], findings = files.names, Findings()
+    try:
+        with files.open() as content:
+            return _probabilities(content(name, limits.MAX_TABLE_BYTES), case_ids, findings), findings
+    except SubmissionError as error:
+        findings.add(error.code, name, str(error))
+    return np.full((len(case_ids), *SHAPE), np.nan), findings
+
+
+def _probabilities(data: bytes, case_ids: Sequence[str], findings: Findings) -> np.ndarray:
+    """The probabilities in a table; raises SubmissionError where it cannot be read to its end."""
     values = np.full((len(case_ids), *SHAPE), np.nan)
     lines = np.zeros(len(case_ids), int)
     wrong = np.zeros(len(case_ids), bool)
     row_of = {case_id: row for row, case_id in enumerate(case_ids)}
-    for line, case_id, cells in _rows(data, report):
+    for line, case_id, cells in _rows(data, findings):
         row = row_of.get(case_id, -1)
         if row < 0:
-            report.add(Code.UNKNOWN_CASE, case_id, f"line {line} is ignored: the inputs have no such case")
+            findings.add(Code.UNKNOWN_CASE, case_id, f"line {line} is ignored: the inputs have no such case")
         elif lines[row]:
-            report.add(Code.DUPLICATE_CASE, case_id, f"in line {lines[row]}, and again in line {line}")
+            findings.add(Code.DUPLICATE_CASE, case_id, f"in line {lines[row]}, and again in line {line}")
             wrong[row] = True
         else:
             lines[row] = line
             try:
                 values[row] = [_number(cell) for cell in cells]
             except ValueError:
-                report.add(Code.BAD_ROW, case_id, f"line {line}: {_EXPECTED}, got {','.join(cells)}")
+                findings.add(Code.BAD_ROW, case_id, f"line {line}: {_EXPECTED}, got {','.join(cells)}")
                 wrong[row] = True
-    report.found = int(np.count_nonzero(lines))
+    findings.found = int(np.count_nonzero(lines))
     for row in np.flatnonzero(lines == 0).tolist():
-        report.add(Code.MISSING_CASE, case_ids[row], "no row for this case")
+        findings.add(Code.MISSING_CASE, case_ids[row], "no row for this case")
     improper = ~_are_probabilities(values)
     for row in np.flatnonzero(improper & ~wrong & (lines > 0)).tolist():
         code = Code.NOT_PROBABILITIES if np.isfinite(values[row]).all() else Code.NOT_FINITE
-        report.add(code, case_ids[row], f"line {lines[row]}: {_EXPECTED}, got {values[row].tolist()}")
+        findings.add(code, case_ids[row], f"line {lines[row]}: {_EXPECTED}, got {values[row].tolist()}")
     values[wrong | improper] = np.nan
     return values
 
 
-def write(batches: Iterable[tuple[Sequence[str], np.ndarray]], _folder: str) -> Iterator[tuple[str, bytes]]:
+def write(batches: Batches, _folder: str) -> Iterator[tuple[str, bytes]]:
     """Name and content of ``predictions.csv``, for batches of case ids and probabilities (n, 5).
 
     A number has the fewest digits that tell its float32 from the next: reading it back gives the same order.
@@ -93,7 +82,7 @@ def write(batches: Iterable[tuple[Sequence[str], np.ndarray]], _folder: str) -> 
             message = f"{case_ids[row]}: {_EXPECTED}, got {', '.join(cells[row])}"
             raise SubmissionError(message, Code.NOT_PROBABILITIES)
         table += [",".join((case_id, *row)) for case_id, row in zip(case_ids, cells, strict=True)]
-    yield FILES, ("\n".join(table) + "\n").encode()
+    yield TABLE, ("\n".join(table) + "\n").encode()
 
 
 def _are_probabilities(values: np.ndarray) -> np.ndarray:
@@ -108,7 +97,7 @@ def _number(cell: str) -> float:
     return float(cell)
 
 
-def _rows(data: bytes, report: ValidationReport) -> Iterator[tuple[int, str, list[str]]]:
+def _rows(data: bytes, findings: Findings) -> Iterator[tuple[int, str, list[str]]]:
     """Line number, case id, and the cells in the order of ``CLASSES``, of the rows that have enough cells."""
     try:
         table = csv.reader(_lines(data), strict=True)
@@ -121,7 +110,7 @@ def _rows(data: bytes, report: ValidationReport) -> Iterator[tuple[int, str, lis
             if len(row) == len(header):
                 yield line, row[case_column].strip(), [row[column] for column in columns]
             elif row:
-                report.add(Code.BAD_ROW, "", f"line {line}: expected {len(header)} cells, got {len(row)}")
+                findings.add(Code.BAD_ROW, "", f"line {line}: expected {len(header)} cells, got {len(row)}")
     except (UnicodeDecodeError, csv.Error) as error:
         raise SubmissionError(f"the table is not CSV in UTF-8: {error}", Code.BAD_ROW) from error
 
@@ -138,3 +127,6 @@ def _lines(data: bytes) -> Iterator[str]:
             return
         yield line
     raise SubmissionError(f"the table has more than {limits.MAX_TABLE_ROWS:,} rows", Code.TOO_LARGE)
+
+
+FORMAT = Format("stamps", TABLE, SHAPE, read, write)

@@ -33,14 +33,8 @@ class MeanMap:
         self.kappa = np.load(folder / "kappa.npy", allow_pickle=False)
 
 
-class Format:
-    TRACK = "peaks-only"
-
-    def __getattr__(self, name):
-        return getattr(MASS_MAPPING.format, name)
-
-
-PEAKS = replace(MASS_MAPPING, name="peaks-only", scores=MASS_MAPPING.scores, format=Format())
+FORMAT = replace(MASS_MAPPING.format, track="peaks-only")
+PEAKS = replace(MASS_MAPPING, name="peaks-only", scores=MASS_MAPPING.scores, format=FORMAT)
 """
 ENTRY_POINTS = """
 [astroboard.baselines]

@@ -238,6 +238,6 @@ def test_damaged_streams_are_told_alike(name, monkeypatch):
     found = []
     for module in (zlib, INFLATERS[name]):
         monkeypatch.setattr(archive, "zlib_module", lambda module=module: module)
-        found.append([archive._inflated(stream, size) for stream, size in damaged_streams() if size >= 0])
+        found.append([archive.inflate(stream, size) for stream, size in damaged_streams() if size >= 0])
     assert found[0] == found[1]
     assert 100 < found[0].count(None) < 500

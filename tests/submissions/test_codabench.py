@@ -5,7 +5,8 @@ import pytest
 
 from submissions import Code, SubmissionError
 from submissions.codabench import check
-from submissions.formats import mass_mapping, stamps
+from submissions.formats.mass_mapping import FORMAT as MASS_MAPPING
+from submissions.formats.stamps import FORMAT as STAMPS
 from tests.submissions.zips import a_map, npy
 
 
@@ -19,18 +20,18 @@ def folder(tmp_path):
 
 
 def test_the_workers_own_file_is_not_told_of(folder):
-    report = check(folder, mass_mapping, ["a", "b"])
+    report = check(folder, MASS_MAPPING, ["a", "b"])
     assert report.accepted
     assert (report.warnings, report.counts) == ([], {})
     (folder / "notes.txt").write_text("mine")
-    report = check(folder, mass_mapping, ["a", "b"])
+    report = check(folder, MASS_MAPPING, ["a", "b"])
     assert [finding.member for finding in report.warnings] == ["notes.txt"]
     assert report.counts == {Code.IGNORED_FILE: 1}
 
 
 def test_the_folders_name_is_no_team(tmp_path):
     (tmp_path / "predictions.csv").write_text("case_id,AGN,SN,VS,asteroid,bogus\na,1,0,0,0,0\n")
-    report = check(tmp_path, stamps, ["a"])
+    report = check(tmp_path, STAMPS, ["a"])
     assert report.accepted
     assert report.team == "unknown"
 
@@ -38,7 +39,7 @@ def test_the_folders_name_is_no_team(tmp_path):
 def test_an_upload_that_was_taken_for_code(tmp_path):
     (tmp_path / "metadata").write_text("exitCode: 0\n")
     with pytest.raises(SubmissionError, match="takes such a zip for code") as error:
-        check(tmp_path, mass_mapping, ["a"])
+        check(tmp_path, MASS_MAPPING, ["a"])
     assert error.value.code == Code.MISSING_FILE
 
 
@@ -47,6 +48,6 @@ def test_links_are_not_followed(folder, tmp_path_factory):
     secret.write_bytes(npy(np.zeros((128, 128), np.float16)))
     (folder / "team/b.npy").unlink()
     (folder / "team/b.npy").symlink_to(secret)
-    report = check(folder, mass_mapping, ["a", "b"])
+    report = check(folder, MASS_MAPPING, ["a", "b"])
     assert not report.accepted
     assert Code.UNSAFE_NAME in report.counts

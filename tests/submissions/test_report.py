@@ -1,10 +1,13 @@
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from submissions import Code, Finding, SubmissionError, ValidationReport, check_case_id, limits
+from submissions import Code, Finding, Findings, SubmissionError, ValidationReport, check_case_id, limits
 from submissions.formats import stamps
 from submissions.report import LISTED, WARNINGS, printable
 
@@ -35,10 +38,11 @@ def test_documented_limits_are_those_of_the_code():
 
 
 def test_report_counts_all_and_lists_the_first():
-    report = ValidationReport("stamps", 100)
+    findings = Findings()
     for number in range(LISTED + 5):
-        report.add(Code.MISSING_CASE, str(number), "no row")
-    report.add(Code.IGNORED_FILE, "x", "ignored")
+        findings.add(Code.MISSING_CASE, str(number), "no row")
+    findings.add(Code.IGNORED_FILE, "x", "ignored")
+    report = ValidationReport.of([findings], "stamps", 100)
     assert report.counts == {Code.MISSING_CASE: LISTED + 5, Code.IGNORED_FILE: 1}
     assert [fault.member for fault in report.faults] == [str(number) for number in range(LISTED)]
     assert report.warnings == [Finding(Code.IGNORED_FILE, "x", "ignored")]
@@ -50,17 +54,35 @@ def test_report_counts_all_and_lists_the_first():
     assert "  and 5 more" in lines
 
 
+@given(st.lists(st.sampled_from([Code.MISSING_CASE, Code.NOT_FINITE, Code.IGNORED_FILE])), st.data())
+def test_findings_of_several_checks_are_those_of_one(codes, data):
+    once, parts, numbered = Findings(), [], list(enumerate(codes))
+    for number, code in numbered:
+        once.add(code, str(number), "wrong")
+    while numbered:
+        size = data.draw(st.integers(1, len(numbered)))
+        parts.append(Findings(found=size))
+        for number, code in numbered[:size]:
+            parts[-1].add(code, str(number), "wrong")
+        numbered = numbered[size:]
+    report, expected = (ValidationReport.of(checks, "stamps", 9) for checks in (parts, [once]))
+    assert report == replace(expected, found=len(codes))
+    assert list(report.counts) == list(expected.counts)
+
+
 def test_warnings_refuse_nothing():
-    report = ValidationReport("stamps", 0)
-    report.add(Code.UNKNOWN_CASE, "x", "ignored")
+    findings = Findings()
+    findings.add(Code.UNKNOWN_CASE, "x", "ignored")
+    report = ValidationReport.of([findings], "stamps", 0)
     assert report.accepted
     assert report.summary() == ""
     assert report.lines()[0].startswith("accepted: ")
 
 
 def test_report_is_json():
-    report = ValidationReport("stamps", 2, found=1)
-    report.add(Code.MISSING_CASE, "a", "no row")
+    findings = Findings(found=1)
+    findings.add(Code.MISSING_CASE, "a", "no row")
+    report = ValidationReport.of([findings], "stamps", 2)
     values = json.loads(json.dumps(report.to_json(), allow_nan=False))
     assert values["accepted"] is False
     assert (values["expected"], values["found"]) == (2, 1)

@@ -23,11 +23,11 @@ def write(path, chunks, track="mass-mapping", team="Team", case_ids=IDS, **field
 def test_maps_come_back(tmp_path):
     path = tmp_path / "a.zip"
     manifest = write(path, [MAPS[:2].astype(np.float32), MAPS[2:].astype(np.float64)], **FIELDS)
-    with open_submission(path, "mass-mapping", IDS, "f1") as submission:
-        maps = np.concatenate([chunk for _, chunk in submission.chunks()])
+    submission = open_submission(path, "mass-mapping", IDS, "f1")
+    maps, report = submission.read()
     np.testing.assert_array_equal(maps, MAPS)
-    assert submission.report.accepted
-    assert not submission.report.counts
+    assert report.accepted
+    assert not report.counts
     assert submission.manifest == manifest
     assert (manifest.seed, manifest.seconds) == (7, None)
 
@@ -47,9 +47,8 @@ def test_probabilities_come_back(tmp_path, count, seed, cut):
     values, case_ids = probabilities(count, seed), [f"ztf{i}" for i in range(count)]
     chunks = [chunk for chunk in (values[:cut], values[cut:]) if len(chunk)]
     write(tmp_path / "a.zip", chunks, "stamps", case_ids=case_ids)
-    with open_submission(tmp_path / "a.zip", "stamps", case_ids) as submission:
-        found = np.concatenate([chunk for _, chunk in submission.chunks(7)])
-    assert submission.report.accepted
+    found, report = open_submission(tmp_path / "a.zip", "stamps", case_ids).read()
+    assert report.accepted
     np.testing.assert_array_equal(found.astype(np.float32), values)
     np.testing.assert_array_equal(found.argmax(axis=1), values.argmax(axis=1))
 

@@ -116,7 +116,7 @@ def _write(folder: Path, truth: Dataset, inputs: Dataset, parts: dict[str, np.nd
     _copy(inputs, kit / "inputs.h5", "inputs", ["metadata", track.inputs.name], np.ones(len(inputs), bool))
     with open_dataset(kit / "inputs.h5") as handed_out:
         cases = {"case_ids": handed_out.case_ids(), "fingerprint": handed_out.fingerprint}
-    alike = np.full((1, *track.format.SHAPE), 1 / len(track.classes) if track.classes else 0.0)
+    alike = np.full((1, *track.format.shape), 1 / len(track.classes) if track.classes else 0.0)
     write_submission(
         kit / "sample_submission.zip", track.format, "sample", "all alike", cases["case_ids"],
         (alike for _ in cases["case_ids"]), {"dataset_fingerprint": cases["fingerprint"]},

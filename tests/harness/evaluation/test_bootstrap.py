@@ -16,9 +16,9 @@ from harness.evaluation.bootstrap import (
     interval,
     intervals,
     kendall_tau,
-    total_scores,
     signed_rank,
     tail,
+    total_scores,
 )
 from harness.tracks import MASS_MAPPING, STAMPS
 
