@@ -11,17 +11,13 @@ from harness.evaluation.bootstrap import RESAMPLES, bootstrap, group_sums, inter
 from harness.tracks import MASS_MAPPING
 
 SYSTEMS, CASES, KEYS = 20, 4000, ("wmape", "dicee", "dpeaks")
-TRACK = replace(
-    MASS_MAPPING,
-    statistics=lambda columns: np.stack([columns[key] for key in KEYS], axis=-1),
-    scores=MASS_MAPPING.scores[: len(KEYS)],
-)
+TRACK = replace(MASS_MAPPING, scores=MASS_MAPPING.scores[: len(KEYS)])
 PAIRS = list(combinations(range(SYSTEMS), 2))
 
 
 def all_pairs(sums):
     drawn = bootstrap(TRACK, sums)
-    groups = sums[0].shape[0]
+    groups = sums[0].groups
     return [
         intervals({key: values[:, one] - values[:, other] for key, values in drawn.items()}, groups)
         for one, other in PAIRS

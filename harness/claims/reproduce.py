@@ -125,7 +125,7 @@ def _judged(claim: Claim, sides: Sides, scored: dict[Parts, Scored]) -> dict[str
     track, weights, seeds = MEASURED[claim.track], [weight for weight, _ in claim.weighted], len(sides[0])
     sums = [one.sums() for one in every]
     by_run, drawn = [one.values() for one in every], bootstrap(track, sums)
-    groups, cases = sums[0].shape[0], len(every[0].case_ids)
+    groups, cases = sums[0].groups, len(every[0].case_ids)
     rows = []
     for key, expected in claim.expected.items():
         if key == EPOCH_SECONDS:

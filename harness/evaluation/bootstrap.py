@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TypeAlias
+from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 from scipy import sparse
@@ -16,13 +17,10 @@ from scipy.special import ndtr, ndtri, stdtrit
 
 from harness.tracks import Columns, Track
 
-Sums: TypeAlias = sparse.csr_array
-
 RESAMPLES = 2000
 SEED = 20240
 CHUNK = 100
 LEVEL = 0.95
-DENSE = 0.2
 MIN_GROUPS_FOR_INTERVAL = 3
 MIN_GROUPS_FOR_PERCENTILES = 8
 """With fewer groups, percentiles would need values beyond those of any group."""
@@ -30,45 +28,65 @@ MIN_GROUPS_FOR_RANKS = 6
 """With fewer, all groups agree by chance too often (2 in 2^n) for ranks to be told apart with 95 %."""
 
 
-def group_sums(track: Track, columns: Columns, groups: np.ndarray) -> Sums:
-    """Sums over each group of the track's statistics and, last, of ones: (groups, S + 1) float64.
+@dataclass(frozen=True)
+class GroupSums:
+    """Sums over each group of the statistics of a track, side by side in one matrix, and last of ones.
 
-    The statistics get the groups as a column, too. Sparse, since most of a histogram of one group is empty.
+    So the sums of all resamples of the groups are one matrix product. The matrix (groups, S + 1) is sparse,
+    since most of a histogram of one group is empty. ``shapes`` are those of the statistics, by name, in the
+    order of their columns.
     """
-    statistics = sparse.csr_array(track.statistics({**columns, "group": groups}))
-    ones = sparse.csr_array(np.ones((len(groups), 1)))
+
+    matrix: sparse.csr_array
+    shapes: Mapping[str, tuple[int, ...]]
+
+    @property
+    def groups(self) -> int:
+        return int(self.matrix.shape[0])
+
+    def scores(self, track: Track, totals: np.ndarray) -> dict[str, np.ndarray]:
+        """The track's scores (...), by key, of sums (..., S + 1) of some of the rows."""
+        sums, start = {}, 0
+        for name, shape in self.shapes.items():
+            columns = slice(start, start := start + prod(shape))
+            sums[name] = totals[..., columns].reshape((*totals.shape[:-1], *shape))
+        return track.summarise(sums, totals[..., -1])
+
+    def total_scores(self, track: Track) -> dict[str, float]:
+        """The track's scores over all groups, by key."""
+        return {key: float(value) for key, value in self.scores(track, self.matrix.sum(axis=0)).items()}
+
+
+def group_sums(track: Track, columns: Columns, groups: np.ndarray) -> GroupSums:
+    """The sums over each group (N,) of the track's statistics of the cases, in the order of their numbers."""
+    statistics = track.statistics(columns, groups)
+    matrices = [sparse.csr_array(each.reshape(len(groups), -1), dtype=float) for each in statistics.values()]
+    matrices.append(sparse.csr_array(np.ones((len(groups), 1))))
     _, index = np.unique(groups, return_inverse=True)
     member = sparse.csr_array((np.ones(len(groups)), (index, np.arange(len(groups)))))
-    return (member @ sparse.hstack([statistics, ones])).tocsr()
+    shapes = {name: each.shape[1:] for name, each in statistics.items()}
+    return GroupSums((member @ sparse.hstack(matrices, format="csr")).tocsr(), shapes)
 
 
-def scores_of(track: Track, sums: np.ndarray) -> dict[str, np.ndarray]:
-    """The track's scores (...), by key, of sums (..., S + 1)."""
-    scores = np.moveaxis(track.summarise(sums[..., :-1], sums[..., -1]), -1, 0)
-    return dict(zip([score.key for score in track.scores], scores, strict=True))
+def bootstrap(
+    track: Track, sums: Sequence[GroupSums], resamples: int = RESAMPLES, dense_share: float = 0.2
+) -> dict[str, np.ndarray]:
+    """The scores of each resample of the groups, from `group_sums` of each system: (resamples, systems) each.
 
-
-def total_scores(track: Track, sums: Sums) -> dict[str, float]:
-    """The track's scores over all groups, by key."""
-    return {key: float(value) for key, value in scores_of(track, sums.sum(axis=0)).items()}
-
-
-def bootstrap(track: Track, sums: Sequence[Sums]) -> dict[str, np.ndarray]:
-    """The scores of each resample of the groups, from `group_sums` of each system: (RESAMPLES, systems) each.
-
-    No resamples, (0, systems), where there are fewer groups than MIN_GROUPS_FOR_INTERVAL.
+    No resamples, (0, systems), where there are fewer groups than MIN_GROUPS_FOR_INTERVAL. The product is
+    dense where more than ``dense_share`` of the entries are not 0: it is then faster.
     """
-    groups, width = sums[0].shape
+    groups, width = sums[0].matrix.shape
     if groups < MIN_GROUPS_FOR_INTERVAL:
         return {score.key: np.empty((0, len(sums))) for score in track.scores}
-    columns = sparse.hstack(sums, format="csc")
-    if columns.nnz > DENSE * groups * len(sums) * width:
+    columns = sparse.hstack([each.matrix for each in sums], format="csc")
+    if columns.nnz > dense_share * groups * len(sums) * width:
         dense, index = _distinct(columns.toarray())
-        drawn = ((weights @ dense)[:, index] for weights in _weights(groups))
+        drawn = ((weights @ dense)[:, index] for weights in draw_groups(groups, resamples))
     else:
         rows = columns.T.tocsr()
-        drawn = ((rows @ weights.T).T for weights in _weights(groups))
-    chunks = [scores_of(track, chunk.reshape(-1, len(sums), width)) for chunk in drawn]
+        drawn = ((rows @ weights.T).T for weights in draw_groups(groups, resamples))
+    chunks = [sums[0].scores(track, chunk.reshape(-1, len(sums), width)) for chunk in drawn]
     return {score.key: np.concatenate([chunk[score.key] for chunk in chunks]) for score in track.scores}
 
 
@@ -80,11 +98,11 @@ def _distinct(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return columns[:, first], np.array(index)
 
 
-def _weights(groups: int) -> Iterator[np.ndarray]:
+def draw_groups(groups: int, resamples: int = RESAMPLES) -> Iterator[np.ndarray]:
     """How often each group is drawn: (CHUNK, groups) counts at a time, the same ones at every call."""
     rng = np.random.default_rng(SEED)
-    for start in range(0, RESAMPLES, CHUNK):
-        weights = np.empty((min(CHUNK, RESAMPLES - start), groups))
+    for start in range(0, resamples, CHUNK):
+        weights = np.empty((min(CHUNK, resamples - start), groups))
         for row in weights:
             row[:] = np.bincount(rng.integers(groups, size=groups), minlength=groups)
         yield weights
@@ -109,7 +127,11 @@ def interval(resampled: np.ndarray, groups: int) -> tuple[np.ndarray, np.ndarray
         return (np.full(resampled.shape[1:], np.nan),) * 2
     if groups < MIN_GROUPS_FOR_PERCENTILES:
         ends = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
-        centre, stretch = resampled.mean(axis=0), ndtri(tail(groups)) / ndtri((1 - LEVEL) / 2)
+        # Contiguous along the resamples, whose mean is then summed pairwise, whatever the other axes are.
+        centre, stretch = (
+            np.asfortranarray(resampled).mean(axis=0),
+            ndtri(tail(groups)) / ndtri((1 - LEVEL) / 2),
+        )
         low, high = centre + stretch * (ends - centre)
         return low, high
     low, high = np.quantile(resampled, [tail(groups), 1 - tail(groups)], axis=0)
@@ -117,7 +139,7 @@ def interval(resampled: np.ndarray, groups: int) -> tuple[np.ndarray, np.ndarray
 
 
 def intervals(drawn: Mapping[str, np.ndarray], groups: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """The bounds of the 95 % interval of each score, along the first axis of its resamples."""
+    """The `interval` of each score, of all at once, which is sooner done for many systems."""
     low, high = interval(np.stack(list(drawn.values()), axis=-1), groups)
     return {key: (low[..., index], high[..., index]) for index, key in enumerate(drawn)}
 

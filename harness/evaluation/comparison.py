@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.evaluation.bootstrap import MIN_GROUPS_FOR_RANKS, bootstrap, chance_lower, intervals, none_if_nan
+from harness.evaluation.bootstrap import MIN_GROUPS_FOR_RANKS, bootstrap, chance_lower, interval, none_if_nan
 from harness.evaluation.entries import check_one_truth
 from harness.evaluation.records import Record
 from harness.evaluation.scoring import Scored
@@ -80,14 +80,13 @@ def compare_scores(first: Scored, second: Scored, cases_shown: int = 3) -> Compa
     """
     check_one_truth([first, second])
     track, sums = first.track, [first.sums(), second.sums()]
-    groups, a, b = sums[0].shape[0], first.values(), second.values()
+    groups, (a, b) = sums[0].groups, (each.total_scores(track) for each in sums)
     drawn = bootstrap(track, sums)
-    bounds = intervals({key: resamples[:, 0] - resamples[:, 1] for key, resamples in drawn.items()}, groups)
     scores = []
     for score in track.scores:
         key = score.key
         signed = drawn[key][: None if groups >= MIN_GROUPS_FOR_RANKS else 0] * score.sign
-        low, high = map(none_if_nan, bounds[key])
+        low, high = interval(drawn[key][:, 0] - drawn[key][:, 1], groups)
         scores.append(
             ScoreDifference(
                 key=key,
@@ -98,8 +97,8 @@ def compare_scores(first: Scored, second: Scored, cases_shown: int = 3) -> Compa
                 a=a[key],
                 b=b[key],
                 difference=a[key] - b[key],
-                low=low,
-                high=high,
+                low=none_if_nan(low),
+                high=none_if_nan(high),
                 p_a_better=none_if_nan(chance_lower(signed[:, 0], signed[:, 1])),
             )
         )

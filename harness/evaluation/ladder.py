@@ -23,7 +23,7 @@ from scipy import sparse
 
 from harness.data.split import public_cases
 from harness.evaluation.board import Cell, Row, Seed
-from harness.evaluation.bootstrap import MIN_GROUPS_FOR_RANKS, Sums, bootstrap
+from harness.evaluation.bootstrap import MIN_GROUPS_FOR_RANKS, GroupSums, bootstrap
 from harness.evaluation.ranking import board_order, standings
 from harness.evaluation.scoring import Scored
 from harness.files import HarnessError, json_text, read_json, write_text
@@ -63,12 +63,13 @@ def _climb(track: Track, state: dict[str, Any], entry: Scored) -> None:
     state, named by their digest, for the standard error of the next comparison.
     """
     team = state["teams"].setdefault(entry.team, {"best": {}})
-    sums, values = entry.sums(), entry.values()
+    sums = entry.sums()
+    values = sums.total_scores(track)
     errors = {
-        digest: standard_error_of_difference(track, sums, _unpacked(state["sums"][digest], sums.shape))
+        digest: standard_error_of_difference(track, sums, _unpacked(state["sums"][digest], sums))
         for digest in {best["sums"] for best in team["best"].values()}
     }
-    digest = hashlib.sha256(sums.toarray().tobytes()).hexdigest()
+    digest = hashlib.sha256(sums.matrix.toarray().tobytes()).hexdigest()
     for score in track.ranked:
         value, best = values[score.key], team["best"].get(score.key)
         if best and not (best["score"] - value) * score.sign > errors[best["sums"]][score.key]:
@@ -78,12 +79,12 @@ def _climb(track: Track, state: dict[str, Any], entry: Scored) -> None:
         team |= {"method": entry.method, "file": entry.path.name, "submission_sha256": entry.sha256}
 
 
-def standard_error_of_difference(track: Track, first: Sums, second: Sums) -> dict[str, float]:
+def standard_error_of_difference(track: Track, first: GroupSums, second: GroupSums) -> dict[str, float]:
     """The standard error over the groups of the difference of two systems, for each score.
 
     For a mean over groups of equal size it is s/√n of the paired differences, as in the paper.
     """
-    groups = first.shape[0]
+    groups = first.groups
     correction = np.sqrt(groups / (groups - 1))  # resamples vary about the sample's own mean
     drawn = bootstrap(track, [first, second])
     return {key: float(np.diff(resamples).std() * correction) for key, resamples in drawn.items()}
@@ -168,12 +169,14 @@ def _used(state: Mapping[str, Any]) -> set[str]:
     return {best["sums"] for team in state["teams"].values() for best in team["best"].values()}
 
 
-def _packed(sums: Sums) -> str:
-    return base64.b64encode(zlib.compress(sums.toarray().tobytes())).decode("ascii")
+def _packed(sums: GroupSums) -> str:
+    return base64.b64encode(zlib.compress(sums.matrix.toarray().tobytes())).decode("ascii")
 
 
-def _unpacked(text: str, shape: tuple[int, ...]) -> Sums:
+def _unpacked(text: str, like: GroupSums) -> GroupSums:
+    """The sums in the state, of the same statistics as the others."""
     try:
-        return sparse.csr_array(np.frombuffer(zlib.decompress(base64.b64decode(text))).reshape(shape))
+        matrix = np.frombuffer(zlib.decompress(base64.b64decode(text))).reshape(like.matrix.shape)
     except (binascii.Error, zlib.error, ValueError) as error:
         raise HarnessError(f"the state of the ladder is damaged: {error}") from error
+    return replace(like, matrix=sparse.csr_array(matrix))

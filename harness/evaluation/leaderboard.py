@@ -24,7 +24,6 @@ from harness.evaluation.bootstrap import (
     kendall_tau,
     none_if_nan,
     signed_rank,
-    total_scores,
 )
 from harness.evaluation.entries import by_method, check_one_truth, score_all
 from harness.evaluation.ladder import release_scores, subset_of
@@ -126,12 +125,12 @@ def _rows(track: Track, methods: Sequence[Sequence[Scored]], wilcoxon: bool) -> 
     counts = np.array([len(seeds) for seeds in methods])
     starts = np.cumsum(counts) - counts
     sums = [entry.sums() for entry in entries]
-    groups = sums[0].shape[0]
+    groups = sums[0].groups
 
     def over_seeds(values: np.ndarray) -> np.ndarray:  # (..., entries) → (..., rows)
         return np.asarray(np.add.reduceat(values, starts, axis=-1) / counts)
 
-    by_entry = [total_scores(track, each) for each in sums]
+    by_entry = [each.total_scores(track) for each in sums]
     deviations = [standard_deviations(entry) for entry in entries]
     values = {key: over_seeds(np.array([scores[key] for scores in by_entry])) for key in by_entry[0]}
     stds = {key: over_seeds(np.array([each[key] for each in deviations])) for key in deviations[0]}

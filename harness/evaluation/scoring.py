@@ -15,7 +15,7 @@ import numpy as np
 
 from harness.data.store import DataError, Dataset
 from harness.evaluation.board import Value
-from harness.evaluation.bootstrap import Sums, bootstrap, group_sums, intervals, none_if_nan, total_scores
+from harness.evaluation.bootstrap import GroupSums, bootstrap, group_sums, interval, none_if_nan
 from harness.evaluation.records import Record
 from harness.files import beside
 from harness.parallel import Processes, in_order
@@ -51,13 +51,13 @@ class Scored:
     seed: int | None = None
     source: Literal["submission", "card"] = "submission"
 
-    def sums(self) -> Sums:
-        """Sums over each group of the statistics that the scores are made of: (groups, S + 1), sparse."""
+    def sums(self) -> GroupSums:
+        """The sums over each group of the statistics that the scores are made of."""
         return group_sums(self.track, self.columns, self.groups)
 
     def values(self) -> dict[str, float]:
         """The track's scores over all cases, by key."""
-        return total_scores(self.track, self.sums())
+        return self.sums().total_scores(self.track)
 
 
 def score(
@@ -172,9 +172,8 @@ class ScoreCard(Record):
 def score_card(scored: Scored) -> ScoreCard:
     """The score card of an accepted submission."""
     sums = scored.sums()
-    groups = sums.shape[0]
     drawn = bootstrap(scored.track, [sums])
-    bounds = intervals({key: resamples[:, 0] for key, resamples in drawn.items()}, groups)
+    bounds = {key: interval(resamples[:, 0], sums.groups) for key, resamples in drawn.items()}
     stds = standard_deviations(scored)
     return ScoreCard(
         track=scored.track.name,
@@ -182,12 +181,12 @@ def score_card(scored: Scored) -> ScoreCard:
         method=scored.method,
         seed=scored.seed,
         cases=len(scored.case_ids),
-        groups=groups,
+        groups=sums.groups,
         submission_sha256=scored.sha256,
         truth_fingerprint=scored.truth_fingerprint,
         metrics={
             key: Value(value, none_if_nan(stds[key]), *map(none_if_nan, bounds[key]))
-            for key, value in scored.values().items()
+            for key, value in sums.total_scores(scored.track).items()
         },
     )
 

@@ -30,7 +30,7 @@ from sklearn.exceptions import ConvergenceWarning
 from baselines.presets import make, settings
 from baselines.protocol import CHUNK, Baseline, BaselineError, Cases, Training, predict
 from harness.data.store import Dataset, open_dataset
-from harness.evaluation.bootstrap import group_sums, total_scores
+from harness.evaluation.bootstrap import group_sums
 from harness.evaluation.ranking import shared_ranks
 from harness.files import HarnessError, json_text, read_json, write_text
 from harness.progress import ProgressCallback, no_progress
@@ -170,7 +170,7 @@ def ranked_scores(
         predicted = predict(baseline, validation.inputs[part], metadata)
         chunks.append(track.by_case(validation.truth[part], predicted))
     columns = {key: np.concatenate([chunk[key] for chunk in chunks]) for key in chunks[0]}
-    scores = total_scores(track, group_sums(track, columns, validation.group))
+    scores = group_sums(track, columns, validation.group).total_scores(track)
     return {score.key: scores[score.key] for score in track.ranked}
 
 

@@ -1,15 +1,16 @@
-"""A track as one declarative object: its columns, its scores, how they are summed up.
+"""A track as one declarative object: its columns, its scores, and where its other parts are.
 
-Every score is a function of *sums over cases*: `by_case` gives columns with a row a case, `statistics`
-turns them into a matrix (cases, S), and `summarise` turns sums of its rows, with the number of cases, into
-the scores. So the score of any resampled set of cases is a matrix product away,
-for means and for F-scores alike.
+Scores are functions of *sums over cases*. A track computes columns of each case, turns some of them into
+statistics that can be added up (an entry of a confusion matrix, a loss), and each score is a function of
+their sums and of the number of cases. So the score of any resampled set of cases is a matrix product away,
+for means and for F-scores alike. Columns, statistics and scores go by name, never by position.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from functools import partial
 from pkgutil import resolve_name
 from typing import Any
 
@@ -18,6 +19,9 @@ import numpy as np
 from submissions.formats.base import Format
 
 Columns = Mapping[str, np.ndarray]
+"""Arrays by name, whose first axis is the cases."""
+Sums = Mapping[str, np.ndarray]
+"""Sums over cases by the name of the statistic: (..., *shape of the statistic of one case)."""
 
 
 @dataclass(frozen=True)
@@ -48,25 +52,88 @@ class ScoreInfo:
 
 @dataclass(frozen=True)
 class Score(ScoreInfo):
-    """One score of a track. ``column`` is the column by case that it is the mean of; empty: it is no mean."""
+    """One score of a track: the mean over the cases of a column, or a function of sums over the cases.
 
-    column: str = ""
+    Give ``by_case`` for a score that is computed for each case, ``mean_of`` for the mean of a column of the
+    track, ``summary`` for any other. With ``summary`` and ``mean_of`` the score is equal to that mean, which
+    is then not computed again; the column serves what needs a value a case (standard deviations, Wilcoxon's
+    test, the cases that differ most).
+
+    Parameters
+    ----------
+    key : str
+        The name of the score in files, and of the column that ``by_case`` computes.
+    title, meaning : str
+        What a reader sees: a few letters for the head of a table, and a sentence.
+    lower_is_better, ranked : bool
+        The direction, and whether it counts for the order of the board.
+    digits : int
+        Digits after the decimal point to show.
+    by_case : callable, optional
+        ``by_case(targets, predictions)`` gives one number a case, (N,). Defined in a module, not a lambda:
+        other processes import it by its name.
+    mean_of : str, optional
+        The column of the track that the score is the mean of.
+    summary : callable, optional
+        ``summary(sums, cases)`` gives the score (...) from the sums (..., *shape) of the track's statistics
+        and the numbers of cases (...).
+    """
+
+    by_case: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+    mean_of: str = ""
+    summary: Callable[[Sums, np.ndarray], np.ndarray] | None = None
+
+    @property
+    def column(self) -> str:
+        """The column by case that the score is the mean of; empty where it is no mean."""
+        return self.mean_of or (self.key if self.by_case else "")
 
     @property
     def info(self) -> ScoreInfo:
         """What a board says of the score."""
-        return ScoreInfo(**{each.name: getattr(self, each.name) for each in fields(ScoreInfo)})
+        return ScoreInfo(**{item.name: getattr(self, item.name) for item in fields(ScoreInfo)})
 
 
 @dataclass(frozen=True)
 class Track:
-    """A competition. What is heavy is named as "module:name" and imported by `load` when it is needed.
+    """A competition: all that is particular to it, in one object.
 
-    ``sources`` are what data sets are packed from, in the order in which they are tried. ``simulator`` makes
-    a data set; ``simulator_options`` has the choices of each of its options, the default first. ``splitter``
-    assigns the cases to train, validation and test. ``drawing`` is the module that draws cases and what else
-    a page of a submission shows. ``diagnostics`` are scores that claims may be about and boards do not show;
-    ``claim_cases`` are how many cases each preset simulates to test claims, ``demo_cases`` to demonstrate.
+    A track whose scores all have ``by_case`` needs no ``columns`` and no ``further_statistics``. Heavy parts
+    are named as "module:name", and `load` imports them when they are needed. All from ``sources`` on is
+    optional: a track without a part cannot do what needs it.
+
+    Parameters
+    ----------
+    name, title : str
+        The name in commands and files, and a heading.
+    inputs, truth : Column
+        The columns of a data set that a method is given, and that it predicts.
+    scores : tuple of Score
+        In the order of the board.
+    format : Format
+        How predictions are written in a submission.
+    columns : callable, optional
+        ``columns(targets, predictions)`` gives columns (N,) by name: those that statistics are made of, and
+        scores that are sooner computed together. What it does not give, ``by_case`` of a score computes.
+    further_statistics : callable, optional
+        ``further_statistics(columns, groups)`` gives what is summed over the cases beside the columns that
+        scores are the means of: arrays (N, ...) by name, for the groups (N,) of the cases.
+    classes : tuple of str
+        The names of the classes, if the truth is a label; its columns are the track's own choice.
+    sources : tuple of str
+        What data sets are packed from, in the order in which they are tried.
+    simulator : str
+        Makes a data set.
+    simulator_options : mapping
+        The choices of each option of the simulator, the default first.
+    splitter : str
+        Assigns the cases to train, validation and test.
+    drawing : str
+        The module that draws cases, and what else the page of a submission shows.
+    diagnostics : str
+        A tuple of scores that claims may be about and boards do not show.
+    claim_cases, demo_cases : mapping
+        How many cases each preset simulates to test claims, and to demonstrate.
     """
 
     name: str
@@ -74,10 +141,9 @@ class Track:
     inputs: Column
     truth: Column
     scores: tuple[Score, ...]
-    by_case: Callable[[np.ndarray, np.ndarray], dict[str, np.ndarray]]
-    statistics: Callable[[Columns], np.ndarray]
-    summarise: Callable[[np.ndarray, np.ndarray], np.ndarray]
     format: Format
+    columns: Callable[[np.ndarray, np.ndarray], dict[str, np.ndarray]] | None = None
+    further_statistics: Callable[[Columns, np.ndarray], dict[str, np.ndarray]] | None = None
     classes: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     simulator: str = ""
@@ -90,7 +156,41 @@ class Track:
 
     @property
     def ranked(self) -> tuple[Score, ...]:
+        """The scores that order the board."""
         return tuple(score for score in self.scores if score.ranked)
+
+    @property
+    def by_case(self) -> Callable[[np.ndarray, np.ndarray], dict[str, np.ndarray]]:
+        """The function of (targets, predictions) that gives all columns (N,) by name.
+
+        It can be sent to another process where the track itself cannot.
+        """
+        functions = {score.key: score.by_case for score in self.scores if score.by_case}
+        return partial(_columns_by_case, self.columns, functions)
+
+    def statistics(self, columns: Columns, groups: np.ndarray) -> dict[str, np.ndarray]:
+        """What is summed over the cases: arrays (N, ...) by name, from columns (N,) and groups (N,)."""
+        further = self.further_statistics(columns, groups) if self.further_statistics else {}
+        means = {score.column: columns[score.column] for score in self.scores if not score.summary}
+        return {**further, **means}
+
+    def summarise(self, sums: Sums, cases: np.ndarray) -> dict[str, np.ndarray]:
+        """The scores (...) by key, from sums (..., *shape) of the statistics and numbers of cases (...)."""
+        return {
+            score.key: score.summary(sums, cases) if score.summary else sums[score.column] / cases
+            for score in self.scores
+        }
+
+
+def _columns_by_case(
+    together: Callable[[np.ndarray, np.ndarray], dict[str, np.ndarray]] | None,
+    functions: Mapping[str, Callable[[np.ndarray, np.ndarray], np.ndarray]],
+    targets: np.ndarray,
+    predictions: np.ndarray,
+) -> dict[str, np.ndarray]:
+    columns = together(targets, predictions) if together else {}
+    alone = {key: by_case for key, by_case in functions.items() if key not in columns}
+    return columns | {key: by_case(targets, predictions) for key, by_case in alone.items()}
 
 
 def load(reference: str) -> Any:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 import metrics
-from harness.tracks.base import Column, Columns, Score, Track
+from harness.tracks.base import Column, Columns, Score, Sums, Track
 from submissions.formats.registry import FORMATS
 from submissions.formats.stamps import CLASSES
 
@@ -14,10 +17,9 @@ CHALLENGE = (14966, 1620, 14996, 9899, 10763)  # alerts of each class in its dat
 PRIOR = np.array(CHALLENGE)[:, None] / sum(CHALLENGE)
 THRESHOLDS = 200
 CALIBRATION_BINS = 15
-PARTS = (len(CLASSES) ** 2, 2 * (THRESHOLDS + 1), CALIBRATION_BINS, 4)  # columns of the statistics
 
 
-def _stamp_columns(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, np.ndarray]:
+def _columns(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, np.ndarray]:
     predicted = probabilities.argmax(axis=1)
     return {
         "label": labels.astype(np.int64),
@@ -30,56 +32,46 @@ def _stamp_columns(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, n
     }
 
 
-def _stamp_statistics(columns: Columns) -> np.ndarray:
-    """What is summed of each case: where it is in the confusion matrix and in two histograms, and means.
+def _statistics(columns: Columns, groups: np.ndarray) -> dict[str, np.ndarray]:
+    """Each case's entry in the confusion matrix and in two histograms, and its share of its object.
 
-    Average precision needs the cases between one supernova's probability and the next, so these are the
-    edges of the first histogram: at 200 supernovae or less it is exact, and at more every nth is an edge.
+    Average precision needs the numbers of supernovae and of others between one supernova's probability and
+    the next, so these probabilities are the edges of the histogram ``sn_probability``. Up to 200 supernovae
+    it is exact; with more every nth is an edge. ``surplus`` is confidence minus correctness, by bins of
+    confidence. An object has weight 1, which its alerts share.
     """
-    label, confidence, probability = columns["label"], columns["confidence"], columns["sn_probability"]
-    supernova = label == SUPERNOVA
-    known = probability[supernova] if supernova.any() else np.zeros(1)
-    edges = np.quantile(known, np.linspace(0, 1, THRESHOLDS), method="nearest")
+    labels, confidence, probability = columns["label"], columns["confidence"], columns["sn_probability"]
+    supernova = labels == SUPERNOVA
+    edges = np.quantile(probability[supernova] if supernova.any() else np.zeros(1),
+                        np.linspace(0, 1, THRESHOLDS), method="nearest")  # fmt: skip
     passed = THRESHOLDS - np.searchsorted(edges, probability, side="right")
-    _, place, alike = np.unique(columns["group"], return_inverse=True, return_counts=True)
+    _, index, alerts = np.unique(groups, return_inverse=True, return_counts=True)
 
-    statistics = np.zeros((len(label), sum(PARTS)))
-    confusion, histogram, surplus, means = _parts(statistics)
-    cases = np.arange(len(label))
-    confusion[cases, label * len(CLASSES) + columns["predicted"]] = 1
-    histogram[cases, 2 * passed + supernova] = 1
+    cases = np.arange(len(labels))
+    confusion = np.zeros((len(labels), len(CLASSES), len(CLASSES)))
+    confusion[cases, labels, columns["predicted"]] = 1
+    histogram = np.zeros((len(labels), THRESHOLDS + 1, 2))
+    histogram[cases, passed, supernova.astype(int)] = 1
+    surplus = np.zeros((len(labels), CALIBRATION_BINS))
     surplus[cases, metrics.calibration_bins(confidence, CALIBRATION_BINS)] = confidence - columns["correct"]
-    weight = 1 / alike[place]
-    means[:] = np.transpose([weight, weight * columns["correct"], columns["log_loss"], columns["brier"]])
-    return statistics
+    weight = 1 / alerts[index]
+    return {
+        "confusion": confusion,
+        "sn_probability": histogram,
+        "surplus": surplus,
+        "objects": weight,
+        "correct_objects": weight * columns["correct"],
+    }
 
 
-def _parts(sums: np.ndarray) -> list[np.ndarray]:
-    return np.split(sums, np.cumsum(PARTS)[:-1], axis=-1)
+def _of_confusion(score: Callable[..., Any], *arguments: float) -> Callable[[Sums, np.ndarray], np.ndarray]:
+    """The summary that is a function of the confusion matrix."""
+    return lambda sums, _: score(sums["confusion"], *arguments)
 
 
-def _stamp_summary(sums: np.ndarray, count: np.ndarray) -> np.ndarray:
-    cells, histogram, surplus, means = _parts(sums)
-    objects, correct, log_loss, brier = np.moveaxis(means, -1, 0)
-    confusion = cells.reshape(*sums.shape[:-1], len(CLASSES), len(CLASSES))
-    natural = metrics.normalise_rows(confusion) * PRIOR
-    return np.stack(
-        [
-            metrics.accuracy_from_confusion(confusion),
-            metrics.fbeta_from_confusion(confusion, 1, SUPERNOVA),
-            metrics.fbeta_from_confusion(confusion, 2, SUPERNOVA),
-            metrics.precision_from_confusion(confusion, SUPERNOVA),
-            metrics.recall_from_confusion(confusion, SUPERNOVA),
-            metrics.precision_from_confusion(natural, SUPERNOVA),
-            metrics.average_precision_from_counts(histogram.reshape(*sums.shape[:-1], -1, 2)),
-            metrics.balanced_accuracy_from_confusion(confusion),
-            correct / objects,
-            np.abs(surplus).sum(axis=-1) / count,
-            log_loss / count,
-            brier / count,
-        ],
-        axis=-1,
-    )
+def _natural_precision(sums: Sums, _: np.ndarray) -> np.ndarray:
+    natural = metrics.normalise_rows(sums["confusion"]) * PRIOR
+    return np.asarray(metrics.precision_from_confusion(natural, SUPERNOVA))
 
 
 STAMPS = Track(
@@ -89,34 +81,38 @@ STAMPS = Track(
     truth=Column("labels", "int8", ()),
     scores=(
         Score("accuracy", "accuracy", "Share of the alerts whose most probable class is the true one.",
-              lower_is_better=False, ranked=True, column="correct"),
+              lower_is_better=False, ranked=True, mean_of="correct",
+              summary=_of_confusion(metrics.accuracy_from_confusion)),
         Score("sn_f1", "SN F1", "Harmonic mean of precision and recall of the supernovae.",
-              lower_is_better=False, ranked=True),
+              lower_is_better=False, ranked=True,
+              summary=_of_confusion(metrics.fbeta_from_confusion, 1, SUPERNOVA)),
         Score("sn_f2", "SN F2", "The same with recall counting more than precision: F-beta with beta = 2.",
-              lower_is_better=False, ranked=True),
+              lower_is_better=False, ranked=True,
+              summary=_of_confusion(metrics.fbeta_from_confusion, 2, SUPERNOVA)),
         Score("sn_precision", "SN precision", "Share of supernovae among the alerts called one.",
-              lower_is_better=False),
+              lower_is_better=False, summary=_of_confusion(metrics.precision_from_confusion, SUPERNOVA)),
         Score("sn_recall", "SN recall", "Share of the supernovae that are called one.",
-              lower_is_better=False),
+              lower_is_better=False, summary=_of_confusion(metrics.recall_from_confusion, SUPERNOVA)),
         Score("sn_precision_natural", "SN prec. at 3.1 %", "SN precision if the classes were as frequent as "
-              "in the survey, 3.1 % of them supernovae.", lower_is_better=False),
+              "in the survey, 3.1 % of them supernovae.", lower_is_better=False, summary=_natural_precision),
         Score("sn_average_precision", "SN AP", "Area under the curve of the supernovae's precision over "
-              "their recall.", lower_is_better=False),
+              "their recall.", lower_is_better=False,
+              summary=lambda sums, _: metrics.average_precision_from_counts(sums["sn_probability"])),
         Score("balanced_accuracy", "balanced acc.", "Mean over the classes of the recall of each.",
-              lower_is_better=False),
+              lower_is_better=False, summary=_of_confusion(metrics.balanced_accuracy_from_confusion)),
         Score("object_accuracy", "by object", "Accuracy if each object counts once, however many its alerts.",
-              lower_is_better=False),
+              lower_is_better=False, summary=lambda sums, _: sums["correct_objects"] / sums["objects"]),
         Score("calibration_error", "calibration", "Mean distance, over 15 bins, of the highest probability "
-              "from how often it is right."),
+              "from how often it is right.",
+              summary=lambda sums, cases: np.abs(sums["surplus"]).sum(axis=-1) / cases),
         Score("log_loss", "log-loss", "Mean of minus the logarithm of the true class's probability.",
-              column="log_loss"),
+              mean_of="log_loss"),
         Score("brier", "Brier", "Mean squared distance of the probabilities from certainty of the truth.",
-              column="brier"),
+              mean_of="brier"),
     ),
-    by_case=_stamp_columns,
-    statistics=_stamp_statistics,
-    summarise=_stamp_summary,
     format=FORMATS["stamps"],
+    columns=_columns,
+    further_statistics=_statistics,
     classes=CLASSES,
     sources=("harness.data.sources.alert_pickle", "harness.data.sources.avro_alerts"),
     simulator="harness.data.simulate.stamps:simulate",

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from scipy import sparse, stats
 
-from harness.evaluation import bootstrap as resampling
 from harness.evaluation.bootstrap import (
     MIN_GROUPS_FOR_INTERVAL,
+    GroupSums,
     bootstrap,
     chance_lower,
+    draw_groups,
     group_sums,
     holm,
     interval,
@@ -18,9 +19,8 @@ from harness.evaluation.bootstrap import (
     kendall_tau,
     signed_rank,
     tail,
-    total_scores,
 )
-from harness.tracks import MASS_MAPPING, STAMPS
+from harness.tracks import MASS_MAPPING, STAMPS, Score
 
 
 def map_columns(rng, cases):
@@ -40,34 +40,31 @@ def card_bounds(columns, groups, key="dicee"):
 
 
 @pytest.mark.parametrize(("track", "columns_of"), [(MASS_MAPPING, map_columns), (STAMPS, stamp_columns)])
-def test_equals_drawing_the_cases_themselves(monkeypatch, track, columns_of):
-    monkeypatch.setattr(resampling, "RESAMPLES", 150)
+def test_equals_drawing_the_cases_themselves(track, columns_of):
     rng = np.random.default_rng(0)
     groups = rng.integers(0, 17, 200)
     systems = [columns_of(rng, 200) for _ in range(3)]
-    fast = bootstrap(track, [group_sums(track, columns, groups) for columns in systems])
+    fast = bootstrap(track, [group_sums(track, columns, groups) for columns in systems], 150)
     assert {key: values.shape for key, values in fast.items()} == {
         score.key: (150, 3) for score in track.scores
     }
-    weights = np.concatenate(list(resampling._weights(17)))
+    weights = np.concatenate(list(draw_groups(17, 150)))
     np.testing.assert_array_equal(weights.sum(axis=1), 17)
     for number in (0, 99, 149):
         drawn = np.repeat(np.arange(200), weights[number, groups].astype(int))
         for system, columns in enumerate(systems):
-            statistics = track.statistics({**columns, "group": groups})[drawn]
-            slow = track.summarise(statistics.sum(axis=0), np.array(len(drawn)))
-            found = [values[number, system] for values in fast.values()]
-            np.testing.assert_allclose(found, slow, rtol=1e-11)
+            statistics = track.statistics(columns, groups)
+            sums = {name: values[drawn].sum(axis=0) for name, values in statistics.items()}
+            for key, slow in track.summarise(sums, np.array(len(drawn))).items():
+                np.testing.assert_allclose(fast[key][number, system], slow, rtol=1e-11)
 
 
-def test_sparse_and_dense_products_agree(monkeypatch):
+def test_sparse_and_dense_products_agree():
     rng = np.random.default_rng(1)
     sums = [group_sums(STAMPS, stamp_columns(rng, 80), np.arange(80) % 40) for _ in range(2)]
-    monkeypatch.setattr(resampling, "DENSE", 0.0)
-    dense = bootstrap(STAMPS, sums)
-    monkeypatch.setattr(resampling, "DENSE", 1.0)
-    for key, values in bootstrap(STAMPS, sums).items():
-        np.testing.assert_allclose(values, dense[key], rtol=1e-12)
+    sparse_product, dense_product = (bootstrap(STAMPS, sums, dense_share=share) for share in (1.0, 0.0))
+    for key, values in sparse_product.items():
+        np.testing.assert_allclose(values, dense_product[key], rtol=1e-12)
 
 
 @pytest.mark.parametrize("groups", [20, 300])
@@ -149,25 +146,25 @@ def test_same_resamples_at_every_call_and_equal_systems_tie(make):
 def test_scores_are_those_of_all_cases():
     rng = np.random.default_rng(6)
     columns = stamp_columns(rng, 500)
-    values = total_scores(STAMPS, group_sums(STAMPS, columns, rng.integers(0, 40, 500)))
+    values = group_sums(STAMPS, columns, rng.integers(0, 40, 500)).total_scores(STAMPS)
     assert values["accuracy"] == pytest.approx(columns["correct"].mean())
     assert values["brier"] == pytest.approx(columns["brier"].mean())
 
 
 # Coverage: many data sets of which the mean is known are the "systems" of one bootstrap.
-MEAN = replace(
-    MASS_MAPPING,
-    scores=MASS_MAPPING.scores[:1],
-    statistics=lambda columns: columns["wmape"][:, None],
-    summarise=lambda sums, count: sums / count[..., None],
-)
+MEAN = replace(MASS_MAPPING, scores=MASS_MAPPING.scores[:1])
 DATA_SETS = 1500
 
 
-def covered(sums, truth, track=MEAN):
-    """The shares of the intervals that hold the truth, and of percentiles without the correction."""
-    drawn = bootstrap(track, [sparse.csr_array(one) for one in sums])["wmape"]
-    low, high = interval(drawn, sums.shape[1])
+def covered(truth, track=MEAN, **statistics):
+    """The shares of the intervals that hold the truth, and of percentiles without the correction.
+
+    The statistics are sums over groups (data sets, groups) by name, and the numbers of ``cases``.
+    """
+    shapes = {name: () for name in statistics if name != "cases"}
+    matrices = np.stack([*(statistics[name] for name in shapes), statistics["cases"]], axis=-1)
+    drawn = bootstrap(track, [GroupSums(sparse.csr_array(matrix), shapes) for matrix in matrices])["wmape"]
+    low, high = interval(drawn, matrices.shape[1])
     plain = np.quantile(drawn, [0.025, 0.975], axis=0)
     return ((low <= truth) & (truth <= high)).mean(), ((plain[0] <= truth) & (truth <= plain[1])).mean()
 
@@ -177,8 +174,7 @@ def test_coverage_of_means_with_cases_that_share_a_group(groups):
     rng = np.random.default_rng(groups)
     shared = rng.normal(size=(DATA_SETS, groups, 1))
     cases = shared + rng.normal(size=(DATA_SETS, groups, 10))
-    sums = np.stack([cases.sum(axis=-1), np.full((DATA_SETS, groups), 10.0)], axis=-1)
-    share, plain = covered(sums, 0.0)
+    share, plain = covered(0.0, wmape=cases.sum(axis=-1), cases=np.full((DATA_SETS, groups), 10.0))
     assert 0.93 <= share <= 0.97
     if groups <= 12:
         assert plain < 0.93  # what the correction is for
@@ -188,26 +184,27 @@ def test_coverage_of_skewed_scores_and_groups_of_all_sizes():
     rng = np.random.default_rng(0)
     sizes = rng.integers(1, 8, (DATA_SETS, 60)).astype(float)
     means = rng.gamma(2.0, size=(DATA_SETS, 60))
-    share, _ = covered(np.stack([sizes * means, sizes], axis=-1), 2.0)
+    share, _ = covered(2.0, wmape=sizes * means, cases=sizes)
     assert 0.93 <= share <= 0.97
 
 
 def test_resampling_cases_that_share_a_group_would_not_cover():
     rng = np.random.default_rng(1)
     cases = np.repeat(rng.normal(size=(300, 20)), 5, axis=1)
-    share, _ = covered(np.stack([cases, np.ones_like(cases)], axis=-1), 0.0)
+    share, _ = covered(0.0, wmape=cases, cases=np.ones_like(cases))
     assert share < 0.75
 
 
 def test_coverage_of_an_f_score():
     """Objects of three alerts that are hit together: F1 = 2·TP / (2·TP + FP + FN)."""
     rng = np.random.default_rng(2)
-    track = replace(
-        MEAN, summarise=lambda sums, _: (2 * sums[..., 0] / (2 * sums[..., 0] + sums[..., 1]))[..., None]
+    f1 = Score(
+        "wmape", "F1", "", summary=lambda sums, _: 2 * sums["hits"] / (2 * sums["hits"] + sums["misses"])
     )
     kind = rng.choice(3, p=[0.4, 0.3, 0.3], size=(DATA_SETS, 80))
     hits, misses = 3.0 * (kind == 0), 3.0 * (kind == 1)
-    share, _ = covered(np.stack([hits, misses, np.full(kind.shape, 3.0)], axis=-1), 0.8 / 1.1, track=track)
+    track, cases = replace(MEAN, scores=(f1,)), np.full(kind.shape, 3.0)
+    share, _ = covered(0.8 / 1.1, track, hits=hits, misses=misses, cases=cases)
     assert 0.93 <= share <= 0.97
 
 

@@ -5,7 +5,7 @@ import pytest
 import sklearn.metrics
 
 import metrics
-from harness.evaluation.bootstrap import group_sums, scores_of, total_scores
+from harness.evaluation.bootstrap import group_sums
 from harness.tracks import STAMPS
 from harness.tracks.stamps import CHALLENGE, SUPERNOVA, THRESHOLDS
 
@@ -25,7 +25,7 @@ def drawn(cases, supernovae, seed=0):
 def scores(labels, probabilities, groups=None):
     groups = np.arange(len(labels)) if groups is None else groups
     sums = group_sums(STAMPS, STAMPS.by_case(labels, probabilities), groups)
-    return total_scores(STAMPS, sums)
+    return sums.total_scores(STAMPS)
 
 
 def test_every_score_is_that_of_the_metrics():
@@ -72,7 +72,7 @@ def test_average_precision_is_exact_in_resamples():
     sums = group_sums(STAMPS, STAMPS.by_case(labels, probabilities), np.arange(300))
     weights = np.random.default_rng(1).integers(0, 4, (20, 300))
     for resample, value in zip(
-        weights, scores_of(STAMPS, weights @ sums)["sn_average_precision"], strict=True
+        weights, sums.scores(STAMPS, weights @ sums.matrix)["sn_average_precision"], strict=True
     ):
         expected = sklearn.metrics.average_precision_score(
             labels == SUPERNOVA, probabilities[:, SUPERNOVA], sample_weight=resample
