@@ -29,8 +29,8 @@ from harness.files import HarnessError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
-AHEAD = 64  # tasks that run or wait to be taken: they keep many workers busy, and their results fit in memory
-SECONDS_TO_REACH = 10
+TASKS_AHEAD = 64  # enough to keep many workers busy, while their results fit in memory
+CONNECT_TIMEOUT_S = 10
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS",
            "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")  # fmt: skip
 
@@ -53,7 +53,7 @@ def executor(workers: int | None = None, dask: str | None = None) -> Iterator[Ex
 
 
 def in_order(
-    pool: Executor | None, function: Callable[[Task], Result], tasks: Iterable[Task], ahead: int = AHEAD
+    pool: Executor | None, function: Callable[[Task], Result], tasks: Iterable[Task], ahead: int = TASKS_AHEAD
 ) -> Iterator[Result]:
     """The function of each task, in the order of the tasks; no more than ``ahead`` of them are held at once.
 
@@ -167,7 +167,7 @@ def _check_versions(client: Any) -> None:
 def _reach(address: str) -> None:
     import asyncio
 
-    asyncio.run(asyncio.wait_for(_identity(address), SECONDS_TO_REACH))
+    asyncio.run(asyncio.wait_for(_identity(address), CONNECT_TIMEOUT_S))
 
 
 async def _identity(address: str) -> Any:

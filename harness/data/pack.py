@@ -1,53 +1,52 @@
-"""Packing the data as the organisers hand it out into one dataset file.
+"""Packing the data as organisers hand it out into one dataset file.
 
-mass-mapping: ``.tar``, ``.tar.gz`` or folders of ``EPSILON/<cluster>_<crop>.npy`` (float16, (3, 128, 128))
-and ``KAPPA/<cluster>_<crop>.npy`` (float16, (128, 128)), streamed one by one in whatever order they come.
-stamps: the pickled dictionary ``images``, ``labels``, ``metadata``, or Avro packets from a broker.
+What can be packed is up to the sources of the track: `harness.data.sources.base` says what a source is.
 """
 
 from __future__ import annotations
 
+import pickle
 import shutil
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import uuid4
 
 import h5py
 
-from harness.data.sources import avro_alerts as packets
-from harness.data.sources import safe_pickle as pickles
-from harness.data.sources.alerts import Alerts, LeaveOut, append_stamps, stamps_from, usable
-from harness.data.sources.map_archives import COLUMNS, Found, Map, maps_in, read_part, write_part
+from harness.data.sources.base import Cases, Problem, read_source
 from harness.data.store import DataError, Writer, create
 from harness.parallel import in_order
 from harness.progress import ProgressCallback, no_progress
-from harness.tracks import MASS_MAPPING, STAMPS, Track
+from harness.tracks import Track
 from submissions import SubmissionError, check_case_id
 
-LISTED, NAME = 1000, 64  # names of what was left out that the file keeps, and their length
+MAX_LISTED, MAX_LISTED_NAME = 1000, 64  # names of what was left out that the file keeps, and their length
+
+Items = Generator[Cases | Problem, None, None]
 
 
 @dataclass
 class Packing:
-    """How to pack, and what came of it: cases written, what was left out and why, what was ignored."""
+    """What came of packing: the number of cases, what was left out and why, what was ignored."""
 
-    skip_damaged: bool = False
-    labels: Mapping[str, int] | None = None
-    progress: ProgressCallback = no_progress
-    executor: Executor | None = None
+    skip_damaged: bool
     cases: int = 0
     left_out: list[tuple[str, str]] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
 
-    def leave_out(self, name: str, error: DataError, damaged: bool = True) -> None:
-        """List what cannot be used; raise the error if it is damage that is not to be skipped."""
-        if damaged and not self.skip_damaged:
-            raise error
-        self.left_out.append((name, str(error)))
+    def note(self, problem: Problem) -> None:
+        """List a problem; raise its error if it is damage that is not to be skipped."""
+        if problem.error is None:
+            self.ignored.append(problem.name)
+        elif problem.damaged and not self.skip_damaged:
+            raise problem.error
+        else:
+            self.left_out.append((problem.name, str(problem.error)))
 
 
 def pack(
@@ -62,150 +61,137 @@ def pack(
     """Pack the sources into ``out``. DataError at the first damaged case, unless those are to be skipped.
 
     ``labels`` gives the class of each alert by its ``candid``, for packets, which have none. The tasks of an
-    ``executor`` read one source of maps each, and write beside ``out`` what they find.
+    ``executor`` read one source each, and write beside ``out`` what they find.
     """
-    if track.name not in PACKERS:
-        raise DataError(f"no packing is known for the track {track.name!r}")
     for path in sources:
         if out.exists() and out.samefile(path):
-            raise DataError(f"{out} is a source: the data set to write comes last, under a name of its own")
+            raise DataError(f"OUT must differ from every SOURCE, got {out} for both; name OUT last")
     if out.is_file() and not h5py.is_hdf5(out):
-        raise DataError(f"{out} is there and no data set: name a new file, which comes last, or remove it")
-    packing = Packing(skip_damaged, labels, progress, executor)
-    source: dict[str, Any] = {"packed": [path.name for path in sources]}
-    with create(out, track, "full", source) as writer:
-        PACKERS[track.name](writer, sources, packing)
+        raise DataError(f"OUT must be a data set or a new file, got {out}; name OUT last, or remove it")
+    packing = Packing(skip_damaged)
+    about: dict[str, Any] = {"packed": [path.name for path in sources]}
+    with create(out, track, "full", about) as writer:
+        with _read(track, sources, out, skip_damaged, labels, progress, executor) as contents:
+            for path, items in zip(sources, contents, strict=True):
+                with closing(items):  # archives, whatever happens
+                    for item in items:
+                        for problem in [item] if isinstance(item, Problem) else _add(writer, item, path):
+                            packing.note(problem)
+                        progress(len(writer.rows), 0, f"cases, {item.name or path.name}")
+        _drop_incomplete(writer, packing)
         if packing.left_out and not writer.rows:
             first = packing.left_out[0][1]
             raise DataError(f"no case can be used, {len(packing.left_out)} were left out, the first: {first}")
         packing.cases = len(writer.rows)
-        source |= {
+        about |= {
             "left_out": len(packing.left_out),
-            "left_out_first": [name[:NAME] for name, _ in packing.left_out[:LISTED]],
+            "left_out_first": [name[:MAX_LISTED_NAME] for name, _ in packing.left_out[:MAX_LISTED]],
             "ignored": len(packing.ignored),
         }
     return packing
 
 
-def _mass_mapping(writer: Writer, sources: Sequence[Path], packing: Packing) -> None:
-    if packing.executor is None or len(sources) == 1:
-        _append(writer, zip(sources, map(maps_in, sources), strict=True), packing)
-        return
-    with _parts_beside(writer.path.absolute()) as folder:
-        tasks = [
-            (source.absolute(), folder / str(number), packing.skip_damaged)
-            for number, source in enumerate(sources)
-        ]
-        packing.progress(0, 0, f"cases, reading {len(sources)} sources at once")
-        parts = in_order(packing.executor, write_part, tasks)
-        _append(writer, zip(sources, map(read_part, parts), strict=True), packing)
+def _add(writer: Writer, cases: Cases, path: Path) -> Iterator[Problem]:
+    """Write cases that are new, and to those that are there the columns that they lack."""
+    new: dict[str, int] = {}
+    for index, case_id in enumerate(cases.case_id):
+        try:
+            row = writer.rows.get(case_id)
+            if case_id in new or (row is not None and any(writer.has(name, row) for name in cases.columns)):
+                raise DataError(f"case {case_id} comes twice; case ids must be unique")
+            check_case_id(case_id)
+        except (DataError, SubmissionError) as error:
+            where = f"{path}: {cases.name}" if cases.name else str(path)
+            yield Problem(cases.name or case_id, DataError(f"{where}: {error}"))
+            continue
+        if row is None:
+            new[case_id] = index
+        else:
+            for name, values in cases.columns.items():
+                writer.put(name, slice(row, row + 1), values[index : index + 1])
+    if new:
+        chosen = cases if len(new) == len(cases.case_id) else cases.rows(list(new.values()))
+        writer.append(chosen.case_id, chosen.group, **chosen.columns)
+
+
+def _drop_incomplete(writer: Writer, packing: Packing) -> None:
+    """Settle the role of the file, and leave out the cases of which only a half came.
+
+    Inputs and truth of a case may come from different files. If none of the cases has a truth, as in a test
+    set that was handed out, this is a file of inputs, and the other way round; else every case needs both.
+    """
+    roles = {writer.track.inputs.name: "inputs", writer.track.truth.name: "truth"}
+    present = [name for name in roles if name in writer.columns]
+    if len(present) == 1:
+        writer.role = roles[present[0]]
+    incomplete = set()
+    for name in present:
+        for case_id, row in writer.rows.items():
+            if not writer.has(name, row):
+                incomplete.add(row)
+                needed = " and ".join(present)
+                error = DataError(f"case {case_id} must have {needed}, but its {name} is missing")
+                packing.note(Problem(case_id, error))
+    writer.drop(incomplete)
+
+
+class Task(NamedTuple):
+    """A source to be read into a shard, ending at the first damage unless that is to be skipped."""
+
+    references: Sequence[str]
+    path: Path
+    shard: Path
+    labels: Mapping[str, int] | None
+    skip_damaged: bool
 
 
 @contextmanager
-def _parts_beside(out: Path) -> Iterator[Path]:
-    folder = Path(mkdtemp(prefix=f".{out.name}.parts.", dir=out.parent))
+def _read(
+    track: Track,
+    sources: Sequence[Path],
+    out: Path,
+    skip_damaged: bool,
+    labels: Mapping[str, int] | None,
+    progress: ProgressCallback,
+    executor: Executor | None,
+) -> Iterator[Iterator[Items]]:
+    """The items of each source, read here, or by the workers of an executor into shards beside ``out``."""
+    if executor is None or len(sources) == 1:
+        yield (read_source(track.sources, path, labels) for path in sources)
+        return
+    out = out.absolute()
+    folder = Path(mkdtemp(prefix=f".{out.name}.shards.", dir=out.parent))
     try:
-        yield folder
+        tasks = [
+            Task(track.sources, path.absolute(), folder / str(number), labels, skip_damaged)
+            for number, path in enumerate(sources)
+        ]
+        progress(0, 0, f"cases, reading {len(sources)} sources at once")
+        yield map(read_shard, in_order(executor, write_shard, tasks))
     finally:  # under its name first, so that workers that have not heard of the end write no more there
         shutil.rmtree(folder.rename(f"{folder}.old"))
 
 
-def _append(
-    writer: Writer, sources: Iterable[tuple[Path, Generator[Found, None, None]]], packing: Packing
-) -> None:
-    """Write the maps of all sources in their order, pairing them by name."""
-    for source, maps in sources:
-        with closing(maps):  # archives, whatever happens
-            for name, found in maps:
-                try:
-                    if isinstance(found, Map):
-                        _one_map(writer, f"{source}: {name}", found)
-                    elif found:
-                        raise found
-                    else:
-                        packing.ignored.append(name)
-                except DataError as error:
-                    packing.leave_out(name, error)
-                packing.progress(len(writer.rows), 0, f"cases, {name}")
-    _pair(writer, packing)
+def write_shard(task: Task) -> Path:
+    """Read a source into a shard, a file of pickled items in the order of the source, and return its path."""
+    if not task.shard.parent.is_dir():
+        raise DataError(f"{task.shard.parent} must be a folder that all workers share, got none here")
+    temporary = task.shard.with_name(uuid4().hex)  # a cluster may run a task twice, even at the same time
+    with (
+        temporary.open("wb") as file,
+        closing(read_source(task.references, task.path, task.labels)) as items,
+    ):
+        for item in items:
+            pickle.dump(item, file, pickle.HIGHEST_PROTOCOL)
+            fatal = isinstance(item, Problem) and item.error and item.damaged and not task.skip_damaged
+            if fatal or not temporary.exists():  # where the file has gone, the packing has ended
+                break
+    return temporary.replace(task.shard)
 
 
-def _one_map(writer: Writer, name: str, found: Map) -> None:
-    case_id, column = f"{found.cluster}_{found.crop}", COLUMNS[found.kind].name
-    row = writer.rows.get(case_id)
-    if row is None:
-        row = writer.append([case_id], [int(found.cluster)]).start
-    elif writer.has(column, row):
-        raise DataError(f"{name} is the second {found.kind} of {case_id}; case ids must be unique")
-    writer.put(column, slice(row, row + 1), found.values[None], [found.digest])
-
-
-def _pair(writer: Writer, packing: Packing) -> None:
-    """Settle what kind of file this is, and drop the cases of which only one half came."""
-    present = [kind for kind, column in COLUMNS.items() if column.name in writer.columns]
-    writer.role = {"EPSILON": "inputs", "KAPPA": "truth"}[present[0]] if len(present) == 1 else "full"
-    complete = set(writer.rows.values())
-    for kind, twin in zip(present, reversed(present), strict=True):
-        for case_id, row in writer.rows.items():
-            if not writer.has(COLUMNS[kind].name, row):
-                complete.remove(row)
-                missing = f"{kind}/{case_id}.npy is missing, the twin of {twin}/{case_id}.npy"
-                packing.leave_out(case_id, DataError(missing))
-    writer.keep(complete)
-
-
-def _stamps(writer: Writer, sources: Sequence[Path], packing: Packing) -> None:
-    numbers: dict[str, int] = {}
-    for source in sources:
-        with closing(alerts_in(source, packing.labels, packing.leave_out)) as found:
-            for alerts in found:
-                kept = _new(alerts, str(source), writer, packing)
-                if kept:
-                    whole = len(kept) == len(alerts.case_id)
-                    append_stamps(writer, alerts if whole else alerts.rows(kept), numbers)
-                packing.progress(len(writer.rows), 0, "alerts")
-    if STAMPS.truth.name not in writer.file:
-        writer.role = "inputs"
-
-
-def _new(alerts: Alerts, source: str, writer: Writer, packing: Packing) -> list[int]:
-    """The rows of alerts whose ids can be case ids, and are none yet."""
-    kept: dict[str, int] = {}
-    for row, case_id in enumerate(alerts.case_id):
-        try:
-            check_case_id(case_id)
-            if case_id in kept or case_id in writer.rows:
-                raise DataError(f"alert {case_id} comes twice; candids must be unique")
-            kept[case_id] = row
-        except (DataError, SubmissionError) as error:
-            packing.leave_out(case_id, DataError(f"{source}: {error}"))
-    return list(kept.values())
-
-
-def alerts_in(
-    source: Path, labels: Mapping[str, int] | None, leave_out: LeaveOut
-) -> Generator[Alerts, None, None]:
-    """The `usable` alerts of a pickle, or of packets: a file, a folder, an archive; a few at a time."""
-    if packets.holds_packets(source):
-        found = packets.read_alerts(source, labels, leave_out)
-    elif labels is not None:
-        raise DataError(f"{source} is no alert packet: --labels are for those, a pickle has its own")
-    else:
-        found = _pickled(source, leave_out)
-    for alerts in found:
-        yield from usable(alerts, leave_out)
-
-
-def _pickled(source: Path, leave_out: LeaveOut) -> Iterator[Alerts]:
-    try:
-        yield stamps_from(pickles.load(source), str(source))
-    except DataError as error:
-        leave_out(str(source), error, True)
-    except (LookupError, OverflowError, TypeError, ValueError) as error:
-        leave_out(str(source), DataError(f"{source} is not laid out as expected: {error}"), True)
-
-
-PACKERS: dict[str, Callable[[Writer, Sequence[Path], Packing], None]] = {
-    MASS_MAPPING.name: _mass_mapping,
-    STAMPS.name: _stamps,
-}
+def read_shard(shard: Path) -> Items:
+    """The items of a shard, which is removed in the end."""
+    with shard.open("rb") as file:
+        while file.peek(1):
+            yield pickle.load(file)  # noqa: S301  # which `write_shard` made, in a folder of this process
+    shard.unlink()

@@ -33,8 +33,9 @@ ROLES = ("full", "train", "validation", "inputs", "truth")
 CASE_ID_BYTES = 64
 CHUNK = 256
 DIGEST = hashlib.sha256().digest_size
-# A case a chunk lets members be written in whatever order an archive has them, and be read back shuffled.
-BIG_CHUNK, SMALL_CHUNK, ROOM = 1, 4096, 4096
+# With one image a chunk, archives can be written in the order of their members, and batches read shuffled.
+ROWS_PER_IMAGE_CHUNK, ROWS_PER_SCALAR_CHUNK = 1, 4096
+GROWTH_ROWS = 4096  # that a column gets beyond those needed, whenever it is full
 
 
 class DataError(HarnessError):
@@ -43,7 +44,12 @@ class DataError(HarnessError):
 
 @dataclass
 class Writer:
-    """An open dataset file that grows by cases; made by `create`. ``path`` is what its name will be."""
+    """An open dataset file that grows by cases; made by `create`. ``path`` is what its name will be.
+
+    A case has a row, the same in all columns, from the moment that `append` is told its id. Its columns may
+    follow one by one, in any order; of what was written the SHA-256 is kept, for the fingerprint and to know
+    which rows of which columns have values.
+    """
 
     path: Path
     file: h5py.File
@@ -51,13 +57,22 @@ class Writer:
     role: str
     rows: dict[str, int] = field(default_factory=dict)
     groups: list[int] = field(default_factory=list)
+    group_numbers: dict[str, int] = field(default_factory=dict)
     columns: dict[str, h5py.Dataset] = field(default_factory=dict)
-    room: dict[str, int] = field(default_factory=dict)  # rows that a column has at the moment
-    digests: dict[str, bytearray] = field(default_factory=dict)  # one after another, in the order of the rows
-    filled: Counter[str] = field(default_factory=Counter)
+    digests: dict[str, bytearray] = field(default_factory=dict)  # of each row, zeros where there is no value
 
-    def append(self, case_id: Sequence[bytes | str], group: Sequence[int], **columns: np.ndarray) -> slice:
-        """Add cases, with all or some of their columns, and return their rows."""
+    @cached_property
+    def halves(self) -> dict[str, Column]:
+        """Inputs and truth, the columns that the fingerprint is about."""
+        return {column.name: column for column in (self.track.inputs, self.track.truth)}
+
+    def append(
+        self, case_id: Sequence[bytes | str], group: Sequence[int] | Sequence[str], **columns: np.ndarray
+    ) -> None:
+        """Add cases, with all or some of their columns. Groups without a number get one as they come.
+
+        Raises DataError for an id that is there, or a column that is not as the track says.
+        """
         ids = [str(name, "ascii", "replace") if isinstance(name, bytes) else str(name) for name in case_id]
         start = len(self.rows)
         if start + len(ids) > MAX_CASES:
@@ -67,86 +82,79 @@ class Writer:
             if name in self.rows:
                 raise DataError(f"case {name} comes twice; every case id must be unique")
             self.rows[name] = row
-        self.groups.extend(int(number) for number in group)
-        where = slice(start, start + len(ids))
-        for name, values in columns.items():
-            self.put(name, where, values)
-        return where
+        self.groups.extend(map(self._group_number, group))
+        for column, values in columns.items():
+            self.put(column, slice(start, start + len(ids)), values)
 
-    def put(
-        self, name: str, where: slice, values: np.ndarray, digests: Sequence[bytes] | None = None
-    ) -> None:
-        """Write a column's values for rows that `append` made; ``digests`` are their SHA-256, if known."""
-        if len(values) != where.stop - where.start:
-            raise DataError(f"column {name} has {len(values)} values for {where.stop - where.start} cases")
-        if name not in self.columns:
-            self._new_column(name, values)
-        column = self.columns[name]
-        if self.room[name] < where.stop:
-            self.room[name] = where.stop + ROOM
-            column.resize(self.room[name], axis=0)
-        self.filled[name] += len(values)
-        if name not in self.expected:
-            if column.dtype.names != values.dtype.names:
-                raise DataError(f"{name} must have the fields {column.dtype.names}, not {values.dtype.names}")
-            column[where] = values
-            return
-        values = np.ascontiguousarray(values, dtype=self.expected[name].dtype)
+    def _group_number(self, group: int | str) -> int:
+        if isinstance(group, str):
+            return self.group_numbers.setdefault(group, len(self.group_numbers))
+        return int(group)
+
+    def put(self, name: str, rows: slice, values: np.ndarray) -> None:
+        """Write a column's values for rows that `append` made.
+
+        Raises DataError if they have another shape than the track says, or other fields than those before.
+        """
+        if len(values) != rows.stop - rows.start:
+            raise DataError(f"column {name} must have {rows.stop - rows.start} values, got {len(values)}")
+        column = self.columns[name] if name in self.columns else self._new_column(name, values)
+        if values.shape[1:] != column.shape[1:]:
+            raise DataError(f"{name} must be {column.shape[1:]} a case, got {values.shape[1:]}")
+        if values.dtype.names != column.dtype.names:
+            raise DataError(f"{name} must have the fields {column.dtype.names}, got {values.dtype.names}")
+        if len(column) < rows.stop:
+            column.resize(rows.stop + GROWTH_ROWS, axis=0)
+            self.digests[name] = self.digests[name].ljust(len(column) * DIGEST, b"\0")
+        values = np.ascontiguousarray(values, column.dtype)
         if corner := (0,) * (values.ndim - 1):
-            for row, value in enumerate(values, where.start):  # each is one chunk, which needs no selection
+            for row, value in enumerate(values, rows.start):  # each is one chunk, which needs no selection
                 column.id.write_direct_chunk((row, *corner), value)
         else:
-            column[where] = values
-        place = slice(where.start * DIGEST, where.stop * DIGEST)
-        known = self.digests.setdefault(name, bytearray())
-        known.extend(bytes(max(place.stop - len(known), 0)))
-        known[place] = b"".join(digests or [hashlib.sha256(value).digest() for value in values])
+            column[rows] = values
+        digests = (hashlib.sha256(value if value.ndim else value.tobytes()).digest() for value in values)
+        self.digests[name][rows.start * DIGEST : rows.stop * DIGEST] = b"".join(digests)
 
     def has(self, name: str, row: int) -> bool:
-        """Whether `put` has written the inputs, or the truth, of a row."""
+        """Whether a value was written to this row of a column."""
         return any(self.digest(name, row))
 
     def digest(self, name: str, row: int) -> bytes:
+        """The SHA-256 of a value that was written; zeros if none was."""
         return bytes(self.digests.get(name, b"")[row * DIGEST : (row + 1) * DIGEST])
 
-    def _new_column(self, name: str, values: np.ndarray) -> None:
+    def _new_column(self, name: str, values: np.ndarray) -> h5py.Dataset:
         dtype, shape = values.dtype, values.shape[1:]
-        if expected := self.expected.get(name):
-            dtype = np.dtype(expected.dtype)
-            if shape != expected.shape:
-                raise DataError(f"{name} must be {expected.shape} a case, {shape} came")
-        chunks = (BIG_CHUNK if shape else SMALL_CHUNK, *shape)
-        self.room[name] = 0
+        if name in self.halves:
+            dtype, shape = np.dtype(self.halves[name].dtype), self.halves[name].shape
+        chunks = (ROWS_PER_IMAGE_CHUNK if shape else ROWS_PER_SCALAR_CHUNK, *shape)
+        self.digests[name] = bytearray()
         self.columns[name] = self.file.create_dataset(
             name, (0, *shape), dtype, maxshape=(None, *shape), chunks=chunks, track_times=False
         )
+        return self.columns[name]
 
-    @cached_property
-    def expected(self) -> dict[str, Column]:
-        """The columns whose values the fingerprint is about."""
-        return {column.name: column for column in (self.track.inputs, self.track.truth)}
-
-    def keep(self, complete: Collection[int]) -> None:
-        """Drop every row not in ``complete``: the last complete ones move into the gaps."""
+    def drop(self, rows: Collection[int]) -> None:
+        """Remove rows: the last of those that stay move into the gaps."""
+        staying = sorted(set(self.rows.values()).difference(rows))
+        gaps = sorted(row for row in rows if row < len(staying))
+        moving = staying[len(staying) - len(gaps) :]
         names = {row: case_id for case_id, row in self.rows.items()}
-        kept = range(len(complete))
-        gaps = sorted(set(kept).difference(complete))
-        moving = sorted(row for row in complete if row not in kept)
         for gap, row in zip(gaps, moving, strict=True):
             names[gap], self.groups[gap] = names[row], self.groups[row]
             for name, column in self.columns.items():
                 column[gap] = column[row]
-                if name in self.digests:
-                    self.digests[name][gap * DIGEST : (gap + 1) * DIGEST] = self.digest(name, row)
-        self.rows = {names[row]: row for row in kept}
-        self.filled = Counter(dict.fromkeys(self.columns, len(kept)))
-        del self.groups[len(kept) :]
+                self.digests[name][gap * DIGEST : (gap + 1) * DIGEST] = self.digest(name, row)
+        self.rows = {names[row]: row for row in range(len(staying))}
+        del self.groups[len(staying) :]
 
     def close(self, source: Mapping[str, Any]) -> None:
         """Write what is known only at the end: ids, groups, attributes."""
         for name, column in self.columns.items():
-            if self.filled[name] != len(self.rows):
-                raise DataError(f"only {self.filled[name]} of {len(self.rows)} cases have {name}")
+            digests = np.frombuffer(self.digests[name], f"V{DIGEST}", len(self.rows))
+            having = np.count_nonzero(digests != np.void(bytes(DIGEST)))
+            if having < len(self.rows):
+                raise DataError(f"all {len(self.rows)} cases must have {name}, got {having} that do")
             column.resize(len(self.rows), axis=0)
         ids = np.array(list(self.rows), dtype=f"S{CASE_ID_BYTES}")
         self.file.create_dataset("case_id", data=ids, track_times=False)
@@ -160,17 +168,12 @@ class Writer:
         )
 
     def fingerprint(self) -> str:
+        """SHA-256 over names, ids and values of inputs and truth, in the order of the ids."""
         digest = hashlib.sha256()
-        for name in sorted(self.digests):
+        for name in sorted(self.halves.keys() & self.columns.keys()):
             for case_id, row in sorted(self.rows.items()):
                 digest.update(f"{name} {case_id} ".encode() + self.digest(name, row))
         return digest.hexdigest()
-
-
-def refuse_dataset(path: Path, expected: str) -> None:
-    """Raise DataError for a file that is packed already where what it is packed from was expected."""
-    if h5py.is_hdf5(path):
-        raise DataError(f"{path} is a data set (HDF5) already; {expected} was expected")
 
 
 @contextmanager
@@ -223,6 +226,10 @@ class Dataset:
 
     def case_ids(self) -> list[str]:
         """The ids in the order of the file. Raises DataError unless they differ and are what ids may be."""
+        return self._case_ids
+
+    @cached_property
+    def _case_ids(self) -> list[str]:
         ids = [str(case_id, "ascii", "replace") for case_id in self.columns["case_id"][:]]
         try:
             for case_id in ids:
@@ -234,12 +241,14 @@ class Dataset:
         return ids
 
     def groups(self) -> np.ndarray:
+        """The group of each case (N,): the cluster, or the object."""
         return np.asarray(self.columns["group"][:])
 
-    def chunks(self) -> Iterator[dict[str, np.ndarray]]:
-        """All columns, ``CHUNK`` cases at a time."""
+    def chunks(self, *names: str) -> Iterator[dict[str, np.ndarray]]:
+        """The named columns, or all of them, ``CHUNK`` cases at a time."""
+        columns = {name: self.columns[name] for name in names or self.columns}
         for start in range(0, len(self), CHUNK):
-            yield {name: column[start : start + CHUNK] for name, column in self.columns.items()}
+            yield {name: column[start : start + CHUNK] for name, column in columns.items()}
 
 
 @contextmanager

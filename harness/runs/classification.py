@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from baselines.protocol import BaselineError, predict
-from harness.data.pack import alerts_in
+from harness.data.sources.base import Problem, read_source
 from harness.files import HarnessError
 from harness.progress import ProgressCallback, no_progress
 from harness.runs.training import restored
@@ -21,8 +19,8 @@ def classify(
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """``candid``, ``objectId``, most probable ``class`` and ``probabilities`` of each alert in the sources.
 
-    Sources are what `alerts_in` reads, and need no labels. The second list names the alerts and files that
-    cannot be used, and says why.
+    Sources are what the track's data sets are packed from, and need no labels. The second list
+    names the alerts and files that cannot be used, and says why.
     """
     record, baseline = restored(run)
     if record["track"] != STAMPS.name:
@@ -30,9 +28,13 @@ def classify(
     answers: list[dict[str, Any]] = []
     left_out: list[str] = []
     for source in sources:
-        for alerts in alerts_in(source, None, lambda _name, error, _damaged: left_out.append(str(error))):
+        for alerts in read_source(STAMPS.sources, source):
+            if isinstance(alerts, Problem):
+                left_out += [str(alerts.error)] if alerts.error else []
+                continue
             try:
-                probabilities = predict(baseline, np.asarray(alerts.images), alerts.metadata)
+                images, metadata = alerts.columns[STAMPS.inputs.name], alerts.columns.get("metadata")
+                probabilities = predict(baseline, images, metadata)
             except BaselineError as error:  # these alerts lack what it looks at; others may not
                 left_out.append(f"{source}: {error}")
                 break
@@ -43,7 +45,7 @@ def classify(
                     "class": STAMPS.classes[row.argmax()],
                     "probabilities": dict(zip(STAMPS.classes, row.tolist(), strict=True)),
                 }
-                for candid, name, row in zip(alerts.case_id, alerts.group_name, probabilities, strict=True)
+                for candid, name, row in zip(alerts.case_id, alerts.group, probabilities, strict=True)
             ]
             progress(len(answers), 0, "alerts")
     return answers, left_out

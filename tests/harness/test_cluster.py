@@ -58,8 +58,8 @@ def test_pack(dask, tmp_path):
     pack(MASS_MAPPING, sources, tmp_path / "here.h5")
 
     def kill():
-        until(lambda: list(tmp_path.glob(".there.h5.parts.*/?")))
-        parts.extend(tmp_path.glob(".there.h5.parts.*/?"))
+        until(lambda: list(tmp_path.glob(".there.h5.shards.*/?")))
+        parts.extend(tmp_path.glob(".there.h5.shards.*/?"))
         dask.workers[0].kill()
 
     parts, killer = [], Thread(target=kill)

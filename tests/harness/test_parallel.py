@@ -150,7 +150,7 @@ def test_a_cluster_is_reached_from_where_a_loop_runs(tmp_path):
 
 
 def test_a_scheduler_that_cannot_be_reached_is_told_of(monkeypatch):
-    monkeypatch.setattr(executors, "SECONDS_TO_REACH", 1)
+    monkeypatch.setattr(executors, "CONNECT_TIMEOUT_S", 1)
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     for address in (f"tcp://127.0.0.1:{port}", "nonsense", "what://is.this:1"):

@@ -1,21 +1,23 @@
-"""From a simulator's tasks to a dataset file, on any number of processes with the same result."""
+"""From a simulator's tasks to a dataset file, on any number of processes with the same result.
+
+A track's simulator is called with ``cases``, ``seed`` and its options. It returns a function and a sequence
+of tasks. The function renders a task: columns of the data set by name, ``case_id`` and ``group`` among them,
+as `Writer.append` takes them. It must depend on nothing but the task. The tasks together have ``cases`` cases
+at least.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
-from typing import Any
 
-from harness.data.sources.alerts import append_stamps, stamps_from
-from harness.data.store import DataError, Writer, create
-from harness.parallel import AHEAD, in_order
+from harness.data.store import DataError, create
+from harness.parallel import TASKS_AHEAD, in_order
 from harness.progress import ProgressCallback, no_progress
-from harness.tracks import MASS_MAPPING, STAMPS, Track
+from harness.tracks import Track, load
 from submissions.limits import MAX_CASES
 
-WORTH_PROCESSES = 200  # cases: fewer are there before a new process is
+MIN_CASES_FOR_PROCESSES = 200  # fewer are there before a new process is
 
 
 def simulate(
@@ -23,51 +25,34 @@ def simulate(
     out: Path,
     cases: int,
     *,
-    noise: str = "sparse",
-    boundary: str = "periodic",
     seed: int = 0,
     progress: ProgressCallback = no_progress,
     executor: Executor | None = None,
+    **options: str,
 ) -> None:
-    """Simulate ``cases`` cases into a dataset file. ``noise`` and ``boundary`` are for the maps alone."""
+    """Simulate ``cases`` cases into a dataset file.
+
+    ``options`` are those of the track's simulator; `Track.simulator_options` has the choices of each, the
+    default first. Raises DataError for others, and for a track without a simulator.
+    """
     if not 1 <= cases <= MAX_CASES:
-        raise DataError(f"1 to {MAX_CASES:,} cases can be simulated, not {cases:,}")
-    source: dict[str, Any] = {"simulated": {"track": track.name, "cases": cases, "seed": seed}}
-    if track.name == MASS_MAPPING.name:
-        from harness.data.simulate import mass_mapping
-
-        source["simulated"] |= {"noise": noise, "boundary": boundary}
-        tasks: Sequence[Any] = mass_mapping.fields(cases, noise=noise, boundary=boundary, seed=seed)
-        render: Callable[[Any], Any] = mass_mapping.render
-        add = _append_maps
-    elif track.name == STAMPS.name:
-        from harness.data.simulate import stamps
-
-        spare = cases // 20 + 10  # some are cut off by the edge of the detector, and left out
-        tasks, render, add = (
-            stamps.batches(cases + spare, seed=seed),
-            stamps.render,
-            partial(_append_alerts, numbers={}),
-        )
-    else:
-        raise DataError(f"no simulation is known for the track {track.name!r}")
+        raise DataError(f"cases must be 1 to {MAX_CASES:,}, got {cases:,}")
+    if not track.simulator:
+        raise DataError(f"the track {track.name!r} must have a simulator, got none; pack data of it instead")
+    for name, value in options.items():
+        choices = track.simulator_options.get(name, ())
+        if value not in choices:
+            expected = ", ".join(choices) or "left out"
+            raise DataError(f"{name} must be {expected} for the track {track.name}, got {value!r}")
+    options = {name: choices[0] for name, choices in track.simulator_options.items()} | options
+    render, tasks = load(track.simulator)(cases, seed, **options)
+    about = {"simulated": {"track": track.name, "cases": cases, "seed": seed} | options}
     # Without processes a thread renders while this one hashes and writes what came before.
-    with create(out, track, "full", source) as writer, ThreadPoolExecutor(1) as thread:
-        pool = executor if executor and cases >= WORTH_PROCESSES else thread
-        for chunk in in_order(pool, render, tasks, AHEAD if pool is executor else 2):
-            add(writer, chunk, cases - len(writer.rows))
+    with create(out, track, "full", about) as writer, ThreadPoolExecutor(1) as thread:
+        pool = executor if executor and cases >= MIN_CASES_FOR_PROCESSES else thread
+        for chunk in in_order(pool, render, tasks, TASKS_AHEAD if pool is executor else 2):
+            missing = cases - len(writer.rows)
+            writer.append(**{name: column[:missing] for name, column in chunk.items()})
             progress(len(writer.rows), cases, "cases")
             if len(writer.rows) == cases:
                 break
-
-
-def _append_maps(writer: Writer, chunk: dict[str, Any], room: int) -> None:
-    writer.append(**{name: column[:room] for name, column in chunk.items()})
-
-
-def _append_alerts(writer: Writer, chunk: dict[str, Any], room: int, numbers: dict[str, int]) -> None:
-    square = [row for row, image in enumerate(chunk["images"]) if image.shape == STAMPS.inputs.shape][:room]
-    kept = {name: [column[row] for row in square] for name, column in chunk.items() if name != "metadata"}
-    append_stamps(
-        writer, stamps_from(kept | {"metadata": chunk["metadata"][square]}, "the simulation"), numbers
-    )

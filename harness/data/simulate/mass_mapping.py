@@ -10,6 +10,7 @@ distribution and the power spectrum of ray-traced maps, κTNG (Osato, Liu & Haim
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -63,6 +64,13 @@ class Field:
         for name, choices in ((self.noise, NOISE_MODELS), (self.boundary, BOUNDARIES)):
             if name not in choices:
                 raise ValueError(f"expected one of {', '.join(choices)}. Received: {name!r}")
+
+
+def simulate(
+    cases: int, seed: int, noise: str, boundary: str
+) -> tuple[Callable[[Field], dict[str, np.ndarray]], list[Field]]:
+    """The simulator of the track: how a task is rendered, and the tasks. See `fields` and `render`."""
+    return render, fields(cases, noise=noise, boundary=boundary, seed=seed)
 
 
 def fields(cases: int, *, noise: str = "sparse", boundary: str = "periodic", seed: int = 0) -> list[Field]:

@@ -12,6 +12,7 @@ Left out are metadata that give the class away: counts of detections, real-bogus
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -59,6 +60,26 @@ class Batch:
 
     def __len__(self) -> int:
         return sum(alerts for _, alerts in self.objects)
+
+
+def simulate(cases: int, seed: int) -> tuple[Callable[[Batch], dict[str, Any]], list[Batch]]:
+    """The simulator of the track: how a task is rendered, and the tasks, with a few alerts to spare."""
+    spare = cases // 20 + 10  # some are cut off by the edge of the detector
+    return render_usable, batches(cases + spare, seed=seed)
+
+
+def render_usable(batch: Batch) -> dict[str, Any]:
+    """The columns of a data set for the alerts of a batch that are not cut off."""
+    alerts = render(batch)
+    rows = [row for row, image in enumerate(alerts["images"]) if image.shape[:2] == (SIZE, SIZE)]
+    metadata = alerts["metadata"][rows]
+    return {
+        "case_id": [str(candid) for candid in metadata["candid"]],
+        "group": [str(name, "ascii") for name in metadata["objectId"]],
+        "images": np.stack([alerts["images"][row] for row in rows]),
+        "labels": alerts["labels"][rows],
+        "metadata": metadata,
+    }
 
 
 def batches(cases: int, *, seed: int = 0) -> list[Batch]:

@@ -14,15 +14,17 @@ import fastavro
 import numpy as np
 from astropy.io import fits
 
-from harness.data.sources.alerts import Alerts, LeaveOut
-from harness.data.sources.tar_members import members
+from harness.data.sources.alerts import usable_alerts
+from harness.data.sources.base import Cases, Problem, starts_with
+from harness.data.sources.tar_members import members, names
 from harness.data.store import CHUNK, DataError
 from submissions.formats.stamps import CLASS_NUMBERS, CLASSES
 
+EXPECTED = "ZTF alert packets: an .avro file, or a folder, .tar or .tar.gz of such"
 CUTOUTS = ("cutoutScience", "cutoutTemplate", "cutoutDifference")
 NEEDED = {"candid", "objectId", "candidate", *CUTOUTS}
 IMAGE_BYTES = 2**20
-PACKET = ".avro"
+MAGIC = b"Obj\x01"  # of an Avro file
 GZIP = 31  # what zlib calls that format
 # Numbers of the candidate record that become metadata, by the names of the schema in use since 2018.
 NUMBERS = (
@@ -31,20 +33,55 @@ NUMBERS = (
     "fwhm", "elong", "chinr", "sharpnr", "neargaia", "maggaia", "diffmaglim", "programid",
 )  # fmt: skip
 
+Alert = tuple[dict[str, Any], np.ndarray]
+"""The Avro record of an alert and its stamp."""
 
-def holds_packets(source: Path) -> bool:
-    return source.is_dir() or source.name.endswith((PACKET, ".tar", ".tar.gz", ".tgz"))
+
+def matches(path: Path) -> bool:
+    """Whether it is an Avro file, or a folder or an archive in which one is."""
+    return starts_with(path, MAGIC) or any(map(_is_packet, names(path)))
 
 
-def packets(source: Path, leave_out: LeaveOut) -> Iterator[tuple[str, bytes]]:
-    """Name and bytes of each ``.avro`` file: the source itself, or in a folder, ``.tar``, ``.tar.gz``."""
-    if source.name.endswith(PACKET) and source.is_file():
-        yield source.name, source.read_bytes()
-        return
+def read(path: Path, labels: Mapping[str, int] | None = None) -> Iterator[Cases | Problem]:
+    """The alerts of one packet, or of all packets in a folder or archive, a chunk at a time."""
+    alerts: list[Alert] = []
+    for item in _alerts(path, labels):
+        if isinstance(item, Problem):
+            yield item
+        else:
+            alerts.append(item)
+            if len(alerts) == CHUNK:
+                yield from _cases(alerts, labels)
+                alerts = []
+    yield from _cases(alerts, labels)
+
+
+def _alerts(path: Path, labels: Mapping[str, int] | None) -> Iterator[Alert | Problem]:
+    """Record and stamp of each alert, or why there is none; those without a label are problems."""
+    packets = [(path.name, path.read_bytes())] if starts_with(path, MAGIC) else members(path, _is_packet)
     try:
-        yield from members(source, lambda name: name.endswith(PACKET))
+        for name, data in packets:
+            try:
+                for record in read_packet(f"{path}: {name}", data):
+                    yield _alert(record, labels)
+            except DataError as error:
+                yield Problem(name, error)
     except DataError as error:
-        leave_out(str(source), error, True)
+        yield Problem(path.name, error)
+
+
+def _alert(record: dict[str, Any], labels: Mapping[str, int] | None) -> Alert | Problem:
+    candid = str(record["candid"])
+    try:
+        if labels is not None and candid not in labels:
+            raise DataError("it has no label")
+        return record, stamp_of(record)
+    except DataError as error:
+        return Problem(candid, DataError(f"alert {candid}: {error}"), damaged=False)
+
+
+def _is_packet(name: str) -> bool:
+    return name.endswith(".avro")
 
 
 def read_packet(name: str, data: bytes) -> Iterator[dict[str, Any]]:
@@ -93,46 +130,19 @@ def _image(name: str, cutout: Any) -> np.ndarray:
     return image
 
 
-def read_alerts(source: Path, labels: Mapping[str, int] | None, leave_out: LeaveOut) -> Iterator[Alerts]:
-    """The alerts of a source, a few at a time; ``leave_out`` hears of files and alerts that cannot be read.
-
-    ``labels`` gives the class of each by its ``candid``, if they are known.
-    """
-    records: list[dict[str, Any]] = []
-    images: list[np.ndarray] = []
-    for name, data in packets(source, leave_out):
-        try:
-            for record in read_packet(f"{source}: {name}", data):
-                candid = str(record["candid"])
-                try:
-                    if labels is not None and candid not in labels:
-                        raise DataError("it has no label")
-                    images.append(stamp_of(record))
-                    records.append(record)
-                except DataError as error:
-                    leave_out(candid, DataError(f"alert {candid}: {error}"), False)
-                if len(records) >= CHUNK:
-                    yield _alerts(records, images, labels)
-                    records, images = [], []
-        except DataError as error:
-            leave_out(name, error, True)
-    yield _alerts(records, images, labels)
-
-
-def _alerts(
-    records: Sequence[dict[str, Any]], images: Sequence[np.ndarray], labels: Mapping[str, int] | None
-) -> Alerts:
-    """Alerts with what their ``candidate`` record says as metadata, NaN where a packet lacks a number."""
+def _cases(alerts: Sequence[Alert], labels: Mapping[str, int] | None) -> Iterator[Cases | Problem]:
+    """The usable alerts, their metadata from the ``candidate`` record, NaN where it lacks a number."""
     texts = [("objectId", "S32"), ("isdiffpos", "S1")]
-    metadata = np.zeros(len(records), [*texts, *((name, "f8") for name in NUMBERS)])
-    for row, record in enumerate(records):
+    metadata = np.zeros(len(alerts), [*texts, *((name, "f8") for name in NUMBERS)])
+    for row, (record, _) in enumerate(alerts):
         values = (record["candidate"].get(name) for name in NUMBERS)
         numbers = (float(v) if isinstance(v, int | float) else np.nan for v in values)
-        names = (str(record["objectId"]), _sign(record["candidate"].get("isdiffpos")))
-        metadata[row] = (*(name.encode("ascii", "replace") for name in names), *numbers)
-    ids = [str(record["candid"]) for record in records]
-    known = None if labels is None else np.array([labels[case_id] for case_id in ids], np.int8)
-    return Alerts(images, known, metadata, ids, [str(record["objectId"]) for record in records])
+        identity = (str(record["objectId"]), _sign(record["candidate"].get("isdiffpos")))
+        metadata[row] = (*(text.encode("ascii", "replace") for text in identity), *numbers)
+    candids = [str(record["candid"]) for record, _ in alerts]
+    known = None if labels is None else np.array([labels[candid] for candid in candids], np.int8)
+    object_names = [str(record["objectId"]) for record, _ in alerts]
+    return usable_alerts([stamp for _, stamp in alerts], known, metadata, candids, object_names)
 
 
 def _sign(value: Any) -> str:

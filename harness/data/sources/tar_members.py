@@ -1,17 +1,17 @@
-"""The members of what data comes in: tar archives, compressed or not, and folders; one after another."""
+"""The files in a folder or in a tar archive, compressed or not, one after another."""
 
 from __future__ import annotations
 
-import io
 import tarfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from itertools import count
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
-from harness.data.store import DataError, refuse_dataset
+from harness.data.store import DataError
 from harness.parallel import in_order
 
 if TYPE_CHECKING:
@@ -22,85 +22,85 @@ else:
     except ImportError:
         import gzip
 
-MEMBER_BYTES = 16 * 2**20
-END_MARK = 1024
-BLOCK, BLOCKS = 2**18, 8  # bytes that are inflated at once, and how many such blocks ahead
+MAX_MEMBER_BYTES = 16 * 2**20
+END_MARK = bytes(1024)
+READ_AHEAD = 8  # members
+BLOCK = 2**18
+
+File = tuple[str, bytes | None]
 
 
-def members(source: Path, wanted: Callable[[str], bool] = lambda _: True) -> Iterator[tuple[str, bytes]]:
-    """Name and bytes of the regular files in a folder, ``.tar`` or ``.tar.gz``, read as a stream.
+def names(path: Path) -> Iterator[str]:
+    """The names of the files in a folder or archive, as far as it can be read."""
+    with suppress(DataError), closing(_files(path, lambda _: False)) as files:
+        for name, _ in files:
+            yield name
 
-    Of what is not ``wanted`` nothing is looked at but the name.
 
-    Raises DataError, naming the last good member, where an archive is damaged.
+def members(
+    path: Path, wanted: Callable[[str], bool] = lambda _: True
+) -> Generator[tuple[str, bytes], None, None]:
+    """Name and content of the files in a folder, ``.tar`` or ``.tar.gz``, read as a stream.
+
+    Of files that are not ``wanted`` only the names are read. Raises DataError for a file of more than 16 MB,
+    and for a damaged archive after its last good member, which the message names.
     """
-    if source.is_dir():
-        yield from _files(source, wanted)
-    elif source.is_file():
-        refuse_dataset(source, "a .tar, .tar.gz or folder")
-        yield from _archive(source, wanted)
-    else:
-        raise DataError(f"{source} does not exist; a .tar, .tar.gz or folder was expected")
+    # A thread reads and inflates the next members while the caller works on those before.
+    with closing(_files(path, wanted)) as files, ThreadPoolExecutor(1) as thread:
+        for file in in_order(thread, lambda _: next(files, None), count(), READ_AHEAD):
+            if file is None:
+                return
+            name, data = file
+            if data is not None:
+                yield name, data
 
 
-def _files(folder: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
+def _files(path: Path, wanted: Callable[[str], bool]) -> Generator[File, None, None]:
+    """The name of each file, with its content if it is wanted."""
+    return _folder(path, wanted) if path.is_dir() else _archive(path, wanted)
+
+
+def _folder(folder: Path, wanted: Callable[[str], bool]) -> Generator[File, None, None]:
     for path in sorted(folder.rglob("*")):
-        if wanted(path.name) and path.is_file():
-            _limit(f"{path}", path.stat().st_size)
-            yield str(path.relative_to(folder.parent)), path.read_bytes()
+        if path.is_file():
+            content = None
+            if wanted(path.name):
+                _check_size(str(path), path.stat().st_size)
+                content = path.read_bytes()
+            yield str(path.relative_to(folder.parent)), content
 
 
-def _archive(source: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
+def _archive(path: Path, wanted: Callable[[str], bool]) -> Generator[File, None, None]:
     last = "the beginning"
-    with source.open("rb") as file:
-        zipped = file.read(2) == b"\x1f\x8b"
     try:
-        # A thread inflates while this one looks at what came before.
-        with gzip.open(source) if zipped else source.open("rb") as stream, ThreadPoolExecutor(1) as thread:
-            blocks = _Blocks(in_order(thread, lambda _: stream.read(BLOCK), count(), BLOCKS))
-            buffered = cast("IO[bytes]", io.BufferedReader(blocks, BLOCK))
-            with tarfile.open(fileobj=buffered, mode="r|") as archive:
-                while member := archive.next():
-                    archive.members = []  # type: ignore[attr-defined]  # it would keep them all
-                    if not (wanted(member.name) and member.isfile()):
-                        continue
-                    _limit(f"{source}: {member.name}", member.size)
-                    content = archive.extractfile(member)
-                    data = content.read() if content else b""
-                    if len(data) != member.size:
-                        raise EOFError(f"{member.name} has {len(data)} of {member.size} bytes")
+        with path.open("rb") as file:
+            zipped = file.read(2) == b"\x1f\x8b"
+        with (
+            gzip.open(path) if zipped else path.open("rb") as stream,
+            tarfile.open(fileobj=stream, mode="r:") as archive,
+        ):
+            while member := archive.next():
+                archive.members = []  # type: ignore[attr-defined]  # it would keep them all
+                if not member.isfile():
+                    continue
+                content = None
+                if wanted(member.name):
+                    _check_size(f"{path}: {member.name}", member.size)
+                    content = stream.read(member.size)
+                    if len(content) < member.size:
+                        raise EOFError(f"{member.name} has {len(content)} of {member.size} bytes")
                     last = member.name
-                    yield member.name, data
-            blocks.check_end()
+                yield member.name, content
+            # ``tarfile`` takes an archive that was cut between two members for a whole one.
+            stream.seek(archive.offset)
+            if stream.read(len(END_MARK)) != END_MARK:
+                raise EOFError("the end mark of a tar archive is missing")
+            while stream.read(BLOCK):  # gzip checks the sum over all bytes at their end
+                pass
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"{source} is damaged or cut off after {last}: {error}") from error
+        raise DataError(f"{path} is damaged or cut off after {last}: {error}") from error
 
 
-class _Blocks(io.RawIOBase):
-    """A stream of blocks that knows its end: ``tarfile`` takes one cut between two members for whole."""
-
-    def __init__(self, blocks: Iterator[bytes]) -> None:
-        self.blocks, self.rest, self.last = blocks, memoryview(b""), b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        if not self.rest:
-            block = next(self.blocks)
-            self.last = (self.last + block[-END_MARK:])[-END_MARK:]
-            self.rest = memoryview(block)
-        size = min(len(self.rest), len(buffer))
-        buffer[:size], self.rest = self.rest[:size], self.rest[size:]
-        return size
-
-    def check_end(self) -> None:
-        while block := next(self.blocks):
-            self.last = (self.last + block)[-END_MARK:]
-        if len(self.last) < END_MARK or any(self.last):
-            raise EOFError("the end mark of a tar archive is missing")
-
-
-def _limit(name: str, size: int) -> None:
-    if size > MEMBER_BYTES:
-        raise DataError(f"{name} has {size} bytes; a member has {MEMBER_BYTES} at most")
+def _check_size(name: str, size: int) -> None:
+    if size > MAX_MEMBER_BYTES:
+        raise DataError(f"{name} must have {MAX_MEMBER_BYTES:,} bytes at most, got {size:,}")

@@ -114,7 +114,7 @@ def test_object_array_is_not_unpickled(tmp_path, members):
 def test_missing_twin_and_duplicate_are_named(tmp_path, members):
     lonely = dict(members)
     del lonely["1/KAPPA/00003_00002.npy"]
-    refuses(tmp_path, [write_tar(tmp_path / "1.tar.gz", lonely)], "KAPPA/00003_00002.npy is missing")
+    refuses(tmp_path, [write_tar(tmp_path / "1.tar.gz", lonely)], "00003_00002", "its kappa is missing")
     twice = members | {"again/KAPPA/00003_00002.npy": members["1/KAPPA/00003_00002.npy"]}
     refuses(tmp_path, [write_tar(tmp_path / "2.tar.gz", twice)], "again/KAPPA/00003_00002.npy", "unique")
 
@@ -242,7 +242,7 @@ def test_stamps_texts_and_numbers_of_the_metadata_are_kept(tmp_path, metadata, s
     [
         ({"labels": np.array([0, 1, 2, 3, 4, 5])}, ["label 5", "0 to 4"]),
         ({"labels": np.arange(5)}, ["6 images", "5 labels"]),
-        ({"images": None}, ["images were expected"]),
+        ({"images": None}, ["must hold images"]),
         ({"labels": np.zeros(6)}, ["whole numbers"]),
         ({"metadata": [[1], [2], [3]]}, ["6 images"]),
         ({"metadata": 5}, ["laid out"]),
@@ -272,12 +272,15 @@ def test_stamps_faults_are_named(tmp_path, changes, words):
 def test_what_is_no_data_set_is_not_written_over(tmp_path, members):
     archives = [write_tar(tmp_path / f"{number}.tar", members, "w") for number in (1, 2)]
     before = archives[1].read_bytes()
-    for sources, words in ((archives[:1], "no data set"), (archives, "is a source")):
+    for sources, words in (
+        (archives[:1], "a data set or a new file"),
+        (archives, "must differ from every SOURCE"),
+    ):
         with pytest.raises(DataError, match=words):
             pack(MASS_MAPPING, sources, archives[1])
     assert archives[1].read_bytes() == before
     (tmp_path / "link.tar").symlink_to(archives[1])
-    with pytest.raises(DataError, match="is a source"):
+    with pytest.raises(DataError, match="must differ from every SOURCE"):
         pack(MASS_MAPPING, archives, tmp_path / "link.tar")
 
 
@@ -345,5 +348,9 @@ def test_a_thousand_that_were_left_out_are_named_in_the_file(tmp_path):
 def test_a_data_set_is_not_packed_again(tmp_path, members, track):
     data, _ = packed(tmp_path, [write_tar(tmp_path / "1.tar.gz", members)])
     refuses(
-        tmp_path, [data.rename(tmp_path / "data.h5")], "data.h5 is a data set (HDF5) already", track=track
+        tmp_path,
+        [data.rename(tmp_path / "data.h5")],
+        "data.h5 must be",
+        "got a data set (HDF5), which is packed already",
+        track=track,
     )

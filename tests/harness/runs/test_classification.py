@@ -107,7 +107,7 @@ def test_a_source_that_breaks_off_is_listed_and_the_rest_goes_on(tmp_path, alert
     answers, left_out = classify(model, [broken, text, alerts / "10.avro"])
     assert [one["candid"] for one in answers] == ["1", "10", "11"]
     assert "cut off after 1.avro" in left_out[0]
-    assert "notes.txt is no pickle" in left_out[1]
+    assert "notes.txt must be the challenge's pickle or ZTF alert packets" in left_out[1]
     assert len(left_out) == 2
 
 
@@ -136,7 +136,7 @@ def call(*words):
 
 def test_names_do_not_steer_the_terminal(tmp_path, model):
     (tmp_path / "a.avro").write_bytes(packet(10, ["ZTF\x1b[31m"])[0])
-    (tmp_path / "\x1b]0;x\x07.avro").write_bytes(b"no Avro")
+    (tmp_path / "\x1b]0;x\x07.avro").write_bytes(b"Obj\x01")
     result = call(tmp_path / "a.avro", tmp_path / "\x1b]0;x\x07.avro", "--model", model)
     assert result.exit_code == 0, result.output
     assert "\x1b" not in result.output

@@ -30,7 +30,7 @@ SCHEMA = fastavro.parse_schema(
                         {"name": "magpsf", "type": "float"},
                         {"name": "fid", "type": "int"},
                         {"name": "drb", "type": ["float", "null"]},
-                        {"name": "isdiffpos", "type": "string"},
+                        {"name": "isdiffpos", "type": ["string", "int", "null"]},
                     ],
                 },
             },

@@ -1,0 +1,116 @@
+"""Alerts as the challenge hands them out: a pickled dictionary ``images``, ``labels``, ``metadata``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.data.sources import safe_pickle
+from harness.data.sources.alerts import usable_alerts
+from harness.data.sources.base import Cases, Problem, starts_with
+from harness.data.store import DataError
+from harness.tracks import STAMPS
+
+EXPECTED = "the challenge's pickle"
+IDENTIFIERS = ("candid", "objectId", "oid")
+
+
+def matches(path: Path) -> bool:
+    """Whether the file is a pickle: protocols 2 and above name themselves, 0 and 1 begin with a container."""
+    if starts_with(path, b"\x80"):
+        return True
+    return starts_with(path, b"(", b"}", b"]") and path.read_bytes()[-1:] == b"."
+
+
+def read(path: Path, labels: Mapping[str, int] | None = None) -> Iterator[Cases | Problem]:
+    """The alerts of the dictionary (its keys in either capitalisation)."""
+    if labels is not None:
+        raise DataError(f"{path} is no alert packet: --labels are for those, a pickle has its own")
+    try:
+        content = _arrays(safe_pickle.load(path))
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+    except (LookupError, OverflowError, TypeError, ValueError) as error:
+        raise DataError(f"{path} is not laid out as expected: {error}") from error
+    yield from usable_alerts(*content)
+
+
+def _arrays(content: Any) -> tuple[Any, np.ndarray | None, np.ndarray | None, list[str], list[str]]:
+    """The arguments of `usable_alerts`: images, labels, metadata, and the names of alerts and objects."""
+    if not isinstance(content, Mapping):
+        raise DataError(f"it must hold a dictionary of images and labels, got a {type(content).__name__}")
+    entries = {str(key).lower(): value for key, value in content.items()}
+    if "images" not in entries:
+        raise DataError(f"it must hold images, got {', '.join(map(str, content))}")
+    images = entries["images"]
+    if not isinstance(images, list | tuple | np.ndarray):
+        raise DataError(f"its images must be a list or an array, got a {type(images).__name__}")
+    labels = _labels(entries["labels"], len(images)) if "labels" in entries else None
+    metadata = _metadata(entries.get("metadata"), len(images))
+    candids = _texts(metadata, ("candid",)) or [f"{index:06d}" for index in range(len(images))]
+    return images, labels, metadata, candids, _texts(metadata, ("objectId", "oid")) or candids
+
+
+def _labels(values: Any, cases: int) -> np.ndarray:
+    labels = np.asarray(values)
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        raise DataError(f"its labels must be whole numbers in one row, got {labels.dtype} {labels.shape}")
+    if len(labels) != cases:
+        raise DataError(f"it must have a label for each image, got {cases} images and {len(labels)} labels")
+    highest = len(STAMPS.classes) - 1
+    for index in np.flatnonzero((labels < 0) | (labels > highest)):
+        raise DataError(f"its labels must be 0 to {highest}, got label {labels[index]} of alert {index}")
+    return labels.astype(np.int8)
+
+
+def _metadata(rows: Any, cases: int) -> np.ndarray | None:
+    """Metadata as a structured array of numbers and bytes: from any such, or from a list for each alert."""
+    if rows is None:
+        return None
+    if len(rows) != cases:
+        raise DataError(f"it must have metadata for each image, got {cases} images and {len(rows)}")
+    if isinstance(rows, np.ndarray) and rows.dtype.names:
+        columns = {key: rows[key] for key in rows.dtype.names}
+    elif isinstance(rows[0], Mapping):
+        columns = {str(key): [row[key] for row in rows] for key in rows[0]}
+    else:
+        columns = {f"feature_{index:02d}": column for index, column in enumerate(zip(*rows, strict=True))}
+    plain = {
+        key: _identifiers(column) if key in IDENTIFIERS else _plain(np.asarray(column))
+        for key, column in columns.items()
+    }
+    table = np.empty(cases, [(key, column.dtype) for key, column in plain.items()])
+    for key, column in plain.items():
+        table[key] = column
+    return table if plain else None
+
+
+def _identifiers(column: Sequence[Any]) -> np.ndarray:
+    """Names as whole numbers or bytes, never as floats, which hold no more than sixteen digits of them."""
+    values = np.asarray(column)
+    return values if values.dtype.kind in "iuS" else _encoded([str(value) for value in column])
+
+
+def _plain(column: np.ndarray) -> np.ndarray:
+    if column.dtype.kind in "iufbS":
+        return column
+    try:
+        return column.astype(np.float64)
+    except (TypeError, ValueError):
+        return _encoded(column.astype(str))
+
+
+def _encoded(texts: Sequence[str] | np.ndarray) -> np.ndarray:
+    return np.char.encode(texts, "utf-8")
+
+
+def _texts(metadata: np.ndarray | None, names: tuple[str, ...]) -> list[str] | None:
+    """The first of these columns that there is, as texts."""
+    for name in names:
+        if metadata is not None and name in (metadata.dtype.names or ()):
+            values = metadata[name].tolist()
+            return [str(v, "utf-8", "replace") if isinstance(v, bytes) else str(v) for v in values]
+    return None

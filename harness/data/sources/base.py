@@ -1,0 +1,128 @@
+"""What a source of data is, and which of a track's sources reads a path.
+
+A source is a module that a track names in `Track.sources`. This one packs folders of ``<group>-<n>.npy``:
+
+    EXPECTED = "a folder of .npy files"
+
+    def matches(path):
+        return any(name.endswith(".npy") for name in names(path))
+
+    def read(path, labels=None):
+        for name, data in members(path):
+            stem = Path(name).stem
+            yield Cases([stem], [stem.split("-")[0]], {"images": np.load(io.BytesIO(data))[None]}, name)
+
+`names` and `members` of `harness.data.sources.tar_members` see folders and archives alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import h5py
+import numpy as np
+
+from harness.data.store import DataError
+from harness.tracks import load
+
+
+@dataclass(frozen=True)
+class Cases:
+    """Some cases, or some columns of them: a case may come in several pieces, from several files.
+
+    Parameters
+    ----------
+    case_id
+        The id of each case.
+    group
+        The group of each case: its number, or a name; names are numbered as they first appear.
+    columns
+        Columns of the data set by name, with a row for each case.
+    name
+        The file that they were read from, for messages about it; "" if the ids say enough.
+    """
+
+    case_id: Sequence[str]
+    group: Sequence[int] | Sequence[str]
+    columns: Mapping[str, np.ndarray]
+    name: str = ""
+
+    def rows(self, indices: Sequence[int]) -> Cases:
+        """The cases at these indices."""
+        return Cases(
+            [self.case_id[index] for index in indices],
+            [self.group[index] for index in indices],  # type: ignore[arg-type]
+            {name: values[indices] for name, values in self.columns.items()},
+            self.name,
+        )
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A file or a case that gives no data: damaged, unusable, or (without an error) no data by its name.
+
+    Packing stops at ``damaged`` ones unless they are to be skipped; it lists the others.
+    """
+
+    name: str
+    error: DataError | None = None
+    damaged: bool = True
+
+
+class Source(Protocol):
+    """A kind of file, folder or archive that a track's data come in."""
+
+    EXPECTED: str
+    """What `matches` is true of, for messages."""
+
+    def matches(self, path: Path) -> bool:
+        """Whether the content of ``path``, not its suffix, is of this kind."""
+
+    def read(self, path: Path, labels: Mapping[str, int] | None = None) -> Iterator[Cases | Problem]:
+        """The cases in ``path``, in the order in which it holds them.
+
+        ``labels`` has the class of each case by its id, for sources without labels of their own. What is
+        wrong with a case is yielded; DataError is raised where nothing that follows can be read.
+        """
+
+
+def find_source(references: Sequence[str], path: Path) -> Source:
+    """The first of a track's sources that matches ``path``. Raises DataError if none does."""
+    sources: list[Source] = [load(reference) for reference in references]
+    for source in sources:
+        if path.exists() and source.matches(path):
+            return source
+    expected = " or ".join(source.EXPECTED for source in sources) or "nothing, since its track has no sources"
+    raise DataError(f"{path} must be {expected}, got {_description(path)}")
+
+
+def read_source(
+    references: Sequence[str], path: Path, labels: Mapping[str, int] | None = None
+) -> Generator[Cases | Problem, None, None]:
+    """What the source that matches ``path`` reads from it; the last item says why it could not read on."""
+    try:
+        yield from find_source(references, path).read(path, labels)
+    except DataError as error:
+        yield Problem(path.name, error)
+
+
+def starts_with(path: Path, *prefixes: bytes) -> bool:
+    """Whether ``path`` is a file whose first bytes are one of these."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(max(map(len, prefixes))).startswith(prefixes)
+
+
+def _description(path: Path) -> str:
+    if not path.exists():
+        return "nothing: it does not exist"
+    if path.is_dir():
+        return "a folder with none of these"
+    if h5py.is_hdf5(path):
+        return "a data set (HDF5), which is packed already"
+    with path.open("rb") as file:
+        return f"a file that starts with {file.read(16)!r} and has none of these"
