@@ -1,9 +1,9 @@
-"""What `astroboard reproduce` compares, read from ``claims.toml`` beside this file: claims, and boards."""
+"""What `astroboard reproduce` compares: claims and boards, declared in ``claims.toml`` beside this file."""
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -11,21 +11,47 @@ from math import inf
 from typing import Any
 
 from harness.files import HarnessError
-from harness.tracks import MASS_MAPPING, STAMPS
+from harness.tracks import MASS_MAPPING, STAMPS, get_track
 
 REAL = "real"
-TRACKS = {"sparse": MASS_MAPPING.name, "dense": MASS_MAPPING.name, "stamps": STAMPS.name, REAL: STAMPS.name}
-"""The track of each data set; sparse and dense are noise models of the maps."""
+DATA_SETS: dict[str, tuple[str, dict[str, str]]] = {
+    "sparse": (MASS_MAPPING.name, {"noise": "sparse"}),
+    "dense": (MASS_MAPPING.name, {"noise": "dense"}),
+    "stamps": (STAMPS.name, {}),
+    REAL: (STAMPS.name, {}),
+}
+"""The track of each data set, and the options of its simulation. Real alerts come from the user."""
 ABLATION = "ablation"
 KINDS = ("claim", "experiment", "board", ABLATION)
 EPOCH_SECONDS = "epoch_seconds"
-"""What is compared as a ratio, and is no score of a submission."""
+"""The key of a comparison of times. It is compared as a ratio and is no score of a submission."""
+SEEDS = {"smoke": 2, "laptop": 3, "paper": 5}
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is simulated and trained: cases by track, seeds of each side, folds of the real alerts.
+
+    Real alerts are too few to spare some for a test: they are cross-validated.
+    """
+
+    cases: Mapping[str, int]
+    seeds: int
+    folds: int = 5
+
+
+def preset_size(preset: str, seeds: int | None = None) -> Size:
+    """The size of a preset, with another number of seeds if one is given."""
+    cases = {name: get_track(name).claim_cases[preset] for name, _ in DATA_SETS.values()}
+    return Size(cases, seeds or SEEDS[preset])
 
 
 @dataclass(frozen=True)
 class Side:
-    """What is trained: a baseline, its settings other than those of the table ``like`` in the preset, how its
-    data are split, and the data on which a network is trained beforehand.
+    """What is trained: a baseline with the settings of the preset's table ``like``, but for ``settings``.
+
+    ``split`` names how the data are split. A network with a ``start`` is first trained on the data set of
+    that name.
     """
 
     baseline: str
@@ -35,30 +61,38 @@ class Side:
     start: str = ""
 
     def __str__(self) -> str:
-        parts = [f"{name} = {value}" for name, value in self.settings.items()]
-        parts += [f"{self.split} split"] if self.split else []
-        return ", ".join([self.baseline, *parts, *([f"trained on {self.start} first"] if self.start else [])])
+        words = [self.baseline, *(f"{name} = {value}" for name, value in self.settings.items())]
+        words += [f"{self.split} split"] if self.split else []
+        return ", ".join(words + ([f"trained on {self.start} first"] if self.start else []))
 
 
 @dataclass(frozen=True)
-class Claim:
-    """``weighted`` holds the sides with the weight of each in the difference, A (1) and B (−1) first.
-
-    ``expected`` has, by score, the bounds between which the difference, or the ratio of the seconds, lies if
-    the claim is true.
-    """
+class _Spec:
+    """What claims and boards have in common."""
 
     name: str
     kind: str
     says: str
     source: str
     data: str
-    weighted: tuple[tuple[int, Side], ...]
-    expected: dict[str, tuple[float, float]]
 
     @property
     def track(self) -> str:
-        return TRACKS[self.data]
+        return DATA_SETS[self.data][0]
+
+    def to_json(self) -> dict[str, str]:
+        return {name: getattr(self, name) for name in ("name", "kind", "says", "source", "track", "data")}
+
+
+@dataclass(frozen=True)
+class Claim(_Spec):
+    """``weighted`` holds the sides with the weight of each in the difference: A (1) and B (−1) first.
+
+    ``expected`` has by score the bounds of the difference, or of the ratio of times, if the claim is true.
+    """
+
+    weighted: tuple[tuple[int, Side], ...]
+    expected: dict[str, tuple[float, float]]
 
     @property
     def sides(self) -> tuple[Side, ...]:
@@ -66,49 +100,43 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Board:
-    """Sides to rank side by side. Those of a curve differ in what ``over`` says, of which each has one of
-    ``values``; there are none if it is the size of the training set, which the data tell.
+class BoardSpec(_Spec):
+    """Sides to rank on one board.
+
+    The sides of a curve differ in one setting, titled ``over``, and each has one of its ``values``. There are
+    no values where the setting is the split: then the data say how large the training set is.
     """
 
-    name: str
-    kind: str
-    says: str
-    source: str
-    data: str
     sides: tuple[Side, ...]
     over: str = ""
     values: tuple[float, ...] = ()
 
-    @property
-    def track(self) -> str:
-        return TRACKS[self.data]
 
+def select(preset: str, wanted: Sequence[str] = (), real: bool = False) -> list[Claim | BoardSpec]:
+    """The claims and boards of these names, kinds or tracks, at a preset; all but ablations without any.
 
-def compared(preset: str, wanted: Sequence[str] = (), real: bool = False) -> list[Claim | Board]:
-    """What has these names, kinds or tracks, as it is at a preset; of none, all but ablations.
-
-    Without ``real`` alerts, what is about them is left out, or refused if it is named.
+    Without ``real`` alerts, those about them are left out, and refused if they are asked for by name. Raises
+    HarnessError for an unknown name.
     """
-    every = [_entry(name, table | table.get(preset, {})) for name, table in _tables().items()]
+    specs = [_spec(name, table | table.get(preset, {})) for name, table in _tables().items()]
     for name in wanted:
         if name not in names():
             raise HarnessError(f"there is no claim {name!r}; there are: {', '.join(names())}")
     chosen = set(wanted or KINDS[:-1])
-    for one in every:
-        if one.name in chosen and one.data == REAL and not real:
-            raise HarnessError(f"{one.name} is about real alerts: name a data set of such with --stamps")
+    for spec in specs:
+        if spec.name in chosen and spec.data == REAL and not real:
+            raise HarnessError(f"{spec.name} is about real alerts: name a data set of such with --stamps")
     return [
-        one
-        for one in every
-        if (chosen & {one.name, one.kind} or (one.track in chosen and one.kind != ABLATION))
-        and (real or one.data != REAL)
+        spec
+        for spec in specs
+        if (chosen & {spec.name, spec.kind} or (spec.track in chosen and spec.kind != ABLATION))
+        and (real or spec.data != REAL)
     ]
 
 
 def names() -> list[str]:
-    """All that claims can be called for by: their names, kinds and tracks."""
-    return [*KINDS, *dict.fromkeys(TRACKS.values()), *_tables()]
+    """All words that select claims: kinds, tracks and their own names."""
+    return [*KINDS, *dict.fromkeys(track for track, _ in DATA_SETS.values()), *_tables()]
 
 
 @cache
@@ -116,25 +144,22 @@ def _tables() -> dict[str, dict[str, Any]]:
     return tomllib.loads((resources.files("harness.claims") / "claims.toml").read_text(encoding="utf-8"))
 
 
-def _entry(name: str, table: dict[str, Any]) -> Claim | Board:
+def _spec(name: str, table: dict[str, Any]) -> Claim | BoardSpec:
     texts = {key: table[key] for key in ("kind", "says", "source", "data")}
     if "baselines" in table:
-        sides = tuple(_side(one) if isinstance(one, str) else _side(**one) for one in table["baselines"])
-        return Board(name=name, sides=sides, **texts)
+        rows = (row if isinstance(row, dict) else {"like": row} for row in table["baselines"])
+        return BoardSpec(name, **texts, sides=tuple(_side(**row) for row in rows))
     if "over" in table:
         shared, values = table.get("all", {}), table["values"]
         sides = tuple(_side(table["like"], **shared, **{table["over"]: value}) for value in values)
         numbers = () if isinstance(values[0], str) else tuple(map(float, values))
-        return Board(name=name, sides=sides, over=table["title"], values=numbers, **texts)
-    pairs = [(1, table), (-1, table.get("against", {}))]
-    weighted = [
-        (sign * weight, _side(table["like"], **pair[key]))
-        for sign, pair in pairs
-        for weight, key in ((1, "a"), (-1, "b"))
-        if key in pair
-    ]
+        return BoardSpec(name, **texts, sides=sides, over=table["title"], values=numbers)
+    weighted = [(1, table["a"]), (-1, table["b"])]
+    if "against" in table:
+        weighted += [(-1, table["against"]["a"]), (1, table["against"]["b"])]
+    sides_of_claim = tuple((weight, _side(table["like"], **changes)) for weight, changes in weighted)
     expected = {key: _bounds(key, value) for key, value in table["expected"].items()}
-    return Claim(name=name, weighted=tuple(weighted), expected=expected, **texts)
+    return Claim(name, **texts, weighted=sides_of_claim, expected=expected)
 
 
 def _side(like: str, baseline: str = "", split: str = "", start: str = "", **settings: Any) -> Side:

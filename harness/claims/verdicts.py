@@ -1,7 +1,7 @@
-"""Judging a difference between two methods, each trained from several seeds and scored on the same groups.
+"""The difference between two methods, each trained from several seeds and scored on the same groups.
 
-Two things are a matter of chance: which groups (clusters, objects) the test has, and which seeds the methods
-were trained from. docs/claims.md explains the interval that covers both, and the verdicts.
+Two things are random: the groups (clusters, objects) of the test, and the seeds of the training. The interval
+covers both; docs/claims.md explains it, and the verdicts.
 """
 
 from __future__ import annotations
@@ -18,32 +18,34 @@ from scipy.special import stdtrit
 from harness.evaluation.bootstrap import LEVEL, MIN_GROUPS_FOR_INTERVAL
 
 Verdict = Literal["confirmed", "refuted", "undecided"]
-FACTOR = 1000
-"""No more than so many times the groups or seeds are proposed."""
+MAX_FACTOR = 1000
+"""More than so many times the groups or seeds are not proposed."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """The mean over seeds of a paired difference, and the variances of it that chance brings in.
+    """The mean over seeds of a paired difference, and the three components of its variance.
 
-    ``of_groups`` and ``of_seeds`` are what would be left with infinitely many seeds, or groups; ``of_both``
-    is what each pair of the two has of its own. ``groups`` is 0 for what is not measured on groups, as time.
+    ``groups_variance`` remains with infinitely many seeds, ``seeds_variance`` with infinitely many groups.
+    ``joint_variance`` is that of the interaction: what each pair of a group and a seed has of its own.
+    ``groups`` is 0 for times, which are not measured by group.
     """
 
     value: float
-    of_groups: float
-    of_seeds: float
-    of_both: float
+    groups_variance: float
+    seeds_variance: float
+    joint_variance: float
     groups: int
     seeds: int
 
     def half_width(self, groups: int, seeds: int) -> float:
-        """Half the 95 % interval that as many groups and seeds would give; infinite if these are too few."""
+        """Half the 95 % interval that this many groups and seeds would give; infinite if they are too few."""
         if seeds < 2 or (self.groups and groups < MIN_GROUPS_FOR_INTERVAL):
             return inf
         fewer_groups, fewer_seeds = self.groups / max(groups, 1), self.seeds / seeds
-        both = self.of_both * fewer_groups * fewer_seeds
-        by_groups, by_seeds = self.of_groups * fewer_groups + both, self.of_seeds * fewer_seeds + both
+        joint = self.joint_variance * fewer_groups * fewer_seeds
+        by_groups = self.groups_variance * fewer_groups + joint
+        by_seeds = self.seeds_variance * fewer_seeds + joint
         t_groups, t_seeds = (stdtrit(max(n - 1, 1), (1 + LEVEL) / 2) for n in (groups, seeds))
         return sqrt(t_groups**2 * by_groups + t_seeds**2 * by_seeds)
 
@@ -53,22 +55,27 @@ class Difference:
 
 
 def difference(by_seed: np.ndarray, resampled: np.ndarray | None = None, groups: int = 0) -> Difference:
-    """From the differences of each seed, (S,), and of the same seeds in resamples of the groups, (R, S)."""
+    """From the differences of each seed, (S,), and of the same seeds in resamples of the groups, (R, S).
+
+    The variance over resamples of the mean of the seeds is that of the groups, with the interaction. The
+    variance over the seeds, divided by S, is that of the seeds, with the interaction too. The interaction is
+    estimated from how each seed's resamples differ from their mean, and taken out of both.
+    """
     seeds = len(by_seed)
-    of_seeds = by_seed.var(ddof=1) / seeds if seeds > 1 else 0.0
-    of_groups = of_both = 0.0
+    by_seeds = by_seed.var(ddof=1) / seeds if seeds > 1 else 0.0
+    by_groups = joint = 0.0
     if resampled is not None and len(resampled):
         correction = groups / (groups - 1)  # resamples vary about the sample's own mean
         mean = resampled.mean(axis=1)
-        of_groups = mean.var() * correction
+        by_groups = mean.var() * correction
         if seeds > 1:
             own = (resampled - mean[:, None]).var(axis=0).sum() * correction
-            of_both = min(own / (seeds * (seeds - 1)), of_groups, of_seeds)
+            joint = min(own / (seeds * (seeds - 1)), by_groups, by_seeds)
     return Difference(
         value=float(by_seed.mean()),
-        of_groups=float(of_groups - of_both),
-        of_seeds=float(of_seeds - of_both),
-        of_both=float(of_both),
+        groups_variance=float(by_groups - joint),
+        seeds_variance=float(by_seeds - joint),
+        joint_variance=float(joint),
         groups=groups,
         seeds=seeds,
     )
@@ -81,18 +88,18 @@ def verdict(low: float, high: float, expected: tuple[float, float]) -> Verdict:
     return "refuted" if high < expected[0] or low > expected[1] else "undecided"
 
 
-def together(verdicts: list[Verdict]) -> Verdict:
-    """Of a claim about several scores: it holds if it does for each, and fails if it does for any."""
+def combine_verdicts(verdicts: list[Verdict]) -> Verdict:
+    """Confirmed if every score is, refuted if any is, else undecided."""
     if "refuted" in verdicts:
         return "refuted"
     return "undecided" if "undecided" in verdicts else "confirmed"
 
 
 def needed(found: Difference, expected: tuple[float, float]) -> dict[str, tuple[int, int]]:
-    """How many (groups, seeds) would decide it if the difference stayed as it is.
+    """The (groups, seeds) that would decide it if the difference stayed as it is, by the way to get there.
 
-    By more ``seeds`` alone, more ``groups`` alone, or more of ``both`` in proportion. What would not do is
-    left out, and so is ``both`` where one alone asks for no more.
+    The ways are more ``seeds`` alone, more ``groups`` alone, and more of ``both`` in proportion. A way that
+    does not get there is left out, and so is ``both`` where one alone asks for no more.
     """
     groups, seeds = found.groups, found.seeds
     if not isfinite(found.half_width(groups, seeds)):
@@ -116,7 +123,7 @@ def needed(found: Difference, expected: tuple[float, float]) -> dict[str, tuple[
 
 
 def _least(start: int, enough: Callable[[int], bool]) -> int | None:
-    """The least number from ``start`` to FACTOR times that which is enough, as all greater ones are."""
-    tried = range(start, FACTOR * start)
-    place = bisect_left(tried, True, key=enough)
-    return tried[place] if place < len(tried) else None
+    """The least number that is enough, from ``start`` to MAX_FACTOR times that; None if none is."""
+    tried = range(start, MAX_FACTOR * start)
+    index = bisect_left(tried, True, key=enough)
+    return tried[index] if index < len(tried) else None

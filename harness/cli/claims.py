@@ -53,20 +53,22 @@ def reproduce(
     if only_list:
         _list(names, preset, as_json)
         return
-    from harness.claims.reproduce import reproduce as run
+    from harness.claims import reproduce, spec
     from harness.progress import progress_bar
     from harness.report.claims_page import HEADER, LEFT, claim_rows, markdown, notes
     from harness.report.terminal import console, print_board, table
 
     with progress_bar("reproducing") as progress:
-        record = run(out, preset, names, seeds, real, progress, partial(click.echo, err=True), executor)
+        specs, size = spec.select(preset, names, real is not None), spec.preset_size(preset, seeds)
+        tell = partial(click.echo, err=True)
+        record = reproduce.reproduce(out, specs, preset, size, real, progress, tell, executor)
     if as_json:
         print_json(record)
     elif as_markdown:
         click.echo(markdown(record), nl=False)
     else:
-        for one in record["boards"]:
-            print_board(one["board"])
+        for board in record["boards"]:
+            print_board(board["board"])
         rows = [row for claim in record["claims"] for row in claim_rows(claim)]
         if rows:
             console().print(
@@ -79,16 +81,15 @@ def reproduce(
 
 
 def _list(names: tuple[str, ...], preset: str, as_json: bool) -> None:
-    from harness.claims.spec import KINDS, compared
+    from harness.claims import spec
 
-    listed = [
-        {"name": one.name, "kind": one.kind, "track": one.track, "says": one.says, "source": one.source}
-        for one in compared(preset, names or KINDS, real=True)
-    ]
+    keys = ("name", "kind", "track", "says", "source")
+    specs = spec.select(preset, names or spec.KINDS, real=True)
+    listed = [{key: getattr(claim, key) for key in keys} for claim in specs]
     if as_json:
         print_json(listed)
         return
     from harness.report.terminal import console, table
 
-    rows = [(one["kind"], one["name"], one["says"]) for one in listed]
+    rows = [(claim["kind"], claim["name"], claim["says"]) for claim in listed]
     console().print(table("Claims", ("kind", "name", "what it says"), rows, left=3))

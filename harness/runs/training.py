@@ -1,7 +1,7 @@
-"""A run: a baseline trained on a split data set, and the submissions that are made of it.
+"""A run: a baseline trained on a split data set, and the submissions made with its model.
 
-A run's folder holds ``run.json`` (what was trained on what, with which versions), ``model/`` (what was
-learnt) and whatever else the baseline keeps, such as the history of its training.
+The folder of a run holds ``run.json`` (the data, settings and versions of the training), ``model/`` and
+whatever else the baseline keeps, such as the history of its training.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from baselines.presets import make, settings
+from baselines import presets
 from baselines.protocol import Baseline, Cases, Training, predict
 from harness.data.store import Dataset, open_dataset
 from harness.files import HarnessError, json_text, write_text
@@ -41,28 +41,24 @@ def train(
     progress: ProgressCallback = no_progress,
     strategy: Literal["single", "mirrored"] = "single",
     start: Path | None = None,
-    changes: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Fit a baseline on ``train.h5`` and ``validation.h5`` of a folder, and write the run's folder.
 
-    ``changes`` are settings in place of the preset's. A network begins with the weights of the run ``start``,
-    if there is one: of the same baseline, with the settings that shape the network, trained on any data.
+    ``settings`` replace those of the preset. A network begins with the weights of the run ``start``, if one
+    is given: a run of the same baseline, with the settings that shape the network, on any data.
 
     Returns the run's record; its seconds are those of the last attempt. The folder appears under its name
-    when the run is complete. Until then it grows beside, and a call with the same baseline, settings, seed,
-    data and versions goes on from there; one that differs in any of these starts anew.
+    when the run is complete. Until then it grows beside that name, and a call with the same baseline,
+    settings, seed, data and versions resumes it; one that differs in any of these starts anew.
     """
     if run.exists():
         raise HarnessError(f"{run} exists already: name a new folder, or remove that one first")
     kind = baseline_class(name)
     track = get_track(kind.track)
-    chosen = settings(preset, name) | dict(changes or {})
-    baseline = make(kind, chosen)
-    if start and "keras" not in getattr(kind, "packages", ()):
-        raise HarnessError(f"{name} is no network: it cannot start from the weights of {start}")
-    origin = finished(start) if start else None
-    if origin and origin["baseline"] != name:
-        raise HarnessError(f"{start} is a run of {origin['baseline']}: one of {name} was expected")
+    chosen = presets.settings(preset, name) | dict(settings or {})
+    baseline = presets.make(kind, chosen)
+    origin = _origin(name, kind, start) if start else None
     with (
         open_dataset(data / "train.h5", track) as training_data,
         open_dataset(data / "validation.h5", track) as validation_data,
@@ -93,13 +89,27 @@ def train(
                 "hardware": hardware(baseline),
                 "seconds": round(time.perf_counter() - started, 3),
             }
-            if (folder / "history.csv").is_file():
-                from harness.report.figures import curves_figure, save_figure  # slow to import, seldom needed
-
-                title = f"{name}, {preset}, seed {seed}"
-                save_figure(curves_figure(folder / "history.csv", title), folder / "history.png")
+            _draw_history(folder, f"{name}, {preset}, seed {seed}")
             write_text(folder / "run.json", json_text(record))
     return record
+
+
+def _origin(name: str, kind: type[Baseline], start: Path) -> dict[str, Any]:
+    """The record of the run whose weights a network begins with. Raises HarnessError if it cannot."""
+    if "keras" not in getattr(kind, "packages", ()):
+        raise HarnessError(f"{name} is no network: it cannot start from the weights of {start}")
+    origin = finished(start)
+    if origin["baseline"] != name:
+        raise HarnessError(f"{start} must be a run of {name}, got one of {origin['baseline']}")
+    return origin
+
+
+def _draw_history(folder: Path, title: str) -> None:
+    """Draw the learning curves, if the baseline kept any."""
+    if (folder / "history.csv").is_file():
+        from harness.report.figures import curves_figure, save_figure  # slow to import, seldom needed
+
+        save_figure(curves_figure(folder / "history.csv", title), folder / "history.png")
 
 
 def _cases(data: Dataset) -> Cases:
@@ -138,7 +148,7 @@ def submit(
 def restored(run: Path) -> tuple[dict[str, Any], Baseline]:
     """The record of a finished run, and its baseline as it was trained."""
     record = finished(run)
-    baseline = make(baseline_class(record["baseline"]), record["settings"])
+    baseline = presets.make(baseline_class(record["baseline"]), record["settings"])
     baseline.restore(run / "model")
     return record, baseline
 

@@ -19,7 +19,6 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from harness.claims import execute as trainings
 from harness.cli import main
 from harness.data.store import open_dataset
 from harness.runs.tuning import search_space
@@ -38,9 +37,8 @@ DEFAULTS = {
     "simulate": {"workers": 1},
     "train": {"preset": str(Path(__file__).with_name("tiny.toml"))},
     "tune": {"preset": "smoke", "trials": 1},
-    "reproduce": {"preset": "smoke"},
+    "reproduce": {"preset": "smoke", "seeds": 1},
 }
-CLAIM_SIZE = {"cases": {MASS_MAPPING.name: 20, STAMPS.name: 80}, "seeds": 1}
 
 # What is not run, and why.
 NOT_RUN = {
@@ -222,7 +220,8 @@ def test_everything_on_the_page_runs(page, shelf, tmp_path, monkeypatch):
         copy = shutil.copytree if (shelf / source).is_dir() else shutil.copy
         copy(shelf / source, folder / name)
     monkeypatch.chdir(folder)
-    monkeypatch.setitem(trainings.SIZES, "smoke", trainings.Size(**CLAIM_SIZE))
+    for track, cases in ((MASS_MAPPING, 20), (STAMPS, 80)):
+        monkeypatch.setitem(track.claim_cases, "smoke", cases)
     names = known(shelf)
     for language, text in blocks(page):
         if language == "sh":

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import stdtrit
 
-from harness.claims.verdicts import Difference, difference, needed, together, verdict
+from harness.claims.verdicts import Difference, combine_verdicts, difference, needed, verdict
 
 
 def drawn_weights(groups, resamples, rng):
@@ -32,13 +32,13 @@ def test_interval_holds_the_truth(groups, seeds, deviations):
         assert held / 500 <= 0.98
 
 
-def test_parts_of_the_variance():
+def test_components_of_the_variance():
     groups, seeds, rng = 400, 40, np.random.default_rng(3)
     one = 2 * rng.normal(size=(groups, 1)) + rng.normal(size=seeds) + 3 * rng.normal(size=(groups, seeds))
     found = difference(one.mean(axis=0), drawn_weights(groups, 2000, rng) @ one, groups)
-    assert found.of_groups == pytest.approx(4 / groups, rel=0.25)
-    assert found.of_seeds == pytest.approx(1 / seeds, rel=0.35)
-    assert found.of_both == pytest.approx(9 / (groups * seeds), rel=0.1)
+    assert found.groups_variance == pytest.approx(4 / groups, rel=0.25)
+    assert found.seeds_variance == pytest.approx(1 / seeds, rel=0.35)
+    assert found.joint_variance == pytest.approx(9 / (groups * seeds), rel=0.1)
 
 
 def test_seeds_alone_give_the_interval_of_student():
@@ -77,13 +77,15 @@ def test_verdict(low, high, expected, judged):
 
 
 def test_a_claim_holds_if_it_does_for_every_score():
-    assert together(["confirmed", "confirmed"]) == "confirmed"
-    assert together(["confirmed", "undecided"]) == "undecided"
-    assert together(["confirmed", "undecided", "refuted"]) == "refuted"
+    assert combine_verdicts(["confirmed", "confirmed"]) == "confirmed"
+    assert combine_verdicts(["confirmed", "undecided"]) == "undecided"
+    assert combine_verdicts(["confirmed", "undecided", "refuted"]) == "refuted"
 
 
 def test_fewest_that_would_decide():
-    found = Difference(value=1.0, of_groups=1.0, of_seeds=0.5, of_both=0.2, groups=10, seeds=3)
+    found = Difference(
+        value=1.0, groups_variance=1.0, seeds_variance=0.5, joint_variance=0.2, groups=10, seeds=3
+    )
     ways = needed(found, (0, inf))
     assert {"seeds", "groups"}.isdisjoint(ways)  # what either leaves is too much
     groups, seeds = ways["both"]

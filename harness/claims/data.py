@@ -1,0 +1,143 @@
+"""The data that claims are tested on: simulated, or real alerts, and split in all ways that the claims need.
+
+All of it is made before the first training. What is in the folder already is not made again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from math import ceil
+from pathlib import Path
+
+import numpy as np
+
+from harness.claims.spec import DATA_SETS, REAL, BoardSpec, Claim, Size
+from harness.data.simulate.dataset import simulate
+from harness.data.split import TEST, TRAIN, VALIDATION, Shares, fold_parts, group_parts, split, write_parts
+from harness.data.store import open_dataset
+from harness.files import HarnessError
+from harness.parallel import executor
+from harness.progress import ProgressCallback
+from harness.tracks import STAMPS, get_track
+
+SEED = 0
+"""The seed of the simulations and splits. Runs have seeds 0, 1, … of their own."""
+SHARES = Shares(validation_part=0.05, test_part=0.25)
+"""Shares of the clusters: the number of test clusters decides how sure a verdict is."""
+SMALLER = {"half": 2, "quarter": 4, "eighth": 8}
+"""Splits with one in so many of the training clusters."""
+VALIDATION_FOLDS = 8  # one of them tells which epoch of a cross-validated network is the best
+FILES = ("train.h5", "validation.h5", "test-inputs.h5", "test-truth.h5")
+
+
+@dataclass(frozen=True)
+class SplitData:
+    """The folder of a split data set, and the fingerprints of its files."""
+
+    folder: Path
+    fingerprints: tuple[str, ...]
+
+
+Prepared = Mapping[tuple[str, str], tuple[SplitData, ...]]
+"""By data set and split: the split data, one for each fold of real alerts and a single one otherwise."""
+
+
+def prepare(
+    out: Path, specs: Sequence[Claim | BoardSpec], size: Size, real: Path | None, progress: ProgressCallback
+) -> Prepared:
+    """Simulate and split everything that the claims need, as far as it is not in the folder ``out``.
+
+    ``real`` is a data set of labelled alerts with metadata. Raises HarnessError where one is needed and
+    missing, or lacks labels or metadata.
+    """
+    needed = [(spec.data, side.split) for spec in specs for side in spec.sides]
+    needed += [(side.start, side.split) for spec in specs for side in spec.sides if side.start]
+    return {
+        (data, name): tuple(
+            SplitData(folder, _fingerprints(folder))
+            for folder in (
+                _folds(out, size, real, progress)
+                if data == REAL
+                else [_simulated(out, data, name, size, progress)]
+            )
+        )
+        for data, name in dict.fromkeys(needed)
+    }
+
+
+def _simulated(out: Path, data: str, name: str, size: Size, progress: ProgressCallback) -> Path:
+    """The folder of a split of a simulated data set."""
+    track, options = get_track(DATA_SETS[data][0]), DATA_SETS[data][1]
+    cases = size.cases[track.name]
+    folder = out / "data" / f"{data}-{cases}-{version('astroboard')}"
+    full = folder / "data.h5"
+    if not full.is_file():
+        with executor() as pool:
+            simulate(track, full, cases, seed=SEED, progress=progress, executor=pool, **options)
+    if not _complete(folder / name):
+        if name:
+            with open_dataset(full) as dataset:
+                assigned = assign(dataset.groups(), name)
+                write_parts(dataset, assigned, folder / name, SEED, progress)
+        else:
+            split(full, folder, SEED, SHARES, progress)
+    return folder / name
+
+
+def assign(groups: np.ndarray, name: str) -> np.ndarray:
+    """TRAIN, VALIDATION, TEST, or −1 for none of them, of each case (N,) in the split of that name.
+
+    "half", "quarter" and "eighth" have that share of the training clusters, each the clusters of the next
+    one too, and the validation and test cases of the usual split. "cluster" and "random" have training sets
+    of one size and every other case of the usual test. The training set of "random" has the other half of
+    the test cases, which are crops of the test's clusters.
+    """
+    assigned = group_parts(groups, SHARES, SEED)
+    rng = np.random.default_rng(SEED)
+    if name in SMALLER:
+        clusters = rng.permutation(np.unique(groups[assigned == TRAIN]))
+        assigned[np.isin(groups, clusters[ceil(len(clusters) / SMALLER[name]) :])] = -1
+        return assigned
+    spare = np.flatnonzero(assigned == TEST)[1::2]
+    assigned[spare] = -1
+    if name == "random":
+        train = np.flatnonzero(assigned == TRAIN)
+        assigned[rng.choice(train, min(len(spare), len(train)), replace=False)] = -1
+        assigned[spare] = TRAIN
+    return assigned
+
+
+def _folds(out: Path, size: Size, real: Path | None, progress: ProgressCallback) -> list[Path]:
+    """The folders of the folds of the real alerts: each tests on one of them, split by object."""
+    if real is None:
+        raise HarnessError("real alerts are needed: name a data set of such with --stamps")
+    with open_dataset(real, STAMPS) as data:
+        lacking = {STAMPS.inputs.name, STAMPS.truth.name, "metadata"} - data.columns.keys()
+        if lacking:
+            lacks = " or ".join(sorted(lacking))
+            raise HarnessError(f"{real} has no {lacks}: labelled alerts with metadata were expected")
+        folder = out / "data" / f"{REAL}-{data.fingerprint[:16]}"
+        labels, groups = data.truth[:].astype(int), data.groups()
+        fold_of_case = fold_parts(labels, groups, size.folds, SEED)
+        folders = [folder / f"fold-{fold}" for fold in range(size.folds)]
+        for fold, folder in enumerate(folders):
+            if not _complete(folder):
+                assigned = np.where(fold_of_case == fold, TEST, TRAIN)
+                inner = fold_parts(labels, groups, VALIDATION_FOLDS, SEED + 1 + fold)
+                assigned[(assigned == TRAIN) & (inner == 0)] = VALIDATION
+                write_parts(data, assigned, folder, SEED, progress)
+    return folders
+
+
+def _complete(folder: Path) -> bool:
+    return all((folder / name).is_file() for name in FILES)
+
+
+def _fingerprints(folder: Path) -> tuple[str, ...]:
+    fingerprints = []
+    for name in FILES:
+        with open_dataset(folder / name) as data:
+            fingerprints.append(data.fingerprint)
+    return tuple(fingerprints)

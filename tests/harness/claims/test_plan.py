@@ -1,0 +1,100 @@
+"""Which runs claims need, planned without any data."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.claims.data import SplitData
+from harness.claims.diagnostics import MEASURED
+from harness.claims.plan import all_settings, plan, run_name, runs_of
+from harness.claims.spec import EPOCH_SECONDS, KINDS, Claim, Side, select
+from harness.runs.registry import baseline_class
+from tests.harness.claims.conftest import TINY
+
+
+def made_up(specs, folds=3):
+    """Prepared data that are nowhere."""
+    keys = {(data, side.split) for spec in specs for side in spec.sides for data in (spec.data, side.start)}
+    return {
+        (data, split): tuple(
+            SplitData(Path(f"{data}-{split}-{fold}"), (f"{data} {split} {fold}",))
+            for fold in range(folds if data == "real" else 1)
+        )
+        for data, split in keys
+    }
+
+
+def test_equal_runs_of_several_claims_are_one(tmp_path):
+    specs = select("laptop", ["rotation-invariance", "rotation-costs-threefold", "entropy-raises-accuracy"])
+    planned = plan(tmp_path, specs, made_up(specs), "laptop", 2)
+    assert planned["rotation-invariance"] == planned["rotation-costs-threefold"]
+    assert [[len(folds) for folds in seeds] for seeds in planned["rotation-invariance"]] == [[1, 1], [1, 1]]
+    assert len(runs_of(planned.values())) < sum(len(runs_of([sides])) for sides in planned.values())
+    assert not any(tmp_path.iterdir())
+
+
+def test_runs_of_real_alerts_have_folds_and_follow_their_start(tmp_path):
+    specs = select("laptop", ["pretraining-helps"], real=True)
+    planned = plan(tmp_path, specs, made_up(specs), "laptop", 1)
+    ((pretrained,), (plain,)) = planned["pretraining-helps"]
+    assert len(pretrained) == len(plain) == 3
+    assert len({run.start for run in pretrained}) == 1
+    assert all(run.start is None for run in plain)
+    assert pretrained[0].start.data == Path("stamps--0")
+    order = runs_of(planned.values())
+    assert len(order) == 7
+    assert order[0] == pretrained[0].start
+
+
+def test_a_run_is_known_by_all_that_it_depends_on():
+    given = {
+        "baseline": "unet", "settings": {"filters": 4, "loss": "mse"}, "seed": 0,
+        "fingerprints": ("a", "b"), "versions": {"numpy": "2.0"},
+    }  # fmt: skip
+    # The name that 0.1.0 gave it, whose finished runs are found again.
+    assert run_name(**given) == "unet-326786ba3afffac1"
+    changes = [
+        {"baseline": "unet-2k"},
+        {"settings": {"filters": 8, "loss": "mse"}},
+        {"settings": {"filters": 4, "loss": "mse", "loss_settings": {"focal": 1.0}}},
+        {"seed": 1},
+        {"fingerprints": ("a", "c")},
+        {"versions": {"numpy": "2.1"}},
+        {"start": "unet-0123456789abcdef"},
+    ]
+    names = {run_name(**given | change) for change in changes}
+    assert len(names | {run_name(**given)}) == 8
+
+
+def test_a_setting_is_the_same_whether_it_is_said_or_not():
+    assert all_settings(TINY, Side("unet", {}, "unet")) == all_settings(
+        TINY, Side("unet", {"filters": 4}, "unet")
+    )
+
+
+@pytest.mark.parametrize("preset", ["smoke", "laptop", "paper"])
+@pytest.mark.parametrize("name", [spec.name for spec in select("smoke", KINDS, real=True)])
+def test_sides_differ_in_one_thing(name, preset):
+    (spec,) = select(preset, [name], real=True)
+    settings = [all_settings(preset, side) for side in spec.sides]
+    assert all(baseline_class(side.baseline).track == spec.track for side in spec.sides)
+    differing = {
+        key
+        for chosen in settings
+        for key in chosen.keys() & settings[0].keys()
+        if chosen[key] != settings[0][key]
+    }
+    differing |= {
+        key
+        for key in ("baseline", "split", "start")
+        for side in spec.sides[:2]
+        if getattr(side, key) != getattr(spec.sides[0], key)
+    }
+    if isinstance(spec, Claim):
+        differing -= {"sampling", "epochs"} if len(spec.sides) > 2 else set()
+        assert spec.expected.keys() <= {score.key for score in MEASURED[spec.track].scores} | {EPOCH_SECONDS}
+        assert all(low < high for low, high in spec.expected.values())
+    if isinstance(spec, Claim) or spec.over:
+        assert len(differing) == 1
+    else:
+        assert len({side.baseline for side in spec.sides}) == len(spec.sides)

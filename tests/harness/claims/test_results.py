@@ -1,0 +1,113 @@
+"""Claims judged on submissions that are made up, of which the scores are known."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+from harness.claims.execute import score_folds
+from harness.claims.plan import Run
+from harness.claims.results import judge, rank
+from harness.claims.spec import BoardSpec, Side, select
+from harness.files import json_text
+
+
+def certain(labels, share, seed):
+    """Probabilities of which about that share are right, all of 0.8."""
+    rng = np.random.default_rng(seed)
+    guessed = np.where(rng.random(len(labels)) < share, labels, (labels + 1) % 5)
+    return np.where(np.arange(5) == guessed[:, None], 0.8, 0.05)
+
+
+@pytest.fixture
+def made(stamps, submission_of, tmp_path):
+    """A function that makes up the runs of each side, of which that share is right, and their scores."""
+
+    def make(seconds, right):
+        sides, scored = [], {}
+        for side, (of_epochs, share) in enumerate(zip(seconds, right, strict=True)):
+            seeds = []
+            for seed, taken in enumerate(of_epochs):
+                run = Run(tmp_path / f"{side}-{seed}", stamps, "cnn", "smoke", {}, seed)
+                run.folder.mkdir()
+                (run.folder / "history.csv").write_text(f"epoch,seconds\n1,99\n2,{taken}\n3,{taken}\n")
+                predict = partial(certain, share=share, seed=seed)
+                submission_of(run.submission, stamps / "test-truth.h5", predict)
+                scored[run,] = score_folds((run,))
+                seeds.append((run,))
+            sides.append(seeds)
+        return sides, scored
+
+    return make
+
+
+@pytest.fixture
+def judged(made):
+    """A function that judges a claim about stamps from the seconds and the accuracy of its runs."""
+
+    def judge_made(name, seconds, right):
+        (claim,) = select("smoke", [name])
+        return judge(claim, *made(seconds, right)).to_json()
+
+    return judge_made
+
+
+def test_times_and_scores_of_stamps(judged):
+    claim = judged("middle-sampling-is-enough", [(1.0, 1.1, 1.0), (3.0, 3.1, 3.2)], (1.0, 0.2))
+    assert claim["verdict"] == "confirmed"
+    accuracy, seconds = claim["scores"]
+    assert accuracy["expected"] == [-0.01, None]
+    assert accuracy["sides"][0] == 1
+    assert seconds["sides"] == pytest.approx([3.1 / 3, 3.1])
+    assert seconds["difference"] == pytest.approx((1.1 / (3 * 3.1 * 3.2)) ** (1 / 3))
+    assert seconds["low"] * seconds["high"] == pytest.approx(seconds["difference"] ** 2)
+
+
+def test_difference_of_differences(judged):
+    claim = judged("metadata-add-most", [(1.0, 1.0)] * 4, (0.9, 0.5, 0.9, 0.5))
+    (accuracy,) = claim["scores"]
+    assert accuracy["difference"] == pytest.approx(0, abs=1e-12)
+    assert claim["verdict"] == "undecided"
+    assert [side["weight"] for side in claim["sides"]] == [1, -1, -1, 1]
+
+
+def test_confidence(judged):
+    claim = judged("entropy-softens-confidence", [(1.0, 1.0)] * 2, (0.9, 0.5))
+    assert claim["scores"][0]["sides"] == pytest.approx([0.8, 0.8])
+
+
+def test_one_seed_decides_nothing(judged):
+    claim = judged("rotation-costs-threefold", [(3.0,), (1.0,)], (0.9, 0.5))
+    assert claim["verdict"] == "undecided"
+    (seconds,) = claim["scores"]
+    assert (seconds["ratio"], seconds["low"], seconds["high"]) == (True, None, None)
+    assert seconds["decided_by"] == {}
+
+
+def test_a_record_has_the_keys_of_the_first_release(judged):
+    claim = judged("middle-sampling-is-enough", [(1.0, 1.1), (1.0, 1.2)], (0.6, 0.6))
+    assert list(claim) == [
+        "name", "kind", "says", "source", "track", "data", "verdict", "sides", "cases", "groups",
+        "seeds", "scores",
+    ]  # fmt: skip
+    assert list(claim["sides"][0]) == ["weight", "text", "runs"]
+    assert list(claim["scores"][0]) == [
+        "key", "title", "digits", "ratio", "expected", "sides", "difference", "low", "high", "verdict",
+        "decided_by",
+    ]  # fmt: skip
+    assert json_text(claim)
+
+
+def test_rows_of_a_board_are_methods(made):
+    sides, scored = made([(1.0, 1.0), (1.0, 1.0)], (0.9, 0.5))
+    spec = BoardSpec(
+        "kernels", "board", "Two kernels", "nobody", "stamps",
+        sides=tuple(Side("cnn", {"kernel": kernel}, "cnn") for kernel in (5, 3)),
+        over="kernel", values=(5.0, 3.0),
+    )  # fmt: skip
+    result = rank(spec, sides, scored).to_json()
+    assert [row["method"] for row in result["board"]["rows"]] == ["cnn, kernel = 5", "cnn, kernel = 3"]
+    assert [len(row["seeds"]) for row in result["board"]["rows"]] == [2, 2]
+    assert result["board"]["title"] == "Two kernels"
+    assert result["values"] == {"cnn, kernel = 5": 5.0, "cnn, kernel = 3": 3.0}
+    assert result["runs"]["cnn, kernel = 3"] == ["1-0", "1-1"]

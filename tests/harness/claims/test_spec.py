@@ -1,0 +1,57 @@
+"""The declarations of claims and boards, and how they are selected."""
+
+from importlib import resources
+
+import pytest
+
+from harness.claims.spec import KINDS, SEEDS, Claim, Side, preset_size, select
+from harness.files import HarnessError
+from harness.tracks import MASS_MAPPING
+
+
+def test_selected_by_name_kind_and_track():
+    assert {spec.kind for spec in select("smoke")} == {"claim", "experiment", "board"}
+    assert {spec.kind for spec in select("smoke", ["ablation"])} == {"ablation"}
+    assert {spec.track for spec in select("smoke", ["stamps"])} == {"stamps"}
+    assert [spec.name for spec in select("smoke", ["kernel-3-beats-2"])] == ["kernel-3-beats-2"]
+    assert not any(spec.data == "real" for spec in select("smoke", KINDS))
+    assert any(spec.data == "real" for spec in select("smoke", KINDS, real=True))
+
+
+def test_what_cannot_be_selected():
+    with pytest.raises(HarnessError, match="there is no claim 'earth-is-flat'"):
+        select("smoke", ["earth-is-flat"])
+    with pytest.raises(HarnessError, match="--stamps"):
+        select("smoke", ["real-stamps"])
+
+
+def test_a_preset_may_change_a_claim():
+    (laptop,), (paper,) = (select(preset, ["padding-helps-borders"]) for preset in ("laptop", "paper"))
+    assert laptop.sides[0].settings == {"padding": 16}
+    assert paper.sides[0].settings == {"padding": 64, "depth": 7}
+
+
+def test_a_difference_of_differences_has_four_sides():
+    (claim,) = select("smoke", ["metadata-add-most"])
+    assert isinstance(claim, Claim)
+    words = [(weight, side.baseline) for weight, side in claim.weighted]
+    assert words == [(1, "cnn-metadata"), (-1, "cnn-rotinv"), (-1, "cnn-rotinv"), (1, "cnn")]
+
+
+def test_sides_in_words():
+    assert str(Side("unet", {"kernel": 2}, "unet", "random")) == "unet, kernel = 2, random split"
+    assert str(Side("cnn", {}, "cnn", start="stamps")) == "cnn, trained on stamps first"
+
+
+def test_size_of_a_preset():
+    for preset, seeds in SEEDS.items():
+        assert preset_size(preset).cases["mass-mapping"] == MASS_MAPPING.claim_cases[preset]
+        assert preset_size(preset).seeds == seeds
+    assert preset_size("smoke", 7).seeds == 7
+
+
+def test_every_table_says_what_it_is_about():
+    text = (resources.files("harness.claims") / "claims.toml").read_text(encoding="utf-8")
+    specs = select("laptop", KINDS, real=True)
+    assert len(specs) == sum(line.startswith("[") for line in text.splitlines())
+    assert all(spec.says and spec.source for spec in specs)

@@ -1,0 +1,54 @@
+"""The command `reproduce` as a user calls it."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from harness.claims.spec import KINDS, select
+from harness.cli import main
+from harness.tracks import MASS_MAPPING
+
+
+def run(*words):
+    return CliRunner().invoke(main, ["reproduce", *map(str, words)])
+
+
+@pytest.fixture
+def few_maps(monkeypatch):
+    monkeypatch.setitem(MASS_MAPPING.claim_cases, "smoke", 20)
+
+
+def test_tables_of_what_was_found(few_maps, tmp_path):  # noqa: ARG001
+    words = ("zeros-win-wmape", "--preset", "smoke", "--seeds", 1, "--out", tmp_path)
+    result = run(*words)
+    assert result.exit_code == 0, result.output
+    assert "zeros-win-wmape: undecided" in result.stderr
+    assert "UNDECIDED" in result.stdout
+    assert "zeros-win-wmape, One seed says nothing of others" in result.stdout
+    assert result.stdout.endswith(f"page: {tmp_path / 'claims.html'}\n")
+    assert json.loads(run(*words, "--json").stdout) == json.loads((tmp_path / "claims.json").read_text())
+    assert run(*words, "--markdown").stdout.startswith("| claim | verdict |")
+
+
+def test_list():
+    listed = json.loads(run("--list", "--json").stdout)
+    assert [claim["name"] for claim in listed] == [spec.name for spec in select("laptop", KINDS, real=True)]
+    assert list(listed[0]) == ["name", "kind", "track", "says", "source"]
+    assert "zeros-win-wmape" in run("zeros-win-wmape", "--list").stdout
+
+
+def test_wrong_usage(tmp_path):
+    result = run("earth-is-flat", "--out", tmp_path / "new")
+    assert result.exit_code == 2
+    assert "'earth-is-flat' is none of: claim, experiment" in result.output
+    for words in (("--list", "--markdown"), ("--markdown", "--json"), ("--preset", "other")):
+        assert run(*words).exit_code == 2
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_claim_about_real_alerts_needs_some(tmp_path):
+    result = run("real-stamps", "--out", tmp_path / "new")
+    assert result.exit_code == 1
+    assert "--stamps" in result.stderr
+    assert not (tmp_path / "new").exists()
