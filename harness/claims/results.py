@@ -14,8 +14,8 @@ from harness.claims.execute import TEAM, epoch_seconds
 from harness.claims.plan import Folds, Sides
 from harness.claims.spec import EPOCH_SECONDS, BoardSpec, Claim
 from harness.claims.verdicts import Difference, Verdict, combine_verdicts, difference, needed, verdict
-from harness.evaluation.bootstrap import bootstrap
 from harness.evaluation.board import Board
+from harness.evaluation.bootstrap import bootstrap
 from harness.evaluation.entries import check_one_truth
 from harness.evaluation.leaderboard import rank_entries
 from harness.evaluation.scoring import Scored
@@ -27,9 +27,9 @@ from harness.tracks import Score, get_track
 class ScoreResult:
     """The verdict on one score of a claim.
 
-    ``sides`` are the means over the seeds. ``difference`` and its interval, infinite where too little is
-    known, are a ratio for times. ``decided_by`` has the groups and seeds that would decide an undecided
-    score, by the way to decide it.
+    ``sides`` are the means over the seeds. ``difference`` and its interval are a ratio for times; the ends of
+    the interval are None where there are too few seeds or groups. ``decided_by`` has the groups and seeds
+    that would decide an undecided score, by the way to decide it.
     """
 
     key: str
@@ -39,17 +39,17 @@ class ScoreResult:
     expected: tuple[float, float]
     sides: tuple[float, ...]
     difference: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     verdict: Verdict
     decided_by: Mapping[str, Mapping[str, int]]
 
     def to_json(self) -> dict[str, Any]:
         return {
             **{"key": self.key, "title": self.title, "digits": self.digits, "ratio": self.ratio},
-            "expected": [_finite(bound) for bound in self.expected],
+            "expected": [bound if isfinite(bound) else None for bound in self.expected],
             "sides": list(self.sides),
-            **{"difference": self.difference, "low": _finite(self.low), "high": _finite(self.high)},
+            **{"difference": self.difference, "low": self.low, "high": self.high},
             **{"verdict": self.verdict, "decided_by": self.decided_by},
         }
 
@@ -142,11 +142,13 @@ def _score_result(
         | ({"groups": groups, "cases": round(groups * cases / found.groups)} if found.groups else {})
         for way, (groups, seeds) in (needed(found, bounds) if judged == "undecided" else {}).items()
     }
-    value, low, high = (exp(number) if ratio else number for number in (found.value, low, high))
-    means = tuple(by_seed.mean(axis=1).tolist())
-    return ScoreResult(
-        score.key, score.title, score.digits, ratio, expected, means, value, low, high, judged, decided_by
+    value = exp(found.value) if ratio else found.value
+    low_end, high_end = (
+        None if not isfinite(end) else exp(end) if ratio else end for end in found.interval()
     )
+    means = tuple(by_seed.mean(axis=1).tolist())
+    texts = score.key, score.title, score.digits
+    return ScoreResult(*texts, ratio, expected, means, value, low_end, high_end, judged, decided_by)
 
 
 def rank(spec: BoardSpec, sides: Sides, scored: Mapping[Folds, Scored]) -> BoardResult:
@@ -174,7 +176,3 @@ def _run_names(seeds: Sequence[Folds]) -> tuple[str, ...]:
 def _logarithms(bounds: tuple[float, float]) -> tuple[float, float]:
     low, high = bounds
     return log(low) if low > 0 else -inf, log(high)
-
-
-def _finite(number: float) -> float | None:
-    return number if isfinite(number) else None
