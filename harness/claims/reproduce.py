@@ -13,13 +13,12 @@ from typing import Any
 from harness.claims.data import prepare
 from harness.claims.execute import run_missing, score_folds
 from harness.claims.plan import Folds, Run, Sides, plan, runs_of, versions_of
-from harness.claims.results import BoardResult, ClaimResult, judge, rank
+from harness.claims.results import BoardResult, ClaimResult, ClaimsRecord, judge, rank
 from harness.claims.spec import BoardSpec, Claim, Size, preset_size
 from harness.evaluation.scoring import Scored
 from harness.files import json_text, write_text
 from harness.progress import ProgressCallback, no_progress
 from harness.report.page import write_board
-from harness.schemas import CLAIMS
 
 
 def reproduce(
@@ -53,12 +52,8 @@ def reproduce(
         else:
             claims.append(judge(spec, sides, scored))
             tell(f"{spec.name}: {claims[-1].verdict}")
-        record = {
-            **{"schema": CLAIMS, "preset": preset, "seeds": size.seeds},
-            "claims": [claim.to_json() for claim in claims],
-            "boards": [board.to_json() for board in boards],
-            "versions": {k: v for folds in scored for k, v in versions_of(folds[0].baseline).items()},
-        }
+        software = {name: of for folds in scored for name, of in versions_of(folds[0].baseline).items()}
+        record = ClaimsRecord(preset, size.seeds, tuple(claims), tuple(boards), software).to_json()
         _write(record, out)
     return record
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import exp, inf, isfinite, log
-from typing import Any
 
 import numpy as np
 
@@ -18,25 +17,28 @@ from harness.evaluation.board import Board
 from harness.evaluation.bootstrap import bootstrap
 from harness.evaluation.entries import check_one_truth
 from harness.evaluation.leaderboard import rank_entries
+from harness.evaluation.records import Record
 from harness.evaluation.scoring import Scored
 from harness.runs.folder import finished
+from harness.schemas import CLAIMS
 from harness.tracks import Score, get_track
 
 
 @dataclass(frozen=True)
-class ScoreResult:
+class ScoreResult(Record):
     """The verdict on one score of a claim.
 
-    ``sides`` are the means over the seeds. ``difference`` and its interval are a ratio for times; the ends of
-    the interval are None where there are too few seeds or groups. ``decided_by`` has the groups and seeds
-    that would decide an undecided score, by the way to decide it.
+    ``expected`` are the bounds of the difference, None where there is none. ``sides`` are the means over the
+    seeds. ``difference`` and its interval are a ratio for times; the ends of the interval are None where
+    there are too few seeds or groups. ``decided_by`` has the groups and seeds that would decide an undecided
+    score, by the way to decide it.
     """
 
     key: str
     title: str
     digits: int
     ratio: bool
-    expected: tuple[float, float]
+    expected: tuple[float | None, ...]
     sides: tuple[float, ...]
     difference: float
     low: float | None
@@ -44,57 +46,60 @@ class ScoreResult:
     verdict: Verdict
     decided_by: Mapping[str, Mapping[str, int]]
 
-    def to_json(self) -> dict[str, Any]:
-        return {
-            **{"key": self.key, "title": self.title, "digits": self.digits, "ratio": self.ratio},
-            "expected": [bound if isfinite(bound) else None for bound in self.expected],
-            "sides": list(self.sides),
-            **{"difference": self.difference, "low": self.low, "high": self.high},
-            **{"verdict": self.verdict, "decided_by": self.decided_by},
-        }
+
+@dataclass(frozen=True)
+class SideResult(Record):
+    """A side of a claim: its weight in the difference, its description, and the names of its runs."""
+
+    weight: int
+    text: str
+    runs: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class ClaimResult:
-    """The verdict on a claim, with the names of the runs of each side."""
+class ClaimResult(Record):
+    """The verdict on a claim. The first six fields are those of its declaration."""
 
-    claim: Claim
+    name: str
+    kind: str
+    says: str
+    source: str
+    track: str
+    data: str
     verdict: Verdict
-    runs: tuple[tuple[str, ...], ...]
+    sides: tuple[SideResult, ...]
     cases: int
     groups: int
     seeds: int
     scores: tuple[ScoreResult, ...]
 
-    def to_json(self) -> dict[str, Any]:
-        return {
-            **self.claim.to_json(),
-            "verdict": self.verdict,
-            "sides": [
-                {"weight": weight, "text": str(side), "runs": list(runs)}
-                for (weight, side), runs in zip(self.claim.weighted, self.runs, strict=True)
-            ],
-            **{"cases": self.cases, "groups": self.groups, "seeds": self.seeds},
-            "scores": [score.to_json() for score in self.scores],
-        }
-
 
 @dataclass(frozen=True)
-class BoardResult:
+class BoardResult(Record):
     """A board with the names of the runs of each row, and for a curve the value of each row's setting."""
 
-    spec: BoardSpec
+    name: str
+    kind: str
+    says: str
+    source: str
+    track: str
+    data: str
+    over: str
     values: Mapping[str, float]
     runs: Mapping[str, tuple[str, ...]]
     board: Board
 
-    def to_json(self) -> dict[str, Any]:
-        return {
-            **self.spec.to_json(),
-            **{"over": self.spec.over, "values": dict(self.values)},
-            "runs": {name: list(runs) for name, runs in self.runs.items()},
-            "board": self.board.to_json(),
-        }
+
+@dataclass(frozen=True)
+class ClaimsRecord(Record):
+    """What a call of `astroboard reproduce` found, and the versions of the software that it is about."""
+
+    SCHEMA = CLAIMS
+    preset: str
+    seeds: int
+    claims: tuple[ClaimResult, ...]
+    boards: tuple[BoardResult, ...]
+    versions: Mapping[str, str]
 
 
 def judge(claim: Claim, sides: Sides, scored: Mapping[Folds, Scored]) -> ClaimResult:
@@ -119,13 +124,16 @@ def judge(claim: Claim, sides: Sides, scored: Mapping[Folds, Scored]) -> ClaimRe
             found = difference(weights @ by_seed, by_resample, groups)
             scores.append(_score_result(score, by_seed, found, expected, cases))
     return ClaimResult(
-        claim,
-        combine_verdicts([score.verdict for score in scores]),
-        tuple(_run_names(seeds) for seeds in sides),
-        cases,
-        groups,
-        shape[1],
-        tuple(scores),
+        **claim.texts(),
+        verdict=combine_verdicts([score.verdict for score in scores]),
+        sides=tuple(
+            SideResult(weight, str(side), _run_names(seeds))
+            for (weight, side), seeds in zip(claim.weighted, sides, strict=True)
+        ),
+        cases=cases,
+        groups=groups,
+        seeds=shape[1],
+        scores=tuple(scores),
     )
 
 
@@ -146,9 +154,19 @@ def _score_result(
     low_end, high_end = (
         None if not isfinite(end) else exp(end) if ratio else end for end in found.interval()
     )
-    means = tuple(by_seed.mean(axis=1).tolist())
-    texts = score.key, score.title, score.digits
-    return ScoreResult(*texts, ratio, expected, means, value, low_end, high_end, judged, decided_by)
+    return ScoreResult(
+        key=score.key,
+        title=score.title,
+        digits=score.digits,
+        ratio=ratio,
+        expected=tuple(bound if isfinite(bound) else None for bound in expected),
+        sides=tuple(by_seed.mean(axis=1).tolist()),
+        difference=value,
+        low=low_end,
+        high=high_end,
+        verdict=judged,
+        decided_by=decided_by,
+    )
 
 
 def rank(spec: BoardSpec, sides: Sides, scored: Mapping[Folds, Scored]) -> BoardResult:
@@ -164,9 +182,10 @@ def rank(spec: BoardSpec, sides: Sides, scored: Mapping[Folds, Scored]) -> Board
     board = replace(rank_entries(track, submissions), title=spec.says)
     values: dict[str, float] = {}
     if spec.over:
-        sizes = [float(finished(seeds[0][0].folder)["cases"]) for seeds in sides]
-        values = dict(zip(names, spec.values or sizes, strict=True))
-    return BoardResult(spec, values, dict(zip(names, map(_run_names, sides), strict=True)), board)
+        numbers = spec.values or [float(finished(seeds[0][0].folder)["cases"]) for seeds in sides]
+        values = dict(zip(names, numbers, strict=True))
+    runs = dict(zip(names, map(_run_names, sides), strict=True))
+    return BoardResult(**spec.texts(), over=spec.over, values=values, runs=runs, board=board)
 
 
 def _run_names(seeds: Sequence[Folds]) -> tuple[str, ...]:

@@ -80,7 +80,8 @@ class _Spec:
     def track(self) -> str:
         return DATA_SETS[self.data][0]
 
-    def to_json(self) -> dict[str, str]:
+    def texts(self) -> dict[str, str]:
+        """What results repeat of the declaration."""
         return {name: getattr(self, name) for name in ("name", "kind", "says", "source", "track", "data")}
 
 

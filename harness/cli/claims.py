@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.shared import CLAIM, FILE, executor_options, json_option, main, print_json
+from harness.cli.shared import CLAIM, FILE, PRESET, executor_options, json_option, main, print_json
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @main.command()
 @click.argument("names", nargs=-1, type=CLAIM, metavar="[CLAIM]...")
 @click.option(
-    "--preset", default="laptop", show_default=True, type=click.Choice(["smoke", "laptop", "paper"]),
+    "--preset", default="laptop", show_default=True, type=PRESET,
     help="How many cases and seeds, and which settings.",
 )  # fmt: skip
 @click.option(

@@ -13,6 +13,7 @@ from harness.cli.shared import (
     FILE,
     NEW,
     TRACK,
+    LazyChoice,
     executor_options,
     json_option,
     list_items,
@@ -21,39 +22,50 @@ from harness.cli.shared import (
     seed_option,
 )
 
-NOISE = ("sparse", "dense")
-BOUNDARIES = ("periodic", "field")
+
+def simulator_option(name: str, default: str, says: str) -> Any:
+    """An option of the simulators, with the choices that any of the tracks has for it."""
+
+    def choices() -> list[str]:
+        from harness.tracks import get_track, track_names
+
+        tracks = map(get_track, track_names())
+        return list(
+            dict.fromkeys(value for track in tracks for value in track.simulator_options.get(name, ()))
+        )
+
+    return click.option(f"--{name}", show_default=default, type=LazyChoice(name, choices), help=says)
 
 
 @main.command()
 @click.argument("track", type=TRACK)
 @click.argument("out", type=NEW)
 @click.option("--cases", required=True, type=click.IntRange(min=1), help="How many maps or alerts.")
-@click.option("--noise", show_default="sparse", type=click.Choice(NOISE), help="Of the maps.")
-@click.option(
-    "--boundary",
-    show_default="periodic",
-    type=click.Choice(BOUNDARIES),
-    help="Shear of a map: periodic on the crop, or of a field twice as wide.",
+@simulator_option(
+    "noise", "sparse", "mass-mapping: sparse or dense, noise in a third or in all of the pixels."
+)
+@simulator_option(
+    "boundary", "periodic", "mass-mapping: shear periodic on the crop, or of a field twice as wide."
 )
 @seed_option
 @executor_options()
 def simulate(
-    track: str, out: Path, cases: int, seed: int, executor: Executor | None, **of_maps: str | None
+    track: str, out: Path, cases: int, seed: int, executor: Executor | None, **options: str | None
 ) -> None:
     """Simulate a data set of TRACK into the file OUT.
 
     The result depends on the seed, not on where it is simulated.
     """
-    from harness.data.simulate.dataset import simulate as run
+    from harness.data.simulate import dataset
     from harness.progress import progress_bar
-    from harness.tracks import MASS_MAPPING, get_track
+    from harness.tracks import get_track
 
-    chosen = {name: value for name, value in of_maps.items() if value}
-    if chosen and track != MASS_MAPPING.name:
-        raise click.UsageError(f"--{' and --'.join(chosen)}: for {MASS_MAPPING.name} alone")
+    simulated = get_track(track)
+    chosen = {name: value for name, value in options.items() if value}
+    for name in chosen.keys() - simulated.simulator_options.keys():
+        raise click.UsageError(f"--{name} must be left out: {track} has no such option")
     with progress_bar("simulating") as progress:
-        run(get_track(track), out, cases, seed=seed, progress=progress, executor=executor, **chosen)
+        dataset.simulate(simulated, out, cases, seed=seed, progress=progress, executor=executor, **chosen)
     click.echo(f"{out}: {cases} cases of {track}")
 
 
@@ -81,14 +93,14 @@ def pack(
 
     The workers of a Dask cluster read SOURCE and write beside OUT: both must be on a disk that all share.
     """
-    from harness.data.pack import pack as run
+    from harness.data import pack
     from harness.data.sources.avro_alerts import read_labels
     from harness.progress import progress_bar
     from harness.tracks import get_track
 
     with progress_bar("packing") as progress:
         known = read_labels(labels) if labels else None
-        packed = run(get_track(track), sources, out, skip_damaged, known, progress, executor)
+        packed = pack.pack(get_track(track), sources, out, skip_damaged, known, progress, executor)
     list_items("left out", [reason for _, reason in packed.left_out])
     list_items("ignored, no case by its name", packed.ignored)
     click.echo(f"{out}: {packed.cases} cases packed, {len(packed.left_out)} left out")
@@ -99,14 +111,13 @@ def pack(
 @json_option
 def inspect(path: Path, as_json: bool) -> None:
     """Say what FILE holds: a dataset, a submission, a run's folder, a score card, a board."""
-    from harness.data.inspection import inspect as run
-    from harness.data.inspection import lines
+    from harness.data import inspection
 
-    summary = run(path)
+    summary = inspection.inspect(path)
     if as_json:
         print_json(summary)
     else:
-        click.echo("\n".join(lines(summary)))
+        click.echo("\n".join(inspection.lines(summary)))
 
 
 @main.command()
@@ -124,12 +135,11 @@ def inspect(path: Path, as_json: bool) -> None:
 @json_option
 def split(data: Path, folder: Path, seed: int, as_json: bool, **shares: Any) -> None:
     """Split DATA by cluster or object into train, validation, test-inputs and test-truth.h5 in DIR."""
-    from harness.data.split import Shares
-    from harness.data.split import split as run
+    from harness.data import split
     from harness.progress import progress_bar
 
     with progress_bar("splitting") as progress:
-        summary = run(data, folder, seed, Shares(**shares), progress)
+        summary = split.split(data, folder, seed, split.Shares(**shares), progress)
     if as_json:
         print_json(summary)
         return

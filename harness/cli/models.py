@@ -14,6 +14,7 @@ from harness.cli.shared import (
     FILE,
     FOLDER,
     NEW,
+    PRESET,
     json_option,
     list_items,
     main,
@@ -24,7 +25,7 @@ from harness.cli.shared import (
 
 
 @main.command()
-@click.option("--preset", default="smoke", show_default=True, type=click.Choice(["smoke", "laptop", "paper"]))
+@click.option("--preset", default="smoke", show_default=True, type=PRESET)
 @click.option("--out", default="astroboard-demo", show_default=True, type=NEW, help="Folder for all of it.")
 @seed_option
 def demo(preset: str, out: Path, seed: int) -> None:
@@ -49,9 +50,8 @@ def baselines(as_json: bool) -> None:
         return
     from harness.report.terminal import console, table
 
-    rows = [
-        (one["track"], one["name"], one["summary"]) for one in sorted(found, key=lambda one: one["track"])
-    ]
+    by_track = sorted(found, key=lambda baseline: baseline["track"])
+    rows = [(baseline["track"], baseline["name"], baseline["summary"]) for baseline in by_track]
     console().print(table("Baselines", ("track", "name", "what it does"), rows, left=3))
 
 
@@ -76,11 +76,11 @@ def train(
 ) -> None:  # fmt: skip
     """Train BASELINE, and keep what it learnt in the folder RUN."""
     from harness.progress import progress_bar
-    from harness.runs.training import train as run
+    from harness.runs import training
 
+    settings = {"sampling": sampling} if sampling else {}
     with progress_bar(baseline) as progress:
-        changes = {"sampling": sampling} if sampling else {}
-        record = run(baseline, data, out, preset, seed, progress, strategy, start, changes)
+        record = training.train(baseline, data, out, preset, seed, progress, strategy, start, settings)
     click.echo(f"{out}: {baseline} trained on {record['cases']} cases in {record['seconds']:.1f} s")
     for key, value in record["outcome"].items():
         click.echo(f"  {key}: {value:.6g}" if isinstance(value, float) else f"  {key}: {value}")
@@ -95,10 +95,10 @@ def train(
 def submit(run: Path, inputs: Path, team: str, method: str | None, out: Path) -> None:
     """Predict with the model of RUN and write the submission OUT, a zip as the leaderboard takes it."""
     from harness.progress import progress_bar
-    from harness.runs.training import submit as predict
+    from harness.runs import training
 
     with progress_bar("predicting") as progress:
-        manifest = predict(run, inputs, team, out, method, progress)
+        manifest = training.submit(run, inputs, team, out, method, progress)
     click.echo(f"{out}: {len(manifest['files'])} file(s) by {manifest['team']}, method {manifest['method']}")
 
 
@@ -113,10 +113,10 @@ def submit(run: Path, inputs: Path, team: str, method: str | None, out: Path) ->
 @click.option("--weights", is_flag=True, help="Draw the weights that the multi-focal loss gives the pixels.")
 def show(run: Path, case_id: str, data: Path | None, out: Path | None, weights: bool) -> None:
     """Draw what the model of RUN predicts for one case, beside the truth."""
-    from harness.runs.pictures import show as draw
+    from harness.runs import pictures
 
     out = out or run / (f"{case_id}.weights.png" if weights else f"{case_id}.png")
-    draw(run, data, case_id, out, weights)
+    pictures.show(run, data, case_id, out, weights)
     click.echo(f"picture: {out}")
 
 
@@ -124,9 +124,7 @@ def show(run: Path, case_id: str, data: Path | None, out: Path | None, weights: 
 @click.argument("baseline", type=BASELINE)
 @click.option("--data", required=True, type=FOLDER, help="Folder with train.h5 and validation.h5.")
 @click.option("--out", required=True, type=NEW, metavar="FOLDER", help="New folder for what is found.")
-@click.option(
-    "--preset", default="laptop", show_default=True, type=click.Choice(["smoke", "laptop", "paper"])
-)
+@click.option("--preset", default="laptop", show_default=True, type=PRESET)
 @click.option("--trials", type=click.IntRange(min=1), help="Settings to try.  [default: the preset's]")
 @seed_option
 @click.option("--space", type=FILE, metavar="FILE.toml", help="What to search, if not what comes along.")
@@ -134,32 +132,32 @@ def show(run: Path, case_id: str, data: Path | None, out: Path | None, weights: 
 def tune(baseline: str, data: Path, out: Path, as_json: bool, **options: Any) -> None:
     """Search for the best settings of BASELINE, and write them as a preset for `astroboard train`."""
     from harness.progress import progress_bar
-    from harness.runs.tuning import tune as search
+    from harness.runs import tuning
 
     with progress_bar(f"tuning {baseline}") as progress:
-        record = search(baseline, data, out, progress=progress, **options)
+        record = tuning.tune(baseline, data, out, progress=progress, **options)
     if as_json:
         print_json(record)
     elif "worker" in record:
         click.echo(f"{record['worker']}: {record['trials']} trials; the chief has the result")
     else:
-        _show(record)
+        _print_trials(record)
         click.echo(f"best setting: astroboard train {baseline} --preset {out / 'best.toml'} …")
 
 
-def _show(record: dict[str, Any]) -> None:
+def _print_trials(record: dict[str, Any]) -> None:
     from harness.report.terminal import console, table
 
     keys = list(record["trials"][record["best"]]["scores"])
     rows = []
-    for one in sorted(record["trials"], key=lambda one: one["objective"]):
+    for trial in sorted(record["trials"], key=lambda trial: trial["objective"]):
         values = (
             f"{name} {f'{value:.4g}' if isinstance(value, float) else value}"
-            for name, value in one["values"].items()
+            for name, value in trial["values"].items()
         )
-        tried = one["failure"] or ", ".join(values)
-        scores = (f"{one['scores'][key]:.4g}" if one["scores"] else "–" for key in keys)
-        rows.append((str(one["trial"]), tried, f"{one['objective']:.3f}", *scores))
+        setting = trial["failure"] or ", ".join(values)
+        scores = (f"{trial['scores'][key]:.4g}" if trial["scores"] else "–" for key in keys)
+        rows.append((str(trial["trial"]), setting, f"{trial['objective']:.3f}", *scores))
     header = ("trial", "setting", "objective", *keys)
     console().print(table(f"{record['baseline']}, the best first", header, rows, left=2))
 
@@ -175,10 +173,10 @@ def classify(sources: tuple[Path, ...], run: Path, as_json: bool) -> None:
     pickle like the challenge's. What cannot be used is listed on stderr.
     """
     from harness.progress import progress_bar
-    from harness.runs.classification import classify as run_model
+    from harness.runs import classification
 
     with progress_bar("classifying") as progress:
-        answers, left_out = run_model(run, sources, progress)
+        answers, left_out = classification.classify(run, sources, progress)
     list_items("left out", left_out, most=len(left_out))
     if not answers:
         raise click.ClickException("there is no alert that can be classified")
@@ -191,11 +189,11 @@ def classify(sources: tuple[Path, ...], run: Path, as_json: bool) -> None:
     classes = list(answers[0]["probabilities"])
     rows = [
         (
-            printable(one["candid"]),
-            printable(one["objectId"]),
-            one["class"],
-            *(number(p, 3) for p in one["probabilities"].values()),
+            printable(alert["candid"]),
+            printable(alert["objectId"]),
+            alert["class"],
+            *(number(probability, 3) for probability in alert["probabilities"].values()),
         )
-        for one in answers
+        for alert in answers
     ]
     console().print(table("Alerts", ("candid", "object", "class", *classes), rows, left=3))

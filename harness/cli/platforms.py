@@ -42,13 +42,12 @@ def bundle(truth: Path, inputs: Path | None, out: Path, as_json: bool, **options
     With a public and a private phase, a scoring program that needs NumPy, SciPy and h5py alone, pages, and a
     starting kit. The same data and dates give the same bytes.
     """
-    from harness.platforms.codabench.competition import Plan
-    from harness.platforms.codabench.competition import bundle as run
+    from harness.platforms.codabench import competition
 
     options["start"] = options["start"] or datetime.combine(datetime.now(UTC), time())
     options["end"] = options["end"] or options["start"] + timedelta(days=60)
     options["close"] = options["close"] or options["end"] + timedelta(days=7)
-    summary = run(truth, inputs, out, Plan(**options))
+    summary = competition.bundle(truth, inputs, out, competition.Plan(**options))
     if as_json:
         print_json(summary)
         return
@@ -66,10 +65,10 @@ def bundle(truth: Path, inputs: Path | None, out: Path, as_json: bool, **options
 @seed_option
 def kaggle(data: Path, out: Path, submission: Path | None, public_fraction: float, seed: int | None) -> None:
     """Write the stamps of DATA as a table for Kaggle: the solution, or a submission's two columns."""
-    from harness.platforms.kaggle import write_predictions, write_solution
+    from harness.platforms import kaggle
 
     if submission:
-        rows = write_predictions(submission, data, out)
+        rows = kaggle.write_predictions(submission, data, out)
     else:
-        rows = write_solution(data, out, public_fraction, seed)
+        rows = kaggle.write_solution(data, out, public_fraction, seed)
     click.echo(f"{out}: {rows} rows")

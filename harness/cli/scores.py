@@ -16,11 +16,11 @@ from harness.cli.shared import FILE, NEW, executor_options, json_option, main, p
 @json_option
 def validate(submission: Path, inputs: Path, as_json: bool) -> None:
     """List all that is wrong with SUBMISSION. The truth is not needed."""
+    import submissions
     from harness.data.store import open_dataset
-    from submissions import validate as run
 
     with open_dataset(inputs) as data:
-        report = run(submission, data.track.format, data.case_ids(), data.fingerprint)
+        report = submissions.validate(submission, data.track.format, data.case_ids(), data.fingerprint)
     if as_json:
         print_json(report.to_json())
     else:
@@ -51,19 +51,17 @@ def score(
 ) -> None:
     """Check SUBMISSION and score it against the truth."""
     from harness.data.store import open_dataset
-    from harness.evaluation.cards import write_card
-    from harness.evaluation.scoring import score as run
-    from harness.evaluation.scoring import score_card, write_per_case
+    from harness.evaluation import cards, scoring
     from harness.progress import progress_bar
 
     with open_dataset(truth) as data, progress_bar("scoring") as progress:
-        scored = run(submission, data, progress, executor)
+        scored = scoring.score(submission, data, progress, executor)
     if not scored.report.accepted:
         click.echo("\n".join(scored.report.lines()), err=True)
         raise click.ClickException(f"{submission} is not scored: {scored.report.summary()}")
-    card = (write_card(scored, out) if out else score_card(scored)).to_json()
+    card = (cards.write_card(scored, out) if out else scoring.score_card(scored)).to_json()
     if per_case:
-        write_per_case(scored, per_case)
+        scoring.write_per_case(scored, per_case)
     if as_json:
         print_json(card)
         return

@@ -1,9 +1,9 @@
-"""What the commands share: the group that they are in, its errors, and kinds of options."""
+"""The group of all commands, how it reports faults, and the types of options that commands share."""
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ ANYTHING = click.Path(exists=True, path_type=Path)
 NEW = click.Path(path_type=Path)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else, on stdout.")
 seed_option = click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
+PRESET = click.Choice(["smoke", "laptop", "paper"])
 preset_option = click.option(
     "--preset", default="laptop", show_default=True, help="smoke, laptop, paper, or a TOML file of your own."
 )
@@ -25,9 +26,9 @@ preset_option = click.option(
 def executor_options(
     workers: int | None = None, says: str = "Processes.", busy: int = 1
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """--workers and --dask, of which a command gets the ``executor``.
+    """The options --workers and --dask, which a command gets as its ``executor``.
 
-    If ``workers`` is None there are as many as the processors allow, each of which keeps ``busy`` of them so.
+    Without a number of ``workers`` there is one for every ``busy`` processors: so many it keeps busy.
     """
     by_default = str(workers or ("all processors" if busy == 1 else f"processors / {busy}"))
 
@@ -55,7 +56,7 @@ def executor_options(
 
 
 class Commands(click.Group):
-    """Turns faults of the data, of a submission or of a run into one message and exit status 1."""
+    """A group that ends with one message and status 1 where data, a submission or a run is faulty."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -64,14 +65,14 @@ class Commands(click.Group):
             raise
         except Exception as error:
             if isinstance(error, OSError) and error.errno == errno.EPIPE:
-                raise  # the reader of a pipe has gone: click ends quietly
+                raise  # the reader of a pipe is gone, and click ends quietly
             if _users_fault(error):
                 raise click.ClickException(_plain_text(str(error)) or type(error).__name__) from error
             raise
 
 
 def _plain_text(text: str) -> str:
-    """Text that does not steer a terminal: names in it may come from files of others."""
+    """The text without control characters: names in it may come from files of strangers."""
     from submissions.report import printable
 
     return "\n".join(printable(line, len(line)) for line in text.split("\n"))
@@ -103,25 +104,26 @@ def _claim_names() -> list[str]:
     return names()
 
 
-class Named(click.ParamType):
-    """One of the names that a function lists."""
+class LazyChoice(click.ParamType):
+    """click.Choice whose choices are computed when they are needed, since that imports packages."""
 
-    def __init__(self, name: str, names: Callable[[], list[str]]) -> None:
-        self.name, self.names = name, names
+    def __init__(self, name: str, choices: Callable[[], Sequence[str]]) -> None:
+        self.name, self.choices = name, choices
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        names = self.names()
-        if value not in names:
-            self.fail(f"{value!r} is none of: {', '.join(names)}", param, ctx)
+        choices = self.choices()
+        if value not in choices:
+            self.fail(f"{value!r} is none of: {', '.join(choices)}", param, ctx)
         return str(value)
 
 
-TRACK = Named("track", _track_names)
-BASELINE = Named("baseline", _baseline_names)
-CLAIM = Named("claim", _claim_names)
+TRACK = LazyChoice("track", _track_names)
+BASELINE = LazyChoice("baseline", _baseline_names)
+CLAIM = LazyChoice("claim", _claim_names)
 
 
 def print_json(value: Any) -> None:
+    """Print JSON on stdout."""
     from harness.files import json_text
 
     click.echo(json_text(value), nl=False)
@@ -142,6 +144,7 @@ def main() -> None:
 
 
 def list_items(title: str, items: list[str], most: int = 20) -> None:
+    """List items on stderr, no more than ``most`` of them."""
     if items:
         click.echo(f"{title} ({len(items)}):", err=True)
         for item in items[:most]:

@@ -129,7 +129,7 @@ def test_wrong_files_and_wrong_usage(run, zeros, maps, stamps, tmp_path):
     run("train", "no-such-baseline", "--data", maps, "--out", tmp_path / "run", status=2)
     run("simulate", "no-such-track", tmp_path / "a.h5", "--cases", 3, status=2)
     of_maps = run("simulate", "stamps", tmp_path / "a.h5", "--cases", 3, "--noise", "dense", status=2).stderr
-    assert "--noise: for mass-mapping alone" in of_maps
+    assert "--noise must be left out: stamps has no such option" in of_maps
     run("reproduce", "--list", "--markdown", status=2)
     run("train", "zeros", "--data", tmp_path, "--out", tmp_path / "run", status=1)
     run("train", "zeros", "--data", maps, "--out", zeros / "run", status=1)
