@@ -12,7 +12,7 @@ from statistics import median
 
 import numpy as np
 
-from harness.claims.diagnostics import MEASURED
+from harness.claims.diagnostics import with_diagnostics
 from harness.claims.plan import Folds, Run
 from harness.data.store import open_dataset
 from harness.evaluation.scoring import Scored, score
@@ -72,7 +72,7 @@ def score_folds(folds: Folds, progress: ProgressCallback = no_progress) -> Score
 def _score(run: Run, progress: ProgressCallback) -> Scored:
     with open_dataset(run.data / "test-truth.h5") as truth:
         try:
-            scored = score(run.submission, replace(truth, track=MEASURED[truth.track.name]), progress)
+            scored = score(run.submission, replace(truth, track=with_diagnostics(truth.track)), progress)
         except SubmissionError as error:
             raise HarnessError(f"{run.submission} is damaged, remove it: {error}") from error
     if not scored.report.accepted:

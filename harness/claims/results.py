@@ -8,7 +8,7 @@ from math import exp, inf, isfinite, log
 
 import numpy as np
 
-from harness.claims.diagnostics import EPOCH, MEASURED
+from harness.claims.diagnostics import EPOCH, with_diagnostics
 from harness.claims.execute import TEAM, epoch_seconds
 from harness.claims.plan import Folds, Sides
 from harness.claims.spec import EPOCH_SECONDS, BoardSpec, Claim
@@ -106,11 +106,11 @@ def judge(claim: Claim, sides: Sides, scored: Mapping[Folds, Scored]) -> ClaimRe
     """The verdict on a claim, from the scores of its runs and the times of their epochs."""
     submissions = [scored[folds] for seeds in sides for folds in seeds]
     check_one_truth(submissions)
-    track, shape = MEASURED[claim.track], (len(sides), len(sides[0]))
+    track, shape = with_diagnostics(get_track(claim.track)), (len(sides), len(sides[0]))
     sums = [submission.sums() for submission in submissions]
     values, resampled = [submission.values() for submission in submissions], bootstrap(track, sums)
     weights = np.array([weight for weight, _ in claim.weighted], float)
-    cases, groups = len(submissions[0].case_ids), sums[0].shape[0]
+    cases, groups = len(submissions[0].case_ids), sums[0].groups
     scores = []
     for key, expected in claim.expected.items():
         if key == EPOCH_SECONDS:

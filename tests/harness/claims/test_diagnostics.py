@@ -3,26 +3,30 @@
 import numpy as np
 import pytest
 
-from harness.claims.diagnostics import MEASURED
-from harness.evaluation.bootstrap import group_sums
+from harness.claims.diagnostics import with_diagnostics
 from harness.tracks import MASS_MAPPING, STAMPS
 
 
 def test_border():
-    kappa = np.random.default_rng(5).normal(size=(3, 128, 128)).astype(np.float32)
-    off = kappa.copy()
-    off[:, 8:-8, 8:-8] += 1
-    off[:, 0] += 2
-    columns = MEASURED["mass-mapping"].by_case(kappa, off)
+    target = np.random.default_rng(5).normal(size=(3, 128, 128)).astype(np.float32)
+    prediction = target.copy()
+    prediction[:, 8:-8, 8:-8] += 1
+    prediction[:, 0] += 2
+    columns = with_diagnostics(MASS_MAPPING).by_case(target, prediction)
     assert columns["border_mae"] == pytest.approx(np.full(3, 2 * 128 / (128**2 - 112**2)), rel=1e-5)
-    assert columns["wmape"] == pytest.approx(MASS_MAPPING.by_case(kappa, off)["wmape"])
+    assert columns["wmape"] == pytest.approx(MASS_MAPPING.by_case(target, prediction)["wmape"])
 
 
 def test_confidence():
     rng = np.random.default_rng(5)
     labels, probabilities = rng.integers(5, size=40), rng.dirichlet(np.ones(5), 40)
-    columns, groups = STAMPS.by_case(labels, probabilities), np.arange(40)
+    columns = STAMPS.by_case(labels, probabilities)
     plain, further = (
-        group_sums(track, columns, groups).total_scores(track) for track in (STAMPS, MEASURED["stamps"])
+        track.summarise(
+            {key: value.sum(axis=0) for key, value in track.statistics(columns, np.arange(40)).items()},
+            np.array(40),
+        )
+        for track in (STAMPS, with_diagnostics(STAMPS))
     )
-    assert further == pytest.approx(plain | {"confidence": probabilities.max(axis=1).mean()})
+    assert further.pop("confidence") == pytest.approx(probabilities.max(axis=1).mean())
+    assert all(further[key] == pytest.approx(value) for key, value in plain.items())

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from harness.claims.data import SplitData
-from harness.claims.diagnostics import MEASURED
+from harness.claims.diagnostics import with_diagnostics
 from harness.claims.plan import all_settings, plan, run_name, runs_of
 from harness.claims.spec import EPOCH_SECONDS, KINDS, Claim, Side, select
 from harness.runs.registry import baseline_class
+from harness.tracks import get_track
 from tests.harness.claims.conftest import TINY
 
 
@@ -92,7 +93,9 @@ def test_sides_differ_in_one_thing(name, preset):
     }
     if isinstance(spec, Claim):
         differing -= {"sampling", "epochs"} if len(spec.sides) > 2 else set()
-        assert spec.expected.keys() <= {score.key for score in MEASURED[spec.track].scores} | {EPOCH_SECONDS}
+        assert spec.expected.keys() <= {
+            score.key for score in with_diagnostics(get_track(spec.track)).scores
+        } | {EPOCH_SECONDS}
         assert all(low < high for low, high in spec.expected.values())
     if isinstance(spec, Claim) or spec.over:
         assert len(differing) == 1
