@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.evaluation.bootstrap import RESAMPLES, bootstrap, group_sums, intervals, tail
+from harness.evaluation.bootstrap import RESAMPLES, bootstrap, group_sums, interval, tail
 from harness.tracks import MASS_MAPPING
 
 SYSTEMS, CASES, KEYS = 20, 4000, ("wmape", "dicee", "dpeaks")
@@ -19,7 +19,7 @@ def all_pairs(sums):
     drawn = bootstrap(TRACK, sums)
     groups = sums[0].groups
     return [
-        intervals({key: values[:, one] - values[:, other] for key, values in drawn.items()}, groups)
+        {key: interval(values[:, one] - values[:, other], groups) for key, values in drawn.items()}
         for one, other in PAIRS
     ]
 

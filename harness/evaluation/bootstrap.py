@@ -42,6 +42,7 @@ class GroupSums:
 
     @property
     def groups(self) -> int:
+        """How many groups there are."""
         return int(self.matrix.shape[0])
 
     def scores(self, track: Track, totals: np.ndarray) -> dict[str, np.ndarray]:
@@ -91,7 +92,11 @@ def bootstrap(
 
 
 def _distinct(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The columns without repetitions, and which of them each one is: equal systems tie to the last bit."""
+    """The columns without repetitions, and which of them each one is.
+
+    A dense product may round equal columns differently, as they are in different places of a block. Computed
+    once, equal systems tie to the last bit, as they must for ranks.
+    """
     seen: dict[bytes, int] = {}
     index = [seen.setdefault(hashlib.sha256(column.tobytes()).digest(), len(seen)) for column in columns.T]
     _, first = np.unique(index, return_index=True)
@@ -111,37 +116,30 @@ def draw_groups(groups: int, resamples: int = RESAMPLES) -> Iterator[np.ndarray]
 def tail(groups: int) -> float:
     """The share of the resamples beyond each end of an interval: below 2.5 %, since groups are few.
 
-    Percentiles are too narrow by sqrt((n-1)/n), and take a normal for a t distribution; this makes up for
-    both: Hesterberg (2015), The American Statistician 69, 371 (the "expanded" percentile interval).
+    A percentile interval of a mean of n values is too narrow for two reasons: resamples vary about the
+    sample's own mean, with a variance that is (n-1)/n of the right one, and the interval has the width of a
+    normal distribution where Student's t, with n-1 degrees of freedom, is right. The expanded percentile
+    interval makes up for both: it takes percentiles further out, those at which a normal distribution has
+    what t has at 97.5 %, times sqrt(n/(n-1)). Hesterberg (2015), The American Statistician 69, 371.
     """
     return float(ndtr(-np.sqrt(groups / (groups - 1)) * stdtrit(groups - 1, (1 + LEVEL) / 2)))
 
 
 def interval(resampled: np.ndarray, groups: int) -> tuple[np.ndarray, np.ndarray]:
-    """The bounds of the 95 % interval along the first axis; NaN where there are no resamples.
+    """The bounds (...) of the 95 % interval, from resamples (R, ...); NaN where R is 0.
 
-    Expanded percentiles; with fewer groups than MIN_GROUPS_FOR_PERCENTILES plain ones, stretched about the
-    mean by as much.
+    Expanded percentiles. With fewer groups than MIN_GROUPS_FOR_PERCENTILES these would lie beyond the most
+    extreme resamples, so plain percentiles are stretched about the mean by the same factor.
     """
     if not len(resampled):
         return (np.full(resampled.shape[1:], np.nan),) * 2
-    if groups < MIN_GROUPS_FOR_PERCENTILES:
-        ends = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
-        # Contiguous along the resamples, whose mean is then summed pairwise, whatever the other axes are.
-        centre, stretch = (
-            np.asfortranarray(resampled).mean(axis=0),
-            ndtri(tail(groups)) / ndtri((1 - LEVEL) / 2),
-        )
-        low, high = centre + stretch * (ends - centre)
+    if groups >= MIN_GROUPS_FOR_PERCENTILES:
+        low, high = np.quantile(resampled, [tail(groups), 1 - tail(groups)], axis=0)
         return low, high
-    low, high = np.quantile(resampled, [tail(groups), 1 - tail(groups)], axis=0)
+    ends = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    centre = np.asfortranarray(resampled).mean(axis=0)  # contiguous along R, so summed in pairs
+    low, high = centre + ndtri(tail(groups)) / ndtri((1 - LEVEL) / 2) * (ends - centre)
     return low, high
-
-
-def intervals(drawn: Mapping[str, np.ndarray], groups: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """The `interval` of each score, of all at once, which is sooner done for many systems."""
-    low, high = interval(np.stack(list(drawn.values()), axis=-1), groups)
-    return {key: (low[..., index], high[..., index]) for index, key in enumerate(drawn)}
 
 
 def none_if_nan(value: float | np.ndarray) -> float | None:
@@ -157,14 +155,20 @@ def chance_lower(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def signed_rank(differences: np.ndarray) -> float:
-    """Two-sided p-value of Wilcoxon's signed-rank test that paired differences (groups,) lie around zero."""
+    """Two-sided p-value of Wilcoxon's signed-rank test that paired differences (groups,) lie around zero.
+
+    1 where all are zero, for which SciPy has none. scipy.stats is imported here: it takes 0.3 s.
+    """
     from scipy.stats import wilcoxon
 
     return float(wilcoxon(differences).pvalue) if differences.any() else 1.0
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:
-    """Holm's (1979) correction of p-values (n,) for their number: the chance of any false alarm stays."""
+    """Holm's (1979) correction of p-values (n,): the chance of any false alarm stays that of one test.
+
+    The smallest is multiplied by n, the next by n-1, and so on, and none may become less than the one before.
+    """
     order = np.argsort(p_values, kind="stable")
     stepped = p_values[order] * np.arange(len(p_values), 0, -1)
     corrected = np.empty_like(p_values)
@@ -173,7 +177,10 @@ def holm(p_values: np.ndarray) -> np.ndarray:
 
 
 def kendall_tau(first: np.ndarray, second: np.ndarray) -> float | None:
-    """Kendall's tau-b of two orders (n,): 1 the same, -1 reversed; None where one of them is all ties."""
-    one, other = (np.sign(values[:, None] - values) for values in (first, second))
-    pairs = np.sqrt((one**2).sum() * (other**2).sum())
-    return float((one * other).sum() / pairs) if pairs else None
+    """Kendall's tau-b of two orders (n,): 1 the same, -1 reversed; None where one of them is all ties.
+
+    The correlation of the signs of all differences. Not SciPy's, whose import takes 0.3 s.
+    """
+    first, second = (np.sign(values[:, None] - values) for values in (first, second))
+    pairs = np.sqrt((first**2).sum() * (second**2).sum())
+    return float((first * second).sum() / pairs) if pairs else None

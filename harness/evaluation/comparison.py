@@ -84,34 +84,20 @@ def compare_scores(first: Scored, second: Scored, cases_shown: int = 3) -> Compa
     drawn = bootstrap(track, sums)
     scores = []
     for score in track.scores:
-        key = score.key
-        signed = drawn[key][: None if groups >= MIN_GROUPS_FOR_RANKS else 0] * score.sign
-        low, high = interval(drawn[key][:, 0] - drawn[key][:, 1], groups)
+        key, resamples = score.key, drawn[score.key]
+        low, high = interval(resamples[:, 0] - resamples[:, 1], groups)
+        ranked = resamples[: None if groups >= MIN_GROUPS_FOR_RANKS else 0] * score.sign
         scores.append(
             ScoreDifference(
-                key=key,
-                title=score.title,
-                lower_is_better=score.lower_is_better,
-                ranked=score.ranked,
-                digits=score.digits,
-                a=a[key],
-                b=b[key],
-                difference=a[key] - b[key],
-                low=none_if_nan(low),
-                high=none_if_nan(high),
-                p_a_better=none_if_nan(chance_lower(signed[:, 0], signed[:, 1])),
+                key, score.title, score.lower_is_better, score.ranked, score.digits,
+                a=a[key], b=b[key], difference=a[key] - b[key], low=none_if_nan(low), high=none_if_nan(high),
+                p_a_better=none_if_nan(chance_lower(ranked[:, 0], ranked[:, 1])),
             )
-        )
+        )  # fmt: skip
     return Comparison(
-        track=track.name,
-        cases_compared=len(first.case_ids),
-        groups=groups,
-        truth_fingerprint=first.truth_fingerprint,
-        a=_side(first),
-        b=_side(second),
-        scores=tuple(scores),
-        cases=tuple(_most_different_cases(first, second, cases_shown)),
-    )
+        track.name, len(first.case_ids), groups, first.truth_fingerprint, _side(first), _side(second),
+        tuple(scores), tuple(_most_different_cases(first, second, cases_shown)),
+    )  # fmt: skip
 
 
 def _side(scored: Scored) -> Side:
@@ -123,24 +109,18 @@ def _most_different_cases(first: Scored, second: Scored, count: int) -> list[Cas
 
     The differences in all scores are added up in units of their standard deviations.
     """
-    means = [score for score in first.track.scores if score.column]
-    differences = {
-        score.key: first.columns[score.column].astype(float) - second.columns[score.column] for score in means
-    }
-    matrix = np.stack(list(differences.values()))
-    deviations = matrix.std(axis=1, keepdims=True)
-    total = np.abs(matrix / np.where(deviations > 0, deviations, 1)).sum(axis=0)
-    return [
-        CaseDifference(
-            score=score.key,
-            case_id=first.case_ids[row],
-            group=int(first.groups[row]),
-            a=float(first.columns[score.column][row]),
-            b=float(second.columns[score.column][row]),
-            difference=float(differences[score.key][row]),
-        )
-        for score in means
-        if score.ranked
-        for row in np.lexsort((-total, -np.abs(differences[score.key])))[:count]
-        if differences[score.key][row]
-    ]
+    scores = [score for score in first.track.scores if score.column]
+    a, b = (
+        np.stack([each.columns[score.column].astype(float) for score in scores]) for each in (first, second)
+    )
+    differences = a - b
+    deviations = differences.std(axis=1, keepdims=True)
+    total = np.abs(differences / np.where(deviations > 0, deviations, 1)).sum(axis=0)
+    cases = []
+    for index, score in enumerate(scores):
+        for row in np.lexsort((-total, -np.abs(differences[index])))[: count if score.ranked else 0]:
+            if differences[index, row]:
+                values = (float(each[index, row]) for each in (a, b, differences))
+                group = int(first.groups[row])
+                cases.append(CaseDifference(score.key, first.case_ids[row], group, *values))
+    return cases

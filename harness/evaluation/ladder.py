@@ -94,39 +94,25 @@ def _rows(track: Track, state: Mapping[str, Any]) -> list[Row]:
     """A row for each team, of its released scores."""
     if not state["teams"]:
         return []
-    values = {
-        score.key: np.array(
-            [round(team["best"][score.key]["score"], score.digits) for team in state["teams"].values()]
-        )
-        for score in track.scores
-    }
     names = [(name, *(team[key] for key in ("method", "file", "submission_sha256")))
              for name, team in state["teams"].items()]  # fmt: skip
+    best = {score: [team["best"][score.key]["score"] for team in state["teams"].values()]
+            for score in track.scores}  # fmt: skip
+    values = {score.key: np.array([round(one, score.digits) for one in each]) for score, each in best.items()}
     order = board_order(track, values, names)
     values = {key: each[order] for key, each in values.items()}
     ranks = standings(track, values, {key: np.empty((0, len(order))) for key in values}, state["groups"])
     unknown = dict.fromkeys(("std", "low", "high", "seed_std", "wilcoxon"))
     rows = []
-    for index, (team, method, file, sha256) in enumerate(names[index] for index in order):
-        scores = {key: float(each[index]) for key, each in values.items()}
+    for row, (team, method, file, sha256) in enumerate(names[index] for index in order):
+        scores = {key: float(each[row]) for key, each in values.items()}
+        cells = {key: Cell(score, **unknown, **ranks.by_score[key][row]) for key, score in scores.items()}
         rows.append(
             Row(
-                file=file,
-                source="ladder",
-                team=team,
-                method=method,
-                cases=state["cases"],
-                groups=state["groups"],
-                submission_sha256=sha256,
-                truth_fingerprint=state["truth_fingerprint"],
-                seeds=(Seed(file, None, sha256, scores),),
-                metrics={
-                    key: Cell(mean=mean, **unknown, **ranks.of_cell(index, key))
-                    for key, mean in scores.items()
-                },
-                **ranks.of_row(index),
+                file, "ladder", team, method, state["cases"], state["groups"], sha256,
+                state["truth_fingerprint"], (Seed(file, None, sha256, scores),), cells, **ranks.overall[row],
             )
-        )
+        )  # fmt: skip
     return rows
 
 

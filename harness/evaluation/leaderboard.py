@@ -20,7 +20,7 @@ from harness.evaluation.bootstrap import (
     RESAMPLES,
     bootstrap,
     holm,
-    intervals,
+    interval,
     kendall_tau,
     none_if_nan,
     signed_rank,
@@ -89,99 +89,70 @@ def rank_entries(
     one method are one row. Submissions with missing or invalid cases, and those that could not be read at all
     (name, reason), are listed as not ranked. With ``ladder`` the rows are the scores that it releases.
     """
-    accepted = [entry for entry in scored if entry.report.accepted]
     check_one_truth(scored)
+    accepted = [entry for entry in scored if entry.report.accepted]
     if ladder:
         track, rows = replace(track, scores=track.ranked), release_scores(track, accepted, ladder)
     else:
         rows = _rows(track, by_method(accepted), wilcoxon) if accepted else []
+    first = rows[0] if rows else None
     orders = (np.array([getattr(row, name) for row in rows]) for name in ("mean_rank", "normalised_mean"))
-    refused = [
-        NotRanked(entry.path.name, entry.team, entry.method, entry.report.summary())
-        for entry in scored
-        if not entry.report.accepted
-    ]
+    refused = [NotRanked(entry.path.name, entry.team, entry.method, entry.report.summary())
+               for entry in scored if not entry.report.accepted]  # fmt: skip
+    refused += [NotRanked(name, "", "", reason) for name, reason in unreadable]
     return Board(
-        track=track.name,
-        title=track.title,
-        cases=rows[0].cases if rows else 0,
-        groups=rows[0].groups if rows else 0,
-        truth_fingerprint=rows[0].truth_fingerprint if rows else None,
-        level=LEVEL,
-        resamples=RESAMPLES,
-        part=part,
-        ladder=ladder is not None,
-        wilcoxon=wilcoxon,
-        kendall_tau=kendall_tau(*orders),
-        scores=tuple(score.info for score in track.scores),
-        rows=tuple(rows),
-        not_ranked=(*refused, *(NotRanked(name, "", "", reason) for name, reason in unreadable)),
-    )
+        track.name, track.title, cases=first.cases if first else 0, groups=first.groups if first else 0,
+        truth_fingerprint=first.truth_fingerprint if first else None, level=LEVEL, resamples=RESAMPLES,
+        part=part, ladder=ladder is not None, wilcoxon=wilcoxon, kendall_tau=kendall_tau(*orders),
+        scores=tuple(score.info for score in track.scores), rows=tuple(rows), not_ranked=tuple(refused),
+    )  # fmt: skip
 
 
-def _rows(track: Track, methods: Sequence[Sequence[Scored]], wilcoxon: bool) -> list[Row]:
+def _rows(track: Track, methods: list[list[Scored]], wilcoxon: bool) -> list[Row]:
     """The rows of the board, best first, each of the seeds of one method."""
-    entries = [entry for seeds in methods for entry in seeds]
+    sums = [entry.sums() for seeds in methods for entry in seeds]
+    by_entry = [each.total_scores(track) for each in sums]
+    deviations = [standard_deviations(entry) for seeds in methods for entry in seeds]
     counts = np.array([len(seeds) for seeds in methods])
     starts = np.cumsum(counts) - counts
-    sums = [entry.sums() for entry in entries]
-    groups = sums[0].groups
 
-    def over_seeds(values: np.ndarray) -> np.ndarray:  # (..., entries) → (..., rows)
-        return np.asarray(np.add.reduceat(values, starts, axis=-1) / counts)
+    def over_seeds(by_key: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:  # (..., entries) → (..., rows)
+        return {key: np.add.reduceat(each, starts, axis=-1) / counts for key, each in by_key.items()}
 
-    by_entry = [each.total_scores(track) for each in sums]
-    deviations = [standard_deviations(entry) for entry in entries]
-    values = {key: over_seeds(np.array([scores[key] for scores in by_entry])) for key in by_entry[0]}
-    stds = {key: over_seeds(np.array([each[key] for each in deviations])) for key in deviations[0]}
-    drawn = {key: over_seeds(resamples) for key, resamples in bootstrap(track, sums).items()}
-    bounds = intervals(drawn, groups)
-    names = [(first.team, first.method, first.path.name, first.sha256) for first, *_ in methods]
+    values = over_seeds(_columns(by_entry))
+    names = [(seeds[0].team, seeds[0].method, seeds[0].path.name, seeds[0].sha256) for seeds in methods]
     order = board_order(track, values, names)
-    ranks = standings(
-        track,
-        {key: each[order] for key, each in values.items()},
-        {key: each[:, order] for key, each in drawn.items()},
-        groups,
+    values, stds, drawn = (
+        {key: each[..., order] for key, each in by_key.items()}
+        for by_key in (values, over_seeds(_columns(deviations)), over_seeds(bootstrap(track, sums)))
     )
-    p_values = _p_values(track, [methods[index] for index in order]) if wilcoxon else {}
+    groups, methods = sums[0].groups, [methods[index] for index in order]
+    by_seed = [by_entry[starts[index] : starts[index] + counts[index]] for index in order]
+    bounds = {key: interval(resamples, groups) for key, resamples in drawn.items()}
+    ranks = standings(track, values, drawn, groups)
+    p_values = _p_values(track, methods) if wilcoxon else {}
 
-    rows = []
-    for place, index in enumerate(order):
-        seeds, first = methods[index], methods[index][0]
-        its_scores = by_entry[starts[index] : starts[index] + counts[index]]
-        seed_stds = _seed_stds(its_scores)
-        cells = {
-            score.key: Cell(
-                mean=float(values[score.key][index]),
-                std=none_if_nan(stds[score.key][index]),
-                low=none_if_nan(bounds[score.key][0][index]),
-                high=none_if_nan(bounds[score.key][1][index]),
-                seed_std=seed_stds[score.key],
-                wilcoxon=p_values.get((place, score.key)),
-                **ranks.of_cell(place, score.key),
-            )
-            for score in track.scores
-        }
-        rows.append(
-            Row(
-                file=first.path.name,
-                source=first.source,
-                team=first.team,
-                method=first.method,
-                cases=len(first.case_ids),
-                groups=groups,
-                submission_sha256=first.sha256,
-                truth_fingerprint=first.truth_fingerprint,
-                seeds=tuple(
-                    Seed(entry.path.name, entry.seed, entry.sha256, scores)
-                    for entry, scores in zip(seeds, its_scores, strict=True)
-                ),
-                metrics=cells,
-                **ranks.of_row(place),
-            )
+    def cell(row: int, key: str, seed_std: float | None) -> Cell:
+        std, low, high = (none_if_nan(each[row]) for each in (stds[key], *bounds[key]))
+        return Cell(float(values[key][row]), std, low, high, seed_std, wilcoxon=p_values.get((row, key)),
+                    **ranks.by_score[key][row])  # fmt: skip
+
+    return [
+        Row(
+            first.path.name, first.source, first.team, first.method, len(first.case_ids), groups, first.sha256,
+            first.truth_fingerprint,
+            seeds=tuple(Seed(entry.path.name, entry.seed, entry.sha256, scores)
+                        for entry, scores in zip(methods[row], by_seed[row], strict=True)),
+            metrics={key: cell(row, key, std) for key, std in _seed_stds(by_seed[row]).items()},
+            **ranks.overall[row],
         )
-    return rows
+        for row, (first, *_) in enumerate(methods)
+    ]  # fmt: skip
+
+
+def _columns(by_entry: Sequence[Mapping[str, float]]) -> dict[str, np.ndarray]:
+    """Scores of entries as an array (entries,) for each key."""
+    return {key: np.array([scores[key] for scores in by_entry]) for key in by_entry[0]}
 
 
 def _seed_stds(by_seed: Sequence[Mapping[str, float]]) -> dict[str, float | None]:

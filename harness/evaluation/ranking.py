@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,23 +14,14 @@ Values = Mapping[str, np.ndarray]
 """Scores by key, of rows (rows,) or of resamples of them (R, rows)."""
 
 
-@dataclass(frozen=True)
-class Standings:
-    """Ranks of rows that are in the order of the board, a value a row.
+class Standings(NamedTuple):
+    """The ranks of rows, in the order of the board.
 
-    ``overall`` has the fields of a `Row`, ``by_score`` for each score those of a `Cell`.
+    ``overall`` holds fields of each `Row`, ``by_score`` for each key fields of the `Cell` of each row.
     """
 
-    overall: Mapping[str, Sequence[Any]]
-    by_score: Mapping[str, Mapping[str, Sequence[Any]]]
-
-    def of_row(self, index: int) -> dict[str, Any]:
-        """The fields of that row."""
-        return {name: values[index] for name, values in self.overall.items()}
-
-    def of_cell(self, index: int, key: str) -> dict[str, Any]:
-        """The fields of that row's cell for a score."""
-        return {name: values[index] for name, values in self.by_score[key].items()}
+    overall: list[dict[str, Any]]
+    by_score: dict[str, list[dict[str, Any]]]
 
 
 def board_order(track: Track, values: Values, names: Sequence[tuple[str, ...]]) -> list[int]:
@@ -51,23 +41,23 @@ def standings(track: Track, values: Values, drawn: Values, groups: int) -> Stand
     mean_rank, rank = rank_then_aggregate(track, values)
     drawn_mean_rank, drawn_rank = rank_then_aggregate(track, drawn)
     normalised_mean, rank_of_means = aggregate_then_rank(track, values)
-    overall = {
-        **_with_bounds(rank, drawn_rank, groups),
+    overall: dict[str, list[Any]] = _with_bounds(rank, drawn_rank, groups) | {
         "mean_rank": mean_rank.tolist(),
         "rank_of_means": rank_of_means.tolist(),
         "normalised_mean": normalised_mean.tolist(),
         "group": _inseparable(drawn_mean_rank, groups),
         "p_better_than_next": _better_than_next(drawn_mean_rank),
     }
-    unranked: dict[str, list[int | None]] = dict.fromkeys(
-        ("rank", "rank_low", "rank_high"), [None] * len(rank)
-    )
-    by_score: dict[str, dict[str, Sequence[Any]]] = {}
-    for score in track.scores:
-        key = score.key
-        bounds = _with_bounds(ranks[key], drawn_ranks[key], groups) if score.ranked else unranked
-        by_score[key] = {**bounds, "p_better_than_next": _better_than_next(drawn[key] * score.sign)}
-    return Standings(overall, by_score)
+    unranked: dict[str, list[Any]] = dict.fromkeys(("rank", "rank_low", "rank_high"), [None] * len(rank))
+    by_score = {}
+    for key, sign, ranked in ((score.key, score.sign, score.ranked) for score in track.scores):
+        bounds = _with_bounds(ranks[key], drawn_ranks[key], groups) if ranked else unranked
+        by_score[key] = _by_row(bounds | {"p_better_than_next": _better_than_next(drawn[key] * sign)})
+    return Standings(_by_row(overall), by_score)
+
+
+def _by_row(columns: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
 def ranks_by_score(track: Track, values: Values) -> dict[str, np.ndarray]:
@@ -82,21 +72,17 @@ def rank_then_aggregate(track: Track, values: Values) -> tuple[np.ndarray, np.nd
 
 
 def aggregate_then_rank(track: Track, values: Values) -> tuple[np.ndarray, np.ndarray]:
-    """The mean of the normalised ranked scores, and the ranks by this mean: both (rows,)."""
-    means = normalised(track, values).mean(axis=-1)
-    return means, shared_ranks(means)
+    """The mean of the normalised ranked scores, and the ranks by this mean: both (rows,).
 
-
-def normalised(track: Track, values: Values) -> np.ndarray:
-    """The ranked scores (rows, ranked scores) as distances from the best row, in units of the median one.
-
-    0 is the best row; a typical other one has 1. The median is over the rows that are not the best, so a row
-    that is beyond all others does not make these alike.
+    A score is normalised to the distance from the best row, in units of the median distance of the rows that
+    are not the best: 0 is the best row, a typical other one has 1. A row that is beyond all others does not
+    make these alike, as it would between the least and the greatest.
     """
     signed = np.stack([values[score.key] * score.sign for score in track.ranked], axis=-1)
-    distance = signed - signed.min(axis=0)
-    units = [np.median(column[column > 0]) if column.any() else 1.0 for column in distance.T]
-    return np.asarray(distance / units)
+    distances = signed - signed.min(axis=0)
+    units = [np.median(column[column > 0]) if column.any() else 1.0 for column in distances.T]
+    means = (distances / units).mean(axis=-1)
+    return means, shared_ranks(means)
 
 
 def shared_ranks(values: np.ndarray) -> np.ndarray:
@@ -109,7 +95,7 @@ def shared_ranks(values: np.ndarray) -> np.ndarray:
     return 1 + np.stack(lower, axis=-1)
 
 
-def _with_bounds(rank: np.ndarray, drawn: np.ndarray, groups: int) -> dict[str, list[int | None]]:
+def _with_bounds(rank: np.ndarray, drawn: np.ndarray, groups: int) -> dict[str, list[Any]]:
     """Ranks (rows,) and the bounds of their intervals, which are whole ranks and hold the rank itself."""
     low, high = interval(drawn, groups)
     low = np.minimum(np.floor(np.maximum(low, 1)), rank)

@@ -176,27 +176,17 @@ def score_card(scored: Scored) -> ScoreCard:
     bounds = {key: interval(resamples[:, 0], sums.groups) for key, resamples in drawn.items()}
     stds = standard_deviations(scored)
     return ScoreCard(
-        track=scored.track.name,
-        team=scored.team,
-        method=scored.method,
-        seed=scored.seed,
-        cases=len(scored.case_ids),
-        groups=sums.groups,
-        submission_sha256=scored.sha256,
-        truth_fingerprint=scored.truth_fingerprint,
-        metrics={
-            key: Value(value, none_if_nan(stds[key]), *map(none_if_nan, bounds[key]))
-            for key, value in sums.total_scores(scored.track).items()
-        },
-    )
+        scored.track.name, scored.team, scored.method, scored.seed, len(scored.case_ids), sums.groups,
+        submission_sha256=scored.sha256, truth_fingerprint=scored.truth_fingerprint,
+        metrics={key: Value(value, none_if_nan(stds[key]), *map(none_if_nan, bounds[key]))
+                 for key, value in sums.total_scores(scored.track).items()},
+    )  # fmt: skip
 
 
 def standard_deviations(scored: Scored) -> dict[str, float]:
     """The standard deviation over the cases of each score, NaN where it is no mean over cases."""
-    return {
-        score.key: scored.columns[score.column].std() if score.column else np.nan
-        for score in scored.track.scores
-    }
+    return {score.key: scored.columns[score.column].std() if score.column else np.nan
+            for score in scored.track.scores}  # fmt: skip
 
 
 def write_per_case(scored: Scored, path: Path) -> None:

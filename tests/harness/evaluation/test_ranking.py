@@ -3,7 +3,6 @@ from scipy.stats import rankdata
 
 from harness.evaluation.ranking import (
     aggregate_then_rank,
-    normalised,
     rank_then_aggregate,
     ranks_by_score,
     shared_ranks,
@@ -31,17 +30,12 @@ def test_shared_ranks_are_those_of_scipy():
     np.testing.assert_array_equal(shared_ranks(values), rankdata(values, method="min", axis=-1))
 
 
-def test_normalised_scores_by_hand():
-    # Distances 0, 0.1, 0.2, 0.8: the median of the last three is 0.2.
-    values = values_of(STAMPS, accuracy=[0.9, 0.8, 0.7, 0.1], sn_f1=[0.5] * 4)
-    np.testing.assert_allclose(normalised(STAMPS, values), [[0, 0, 0], [0.5, 0, 0], [1, 0, 0], [4, 0, 0]])
-
-
 def test_both_recipes_by_hand():
-    values = values_of(MASS_MAPPING, wmape=[0.1, 0.09, 0.2], dicee=[0.2, 0.19, 0.3], dpeaks=[20.0, 90, 95])
-    mean_rank, rank = rank_then_aggregate(MASS_MAPPING, values)
-    np.testing.assert_allclose(mean_rank, [5 / 3, 4 / 3, 3])
-    assert rank.tolist() == [2, 1, 3]
-    normalised_mean, rank = aggregate_then_rank(MASS_MAPPING, values)
-    np.testing.assert_allclose(normalised_mean, normalised(MASS_MAPPING, values).mean(axis=1))
-    assert rank.tolist() == [1, 2, 3]
+    # Normalised accuracy: distances 0, 0.1, 0.2, 0.8, in units of the median of the last three, 0.2.
+    values = values_of(STAMPS, accuracy=[0.9, 0.8, 0.7, 0.1], sn_f1=[0.5] * 4, sn_f2=[0.1, 0.4, 0.2, 0.2])
+    mean_rank, rank = rank_then_aggregate(STAMPS, values)
+    np.testing.assert_allclose(mean_rank, [2, 4 / 3, 2, 7 / 3])
+    assert rank.tolist() == [2, 1, 2, 4]
+    normalised_mean, rank = aggregate_then_rank(STAMPS, values)
+    np.testing.assert_allclose(normalised_mean, [1.5 / 3, 0.5 / 3, 2 / 3, 5 / 3])
+    assert rank.tolist() == [2, 1, 3, 4]
