@@ -139,8 +139,8 @@ def _rows(track: Track, methods: list[list[Scored]], wilcoxon: bool) -> list[Row
 
     return [
         Row(
-            first.path.name, first.source, first.team, first.method, len(first.case_ids), groups, first.sha256,
-            first.truth_fingerprint,
+            first.path.name, first.source, first.team, first.method, len(first.case_ids), groups,
+            first.sha256, first.truth_fingerprint,
             seeds=tuple(Seed(entry.path.name, entry.seed, entry.sha256, scores)
                         for entry, scores in zip(methods[row], by_seed[row], strict=True)),
             metrics={key: cell(row, key, std) for key, std in _seed_stds(by_seed[row]).items()},
