@@ -9,13 +9,10 @@ from typing import Any
 
 from harness.data.simulate.dataset import simulate
 from harness.data.split import Shares, split
-from harness.data.store import open_dataset
-from harness.evaluation.entries import score_all
-from harness.evaluation.leaderboard import rank_entries
+from harness.evaluation.leaderboard import make_leaderboard
 from harness.files import HarnessError, write_text
 from harness.progress import progress_bar
-from harness.report.page import write_board
-from harness.report.submission_page import write_submission_pages
+from harness.report.page import BoardSource, write_leaderboard
 from harness.report.terminal import print_board
 from harness.runs.registry import all_baselines
 from harness.runs.training import submit, train
@@ -36,16 +33,12 @@ TEAM = "astroboard"
 def run_demo(out: Path, preset: str, seed: int, say: Callable[[str], Any]) -> None:
     """Run all of it in the folder ``out``, which is emptied first if an earlier demonstration made it."""
     _empty(out)
-    boards: list[dict[str, Any]] = []
-    pages: dict[str, str] = {}
-    for track in (MASS_MAPPING, STAMPS):
-        board, its_pages = _one_track(track, out, preset, seed, say)
-        boards.append(board)
-        pages |= its_pages
-    write_board(boards, out, pages)
+    sources = [_one_track(track, out, preset, seed, say) for track in (MASS_MAPPING, STAMPS)]
+    with progress_bar("pages") as progress:
+        write_leaderboard(sources, out, progress)
     say("")
-    for board in boards:
-        print_board(board)
+    for source in sources:
+        print_board(source.board)
     say(f"page: {out / 'index.html'}")
 
 
@@ -57,10 +50,8 @@ def _empty(out: Path) -> None:
     write_text(out / MARK, "This folder is emptied by the next demonstration in it.\n")
 
 
-def _one_track(
-    track: Track, out: Path, preset: str, seed: int, say: Callable[[str], Any]
-) -> tuple[dict[str, Any], dict[str, str]]:
-    """The board of a track, and the pages of its submissions."""
+def _one_track(track: Track, out: Path, preset: str, seed: int, say: Callable[[str], Any]) -> BoardSource:
+    """The board of a track, and what the pages of its submissions are made from."""
     folder, cases, part = out / track.name, CASES[preset][track.name], TEST_PART[preset]
     data, inputs, truth = folder / "data.h5", folder / "test-inputs.h5", folder / "test-truth.h5"
     say(f"$ astroboard simulate {track.name} {data} --cases {cases} --seed {seed}")
@@ -83,10 +74,8 @@ def _one_track(
         submissions.append(submission)
     words = f"{folder / 'submissions'}/*.zip --truth {truth} --inputs {inputs} --out {out}"
     say(f"$ astroboard leaderboard {words}")
-    with progress_bar("scoring") as progress, open_dataset(truth) as known:
-        _, scored, unreadable = score_all(submissions, known, progress)
-    board = rank_entries(track, scored, unreadable).to_json()
+    with progress_bar("scoring") as progress:
+        board, scored = make_leaderboard(submissions, truth, progress=progress)
     histories = {path: folder / "runs" / path.stem / "history.csv" for path in submissions}
-    with progress_bar("pages") as progress:
-        there = {path: history for path, history in histories.items() if history.is_file()}
-        return board, write_submission_pages(board, scored, truth, out, inputs, there, progress)
+    known = {path: history for path, history in histories.items() if history.is_file()}
+    return BoardSource(board, scored, truth, inputs, known)

@@ -18,7 +18,7 @@ from harness.claims.spec import BoardSpec, Claim, Size, preset_size
 from harness.evaluation.scoring import Scored
 from harness.files import json_text, write_text
 from harness.progress import ProgressCallback, no_progress
-from harness.report.page import write_board
+from harness.report.page import BoardSource, write_leaderboard
 
 
 def reproduce(
@@ -78,7 +78,7 @@ def _completed(
 
 
 def _write(record: dict[str, Any], out: Path) -> None:
-    from harness.report.claims_page import curve, write_claims_page
+    from harness.report.claims_page import board_of, curve, write_claims_page
     from harness.report.figures import save_figure
 
     write_text(out / "claims.json", json_text(record))
@@ -87,4 +87,4 @@ def _write(record: dict[str, Any], out: Path) -> None:
             save_figure(curve(board), out / f"{board['name']}.png")
     write_claims_page(record, out / "claims.html")
     if record["boards"]:
-        write_board([board["board"] for board in record["boards"]], out)
+        write_leaderboard([BoardSource(board_of(board)) for board in record["boards"]], out)

@@ -55,7 +55,7 @@ def reproduce(
         return
     from harness.claims import reproduce, spec
     from harness.progress import progress_bar
-    from harness.report.claims_page import HEADER, LEFT, claim_rows, markdown, notes
+    from harness.report.claims_page import HEADER, LEFT, board_of, claim_rows, markdown, notes
     from harness.report.terminal import console, print_board, table
 
     with progress_bar("reproducing") as progress:
@@ -68,7 +68,7 @@ def reproduce(
         click.echo(markdown(record), nl=False)
     else:
         for board in record["boards"]:
-            print_board(board["board"])
+            print_board(board_of(board))
         rows = [row for claim in record["claims"] for row in claim_rows(claim)]
         if rows:
             console().print(

@@ -183,7 +183,8 @@ def classify(sources: tuple[Path, ...], run: Path, as_json: bool) -> None:
     if as_json:
         print_json(answers)
         return
-    from harness.report.terminal import console, number, table
+    from harness.report.cells import number
+    from harness.report.terminal import console, table
     from submissions.report import printable
 
     classes = list(answers[0]["probabilities"])

@@ -59,11 +59,11 @@ def score(
     if not scored.report.accepted:
         click.echo("\n".join(scored.report.lines()), err=True)
         raise click.ClickException(f"{submission} is not scored: {scored.report.summary()}")
-    card = (cards.write_card(scored, out) if out else scoring.score_card(scored)).to_json()
+    card = cards.write_card(scored, out) if out else scoring.score_card(scored)
     if per_case:
         scoring.write_per_case(scored, per_case)
     if as_json:
-        print_json(card)
+        print_json(card.to_json())
         return
     from harness.report.terminal import card_table, console
 
@@ -137,28 +137,21 @@ def leaderboard(
     from harness.progress import progress_bar
 
     with progress_bar("scoring") as progress:
-        made, scored = make_leaderboard(
+        board, scored = make_leaderboard(
             submissions, truth, wilcoxon=wilcoxon, public_fraction=public_fraction, seed=seed, final=final,
             ladder=ladder, progress=progress, executor=executor,
         )  # fmt: skip
-    board = made.to_json()
     if out:
-        pages = {}
-        if truth and not ladder:
-            from harness.report.submission_page import write_submission_pages
+        from harness.report.page import BoardSource, write_leaderboard
 
-            here = [one for one in scored if one.source == "submission"]
-            with progress_bar("pages") as progress:
-                pages = write_submission_pages(board, here, truth, out, inputs, progress=progress)
-        from harness.report.page import write_board
-
-        write_board([board], out, pages)
+        with progress_bar("pages") as progress:
+            write_leaderboard([BoardSource(board, scored, truth, inputs)], out, progress)
     if csv_file:
         from harness.report.export import write_csv
 
         write_csv(board, csv_file)
     if as_json:
-        print_json(board)
+        print_json(board.to_json())
     elif markdown:
         from harness.report.export import markdown as table
 
@@ -195,17 +188,21 @@ def compare(
     How far A is from B in each score, with an interval, how probable it is that A is better, and the cases
     where they differ most, with pictures of these.
     """
+    from harness.evaluation import comparison
     from harness.progress import progress_bar
-    from harness.report.comparison_page import compare as run
 
     with progress_bar("comparing") as progress:
-        comparison = run(first, second, truth, out, data, progress, executor)
+        found, scored = comparison.compare(first, second, truth, progress, executor)
+    if out:
+        from harness.report.comparison_page import write_comparison
+
+        write_comparison(found, scored, truth, out, data)
     if as_json:
-        print_json(comparison)
+        print_json(found.to_json())
         return
     from harness.report.terminal import console, difference_tables
 
-    for table in difference_tables(comparison):
+    for table in difference_tables(found):
         console().print(table)
     if out:
         click.echo(f"comparison: {out}")

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Executor
+from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from harness.data.store import open_dataset
 from harness.evaluation.bootstrap import MIN_GROUPS_FOR_RANKS, bootstrap, chance_lower, interval, none_if_nan
-from harness.evaluation.entries import check_one_truth
+from harness.evaluation.entries import check_one_truth, score_all
 from harness.evaluation.records import Record
 from harness.evaluation.scoring import Scored
+from harness.files import HarnessError
+from harness.progress import ProgressCallback, no_progress
 from harness.schemas import COMPARISON
 
 
@@ -70,6 +76,26 @@ class Comparison(Record):
     b: Side
     scores: tuple[ScoreDifference, ...]
     cases: tuple[CaseDifference, ...]
+
+
+def compare(
+    first: Path,
+    second: Path,
+    truth: Path | None,
+    progress: ProgressCallback = no_progress,
+    executor: Executor | None = None,
+    cases_shown: int = 3,
+) -> tuple[Comparison, list[Scored]]:
+    """Score two submissions, or read score cards, and compare them: the comparison, and both as scored.
+
+    ``truth`` may be None where both are cards. Raises HarnessError where one of them cannot be scored.
+    """
+    with open_dataset(truth) if truth else nullcontext() as data:
+        _, scored, unreadable = score_all([first, second], data, progress, executor)
+    refused = [(entry.path.name, entry.report.summary()) for entry in scored if not entry.report.accepted]
+    for name, reason in unreadable + refused:
+        raise HarnessError(f"{name} cannot be compared: {reason}")
+    return compare_scores(scored[0], scored[1], cases_shown), scored
 
 
 def compare_scores(first: Scored, second: Scored, cases_shown: int = 3) -> Comparison:

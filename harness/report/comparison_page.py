@@ -2,90 +2,70 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Executor
-from contextlib import ExitStack
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from harness.data.store import Dataset, open_dataset
-from harness.evaluation.comparison import compare_scores
-from harness.evaluation.entries import CARD, score_all
+from harness.data.store import open_dataset
+from harness.evaluation.comparison import Comparison
 from harness.evaluation.scoring import Scored
 from harness.files import HarnessError, beside, json_text, write_text
-from harness.progress import ProgressCallback, no_progress
 from harness.report.drawing import value_of_case
 from harness.tracks import load
 from submissions import open_submission
 
 
-def compare(
-    first: Path,
-    second: Path,
-    truth: Path | None,
-    out: Path | None = None,
-    data: Path | None = None,
-    progress: ProgressCallback = no_progress,
-    executor: Executor | None = None,
-    cases_shown: int = 3,
-) -> dict[str, Any]:
-    """Compare two submissions, or score cards, that were scored against one truth file.
+def write_comparison(
+    comparison: Comparison, scored: Sequence[Scored], truth: Path | None, out: Path, data: Path | None = None
+) -> None:
+    """Write ``comparison.json`` and ``<case_id>.png`` for each case where the two submissions differ most.
 
-    For each score the difference first − second with its 95 % interval, and the chance that the first is
-    better (paired bootstrap over groups); for each ranked score that is a mean over cases the
-    ``cases_shown`` cases where they differ most. With ``out``, ``comparison.json`` and a picture of each of
-    these cases, the first above the second, unless one of the two is a card; pictures of stamps need ``data``
-    with their images.
+    A picture has the first prediction above the second. There are none where one of the two is a score card.
+    ``data`` is a data set with the inputs of the cases, which pictures of stamps need; a full data set as
+    ``truth`` serves as well. Raises HarnessError where it does not have them.
     """
-    with ExitStack() as stack:
-        true = stack.enter_context(open_dataset(truth)) if truth else None
-        _, scored, unreadable = score_all([first, second], true, progress, executor)
-        for name, reason in unreadable:
-            raise HarnessError(f"{name} cannot be compared: {reason}")
-        for one in scored:
-            if not one.report.accepted:
-                raise HarnessError(f"{one.path.name} cannot be compared: {one.report.summary()}")
-        comparison = compare_scores(scored[0], scored[1], cases_shown).to_json()
-        if out is not None:
-            if true is not None and CARD not in (first.suffix, second.suffix):
-                shown = stack.enter_context(open_dataset(data, true.track)) if data else true
-                _draw(scored, comparison["cases"], true, shown, out)
-            write_text(out / "comparison.json", json_text(comparison))
-    return comparison
+    case_ids = list(dict.fromkeys(case.case_id for case in comparison.cases))
+    if case_ids and truth and all(submission.source == "submission" for submission in scored):
+        _draw(scored, case_ids, truth, data or truth, out)
+    write_text(out / "comparison.json", json_text(comparison.to_json()))
 
 
-def _draw(scored: list[Scored], cases: list[dict[str, Any]], true: Dataset, data: Dataset, out: Path) -> None:
-    """Write ``<case_id>.png`` for each case: the first prediction above the second."""
-    track, case_ids = true.track, list(dict.fromkeys(case["case_id"] for case in cases))
-    if not case_ids or not track.drawing:
+def _draw(scored: Sequence[Scored], case_ids: list[str], truth: Path, data: Path, out: Path) -> None:
+    track = scored[0].track
+    if not track.drawing:
         return
     from matplotlib.image import imsave
 
     drawing = load(track.drawing)
-    inputs_of, target_of = value_of_case(data, track.inputs.name), value_of_case(true, track.truth.name)
     predictions = [_predictions(submission, case_ids) for submission in scored]
-    for index, case_id in enumerate(case_ids):
-        pictures = []
-        for submission, predicted in zip(scored, predictions, strict=True):
-            title = f"{case_id}: {submission.team} / {submission.method}"
-            figure = drawing.case_figure(inputs_of(case_id), target_of(case_id), predicted[index], title)
-            if figure is None:
-                raise HarnessError(
-                    f"--data must be a data set with the inputs of case {case_id}, got {data.path}; name one "
-                    "that has them"
-                )
-            pictures.append(_pixels(figure))
-        with beside(out / f"{case_id}.png") as temporary:
-            imsave(temporary, np.concatenate(pictures), format="png", metadata={"Software": None})  # type: ignore[dict-item]
+    with open_dataset(truth, track) as targets, open_dataset(data, track) as given:
+        inputs_of = value_of_case(given, track.inputs.name)
+        target_of = value_of_case(targets, track.truth.name)
+        for index, case_id in enumerate(case_ids):
+            pictures = []
+            for submission, predicted in zip(scored, predictions, strict=True):
+                title = f"{case_id}: {submission.team} / {submission.method}"
+                figure = drawing.case_figure(inputs_of(case_id), target_of(case_id), predicted[index], title)
+                if figure is None:
+                    raise HarnessError(
+                        f"pictures must have the inputs of case {case_id}, got {data} without them; name a "
+                        "data set that has them, with --data"
+                    )
+                pictures.append(_pixels(figure))
+            with beside(out / f"{case_id}.png") as temporary:
+                imsave(temporary, np.concatenate(pictures), format="png", metadata={"Software": None})  # type: ignore[dict-item]
 
 
 def _predictions(submission: Scored, case_ids: list[str]) -> np.ndarray:
+    """The predictions of a submission for some cases, in their order."""
     predictions, _ = open_submission(submission.path, submission.track.format, case_ids).read()
     return predictions
 
 
 def _pixels(figure: Any) -> np.ndarray:
+    """A figure as RGBA values (height, width, 4)."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     canvas = FigureCanvasAgg(figure)

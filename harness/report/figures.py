@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from harness.evaluation.board import Board
 from harness.files import HarnessError, beside
+from harness.report.cells import with_arrow
 
 SHOWN_DPI, DPI = 84, 120
 
@@ -24,42 +26,41 @@ def curves_figure(history: Path, title: str) -> Figure:
     if not rows:
         raise HarnessError(f"{history} has no epochs to draw")
     columns = {name: [float(row[name]) for row in rows] for name in rows[0]}
-    names = [name for name in columns if name not in ("epoch", "seconds") and not name.startswith("val_")]
-    names += [
-        name for name in columns if name.startswith("val_") and name.removeprefix("val_") not in columns
-    ]
+    of_training = [name for name in columns if name not in ("epoch", "seconds") and name[:4] != "val_"]
+    of_validation = [name.removeprefix("val_") for name in columns if name.startswith("val_")]
+    names = list(dict.fromkeys(of_training + of_validation))  # in this order
     figure = Figure(figsize=(4.2 * len(names), 3.4), layout="constrained")
     for axis, name in zip(np.atleast_1d(figure.subplots(1, len(names))), names, strict=True):
-        for key, text in ((name, "training"), (f"val_{name}", "validation")):
+        for key, label in ((name, "training"), (f"val_{name}", "validation")):
             if key in columns:
-                on = "validation" if key.startswith("val_") else text
-                axis.plot(columns["epoch"], columns[key], label=on)
-        axis.set_title(name.removeprefix("val_"))
+                axis.plot(columns["epoch"], columns[key], label=label)
+        axis.set_title(name)
         axis.set_xlabel("epoch")
         axis.legend()
     figure.suptitle(title, parse_math=False)
     return figure
 
 
-def sweep_figure(board: Mapping[str, Any], over: str, values: Mapping[str, float]) -> Figure:
+def sweep_figure(board: Board, over: str, values: Mapping[str, float]) -> Figure:
     """A panel for each ranked score of a board over what its methods differ in, with 95 % intervals.
 
-    The axis is logarithmic where the values reach over a factor of 4 and none is 0.
+    ``values`` has that quantity by method, ``over`` is its name. The axis is logarithmic where the values
+    reach over a factor of 4 and none is 0.
     """
-    ranked = [one for one in board["scores"] if one["ranked"]]
-    rows = sorted(board["rows"], key=lambda row: values[row["method"]])
-    places = [values[row["method"]] for row in rows]
+    ranked = [score for score in board.scores if score.ranked]
+    rows = sorted(board.rows, key=lambda row: values[row.method])
+    positions = [values[row.method] for row in rows]
     figure = Figure(figsize=(4.2 * len(ranked), 3.4), layout="constrained")
-    for axis, one in zip(np.atleast_1d(figure.subplots(1, len(ranked))), ranked, strict=True):
-        scores = [row["metrics"][one["key"]] for row in rows]
-        means = np.array([score["mean"] for score in scores])
-        ends = np.array([[score[end] for score in scores] for end in ("low", "high")], float)
-        axis.errorbar(places, means, np.abs(ends - means), marker="o", capsize=3)
-        if min(places) > 0 and max(places) > 4 * min(places):
+    for axis, score in zip(np.atleast_1d(figure.subplots(1, len(ranked))), ranked, strict=True):
+        cells = [row.metrics[score.key] for row in rows]
+        means = np.array([cell.mean for cell in cells])
+        ends = np.array([[cell.low for cell in cells], [cell.high for cell in cells]], float)
+        axis.errorbar(positions, means, np.abs(ends - means), marker="o", capsize=3)
+        if min(positions) > 0 and max(positions) > 4 * min(positions):
             axis.set_xscale("log", base=2)
-        axis.set_xticks(places, [f"{value:g}" for value in places])
+        axis.set_xticks(positions, [f"{value:g}" for value in positions])
         axis.minorticks_off()
-        axis.set_title(f"{one['title']} {'↓' if one['lower_is_better'] else '↑'}")
+        axis.set_title(with_arrow(score.title, score.lower_is_better))
         axis.set_xlabel(over)
     return figure
 

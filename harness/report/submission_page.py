@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +14,12 @@ from scipy.stats import rankdata
 
 from harness.data.store import open_dataset
 from harness.evaluation.scoring import Scored
-from harness.files import write_text
+from harness.files import HarnessError, write_text
 from harness.progress import ProgressCallback, no_progress
 from harness.report import figures
 from harness.report.colours import BOTH_MODES
 from harness.report.drawing import value_of_case
-from harness.report.page import board_view, render
+from harness.report.page import BoardSource, board_view, render
 from harness.tracks import Score, Track, load
 from submissions import Manifest, open_submission
 
@@ -41,30 +41,28 @@ class _Cases:
 
 
 def write_submission_pages(
-    board: dict[str, Any],
-    scored: Sequence[Scored],
-    truth: Path,
-    folder: Path,
-    inputs: Path | None = None,
-    histories: Mapping[Path, Path] | None = None,
-    progress: ProgressCallback = no_progress,
+    source: BoardSource, folder: Path, progress: ProgressCallback = no_progress
 ) -> dict[str, str]:
     """Write ``submissions/<start of its SHA-256>.html`` for each row of the board that was scored here.
 
-    Returns the links that `write_page` takes, by SHA-256. ``inputs`` is a file with the inputs of the cases,
-    which pictures of stamps need; a full data set as ``truth`` does as well. ``histories`` has the
-    history.csv of the run that a submission is from, by the submission's path. Each submission is read once
-    more. Where the board is of the public cases, the pages show nothing by case.
+    Returns the links that `write_page` takes, by SHA-256. Each submission is read once more. Where the board
+    is of the public cases, the pages show nothing by case. Raises HarnessError if the source has no truth.
     """
-    view, public = board_view(board, {}), board["part"] == "public"
-    by_sha256 = {each.sha256: each for each in scored if each.report.accepted and each.source == "submission"}
+    if source.truth is None:
+        raise HarnessError("pages of submissions must have a truth file, got none")
+    view, public = board_view(source.board, {}), source.board.part == "public"
+    by_sha256 = {
+        submission.sha256: submission
+        for submission in source.scored
+        if submission.report.accepted and submission.source == "submission"
+    }
     rows = [row for row in view["rows"] if row["submission_sha256"] in by_sha256]
     links = {row["submission_sha256"]: f"submissions/{row['submission_sha256'][:16]}.html" for row in rows}
     bins = [] if public or not rows else _bins(list(by_sha256.values()))
     with ExitStack() as stack:
-        data = stack.enter_context(open_dataset(truth))
+        data = stack.enter_context(open_dataset(source.truth))
         track = data.track
-        given = stack.enter_context(open_dataset(inputs, track)) if inputs else data
+        given = stack.enter_context(open_dataset(source.inputs, track)) if source.inputs else data
         cases = _Cases(
             data.case_ids(), value_of_case(given, track.inputs.name), value_of_case(data, track.truth.name),
             load(track.drawing) if track.drawing else None,
@@ -76,7 +74,7 @@ def write_submission_pages(
                 manifest, by_case = _read(submission, cases.case_ids, ())[0], NOTHING_BY_CASE
             else:
                 manifest, by_case = _by_case(submission, cases, bins)
-            history = (histories or {}).get(submission.path)
+            history = source.histories.get(submission.path)
             page = render(
                 "submission.html",
                 board=view,
@@ -131,16 +129,14 @@ def _case_scores(track: Track) -> list[Score]:
 
 
 def _scores_by_case(track: Track) -> list[Score]:
-    """The scores that are means of a number a case; right or wrong is a label, not a number."""
-    return [score for score in track.scores if score.column and score.column != "correct"]
+    """The scores that are computed for each case; accuracy has a column, too, but only of right and wrong."""
+    return [score for score in track.scores if score.column and not score.summary]
 
 
 def _chosen(submission: Scored) -> dict[str, str]:
     """The best, the median and the worst case, by the mean of their ranks by the scores of a case."""
     scores = _case_scores(submission.track)
-    values = [
-        submission.columns[score.column or ""] * (1 if score.lower_is_better else -1) for score in scores
-    ]
+    values = [submission.columns[score.column] * score.sign for score in scores]
     order = np.argsort(rankdata(values, method="min", axis=1).mean(axis=0), kind="stable")
     indices = {"Best": order[0], "Median": order[len(order) // 2], "Worst": order[-1]}
     return {submission.case_ids[index]: name for name, index in indices.items()}
@@ -158,7 +154,7 @@ def _case(submission: Scored, cases: _Cases, case_id: str, prediction: np.ndarra
     scores = _scores_by_case(submission.track)
     return texts | {
         "case_id": case_id,
-        "scores": [(score, submission.columns[score.column or ""][index]) for score in scores],
+        "scores": [(score, submission.columns[score.column][index]) for score in scores],
         "picture": picture,
     }
 
@@ -167,7 +163,7 @@ def _bins(scored: Sequence[Scored]) -> list[Bins]:
     """For each score by case, bins over what all submissions have, but for the extremes."""
     bins = []
     for score in _scores_by_case(scored[0].track):
-        values = np.concatenate([submission.columns[score.column or ""] for submission in scored])
+        values = np.concatenate([submission.columns[score.column] for submission in scored])
         low, high = np.quantile(values, QUANTILES_SHOWN)
         edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
         bins.append((score, edges, _shares(values, edges)))
@@ -181,7 +177,7 @@ def _shares(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
 
 def _histogram(submission: Scored, score: Score, edges: np.ndarray, all_shares: np.ndarray) -> dict[str, Any]:
     """A histogram as paths in a square of 100 × 100 units, and what it shows in words."""
-    values = submission.columns[score.column or ""]
+    values = submission.columns[score.column]
     shares, width = _shares(values, edges), 100 / BINS
     scale = 95 / shares.max()
     lefts = [round(width * index, 2) for index in range(BINS)]

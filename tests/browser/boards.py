@@ -4,6 +4,7 @@ import hashlib
 
 import numpy as np
 
+from harness.evaluation.board import Board
 from harness.tracks import MASS_MAPPING, STAMPS
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'\u202e\u200f"
@@ -12,21 +13,20 @@ NAMES = (HOSTILE, "N" * 200, "Ángeles & sons", "عنقاء مغرب", "暗い�
 
 
 def a_board(track=MASS_MAPPING, rows=40, seed=0):
-    """Rows in order of rank, with ties, groups of several, scores that are not available and long names."""
+    """Rows in order of rank, with ties, groups of several and long names."""
     rng = np.random.default_rng(seed)
     quality = np.sort(rng.normal(size=rows))
     rank = np.searchsorted(quality.round(1), quality.round(1)) + 1
     made = []
     for index in range(rows):
         metrics = {}
-        for place, one in enumerate(track.scores):
-            sign = 1 if one.lower_is_better else -1
+        for column, score in enumerate(track.scores):
+            sign = 1 if score.lower_is_better else -1
             value = float(np.exp(0.3 * sign * quality[index] + 0.05 * rng.normal()))
-            known = not (index % 9 == 4 and not one.ranked)
-            metrics[one.key] = {
-                "mean": value if known else None, "std": 0.1, "low": value * 0.93 if known else None,
-                "high": value * 1.08 if known else None, "seed_std": 0.01 if index % 5 == 0 else None,
-                "rank": int(rank[index]), "rank_low": max(1, int(rank[index]) - place),
+            metrics[score.key] = {
+                "mean": value, "std": 0.1, "low": value * 0.93,
+                "high": value * 1.08, "seed_std": 0.01 if index % 5 == 0 else None,
+                "rank": int(rank[index]), "rank_low": max(1, int(rank[index]) - column),
                 "rank_high": min(rows, int(rank[index]) + 2), "p_better_than_next": 0.8, "wilcoxon": None,
             }  # fmt: skip
         name = NAMES[index] if index < len(NAMES) else f"Team {index}"
@@ -43,17 +43,18 @@ def a_board(track=MASS_MAPPING, rows=40, seed=0):
             "p_better_than_next": float(rng.uniform(0.5, 1)) if index < rows - 1 else None,
         })  # fmt: skip
     keys = ("key", "title", "meaning", "lower_is_better", "ranked", "digits")
-    return {
+    values = {
         "schema": "astroboard-leaderboard/1", "track": track.name, "title": track.title,
         "cases": 800, "groups": 90,
         "truth_fingerprint": "f" * 64, "level": 0.95, "resamples": 2000, "kendall_tau": 0.87, "part": None,
         "ladder": False, "wilcoxon": False, "rows": made,
-        "scores": [{key: getattr(one, key) for key in keys} for one in track.scores],
+        "scores": [{key: getattr(score, key) for key in keys} for score in track.scores],
         "not_ranked": [
             {"file": "part.zip", "team": HOSTILE, "method": "some", "reason": "12 missing-case"},
             {"file": "broken<b>.zip", "team": "", "method": "", "reason": "not a zip file"},
         ],
     }  # fmt: skip
+    return Board.from_json(values, "a board")
 
 
 def two_boards():

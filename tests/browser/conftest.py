@@ -9,8 +9,7 @@ import pytest
 from harness.data.store import create, open_dataset
 from harness.evaluation.leaderboard import rank_entries
 from harness.evaluation.scoring import score
-from harness.report.page import write_page
-from harness.report.submission_page import write_submission_pages
+from harness.report.page import BoardSource, write_leaderboard, write_page
 from harness.tracks import MASS_MAPPING, STAMPS
 from submissions import write_submission
 from tests.browser.boards import two_boards
@@ -58,7 +57,7 @@ def open_page(browser):
 
 
 def a_competition(track, folder, rng, cases=12):
-    """A full data set, a submission with a manifest and one without, and the board and pages of both."""
+    """A full data set, two submissions to it, one with a learning curve, and the board of both."""
     ids, groups = [f"c{number}" for number in range(cases)], np.arange(cases) // 2
     if track is STAMPS:
         truth = np.arange(cases).astype(np.int8) % 5
@@ -75,24 +74,21 @@ def a_competition(track, folder, rng, cases=12):
     (folder / "history.csv").write_text("epoch,seconds,loss,val_loss\n1,2,1,1.2\n2,2,.9,1\n")
     with open_dataset(folder / "data.h5") as data:
         scored = [score(folder / f"{name}.zip", data) for name in ("a", "b")]
-    board = rank_entries(track, scored).to_json()
     histories = {folder / "a.zip": folder / "history.csv"}
-    return board, write_submission_pages(board, scored, folder / "data.h5", folder.parent, None, histories)
+    return BoardSource(rank_entries(track, scored), scored, folder / "data.h5", None, histories)
 
 
 @pytest.fixture(scope="package")
 def site(tmp_path_factory):
     """A folder with forty.html, a big board, and with index.html, a small one whose rows have pages."""
     folder, rng = tmp_path_factory.mktemp("site"), np.random.default_rng(0)
-    write_page(two_boards(), folder / "forty.html")
-    boards, pages = [], {}
+    write_page(two_boards(), folder / "forty.html", {})
+    sources = []
     for track in (MASS_MAPPING, STAMPS):
         (folder / track.name).mkdir()
-        board, links = a_competition(track, folder / track.name, rng)
-        boards.append(board)
-        pages |= links
-    write_page(boards, folder / "index.html", pages)
-    for board in boards:
-        page = folder / pages[board["rows"][0]["submission_sha256"]]
-        page.with_name(f"{board['track']}.html").write_bytes(page.read_bytes())
+        sources.append(a_competition(track, folder / track.name, rng))
+    write_leaderboard(sources, folder)
+    for board in (source.board for source in sources):
+        page = folder / f"submissions/{board.rows[0].submission_sha256[:16]}.html"
+        page.with_name(f"{board.track}.html").write_bytes(page.read_bytes())
     return folder

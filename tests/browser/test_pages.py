@@ -11,9 +11,9 @@ PAGES = ("forty.html", "index.html", "submissions/mass-mapping.html", "submissio
 FIRST = "#mass-mapping table.board"
 
 
-def column(page, place):
+def column(page, index):
     """What the cells of a column of the first board hold to be sorted by, from top to bottom."""
-    read = f"rows => rows.map(row => row.cells[{place}].dataset.value ?? null)"
+    read = f"rows => rows.map(row => row.cells[{index}].dataset.value ?? null)"
     return page.eval_on_selector_all(f"{FIRST} tbody tr", read)
 
 
@@ -52,17 +52,17 @@ def test_sorting_by_a_number(site, open_page, press):
     assert noted == []
 
 
-def test_higher_is_better_sorts_falling_first_and_what_is_not_known_last(site, open_page):
+def test_what_is_better_sorts_first_and_what_is_not_known_last(site, open_page):
+    """Nobody is below the last row, so that it has no probability of being better."""
     page, _ = open_page(site / "forty.html")
-    place = int(header(page, "r").get_attribute("data-column"))
-    for _ in range(2):
-        header(page, "r").get_by_role("button").click()
-        values = column(page, place)
-        known = [float(value) for value in values if value is not None]
-        falls = header(page, "r").get_attribute("aria-sort") == "descending"
-        assert known == sorted(known, reverse=falls)
-        assert None not in values[: len(known)]
-        assert len(known) < len(values)
+    index = int(header(page, "P(better)").get_attribute("data-column"))
+    for direction in ("descending", "ascending"):
+        header(page, "P(better)").get_by_role("button").click()
+        assert header(page, "P(better)").get_attribute("aria-sort") == direction
+        *known, last = column(page, index)
+        values = [float(value) for value in known]
+        assert values == sorted(values, reverse=direction == "descending")
+        assert last is None
 
 
 def test_back_to_the_ranking(site, open_page):

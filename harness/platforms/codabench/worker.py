@@ -9,20 +9,20 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 from string import Template
-from typing import Any
 
 from harness.data.store import open_dataset
-from harness.evaluation.scoring import score, score_card
+from harness.evaluation.scoring import ScoreCard, score, score_card
 from harness.tracks import Track
 from submissions import Code, SubmissionError
 from submissions.codabench import check
 
 TRUTH, CASES = "truth.h5", "cases.json"
-LARGEST = 1e10
-"""A board keeps ten digits before the decimal point and ten after it."""
+MAX_SCORE = 1e10
+"""A board of Codabench keeps ten digits before the decimal point and ten after it."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
     table, stream = "", sys.stderr
     try:
         found, card, track = _scored(source)
-        scores = {key: value["mean"] for key, value in card["metrics"].items()}
+        scores = {key: value.mean for key, value in card.metrics.items()}
         (output / "scores.json").write_text(json.dumps(scores, indent=1, allow_nan=False), encoding="utf-8")
         status, title, table, stream = 0, "Scores", _table(card, track), sys.stdout
     except SubmissionError as error:
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str]) -> int:
     return status
 
 
-def _scored(source: Path) -> tuple[str, dict[str, Any], Track]:
+def _scored(source: Path) -> tuple[str, ScoreCard, Track]:
     """The report, the score card and its track; raises SubmissionError for what is refused."""
     cases = json.loads((source / "ref" / CASES).read_text(encoding="utf-8"))
     with open_dataset(source / "ref" / TRUTH) as truth:
@@ -61,25 +61,29 @@ def _scored(source: Path) -> tuple[str, dict[str, Any], Track]:
         found = "\n".join(report.lines())
         if not report.accepted:
             raise SubmissionError(found, report.faults[0].code)
-        card = score_card(score(source / "res", truth)).to_json() | {"team": report.team}
-    for one in track.scores:
-        if not abs(card["metrics"][one.key]["mean"]) < LARGEST:
-            message = f"{one.title} is beyond {LARGEST:.0e}, more than a board can show: are the units right?"
+        card = replace(score_card(score(source / "res", truth)), team=report.team)
+    for each in track.scores:
+        if not abs(card.metrics[each.key].mean) < MAX_SCORE:
+            message = (
+                f"{each.title} is beyond {MAX_SCORE:.0e}, more than a board can show: are the units right?"
+            )
             raise SubmissionError(message, Code.TOO_LARGE)
     return found, card, track
 
 
-def _table(card: dict[str, Any], track: Track) -> str:
+def _table(card: ScoreCard, track: Track) -> str:
+    """The scores as a table in HTML."""
     head = ("score", "value", "95 % interval", "std over cases")
     rows = ["".join(f'<th scope="col">{cell}</th>' for cell in head)]
-    for one in track.scores:
-        value, low, high, std = (
-            "–" if (number := card["metrics"][one.key][name]) is None else f"{number:.{one.digits}f}"
-            for name in ("mean", "low", "high", "std")
+    for each in track.scores:
+        value = card.metrics[each.key]
+        mean, low, high, std = (
+            "–" if number is None else f"{number:.{each.digits}f}"
+            for number in (value.mean, value.low, value.high, value.std)
         )
-        about = f"{'Lower' if one.lower_is_better else 'Higher'} is better. {one.meaning}"
-        name = f'<th scope="row">{escape(one.title)}<small>{escape(about)}</small></th>'
+        about = f"{'Lower' if each.lower_is_better else 'Higher'} is better. {each.meaning}"
+        name = f'<th scope="row">{escape(each.title)}<small>{escape(about)}</small></th>'
         interval = low if low == high else f"{low} to {high}"
-        rows.append(name + "".join(f"<td>{cell}</td>" for cell in (value, interval, std)))
-    who = f"{escape(card['team'])} / {escape(card['method'])}: {card['cases']} cases, {card['groups']} groups"
-    return f"<p>{who}</p>\n<table>\n<tr>" + "\n<tr>".join(rows) + "\n</table>"
+        rows.append(name + "".join(f"<td>{cell}</td>" for cell in (mean, interval, std)))
+    names = f"{escape(card.team)} / {escape(card.method)}: {card.cases} cases, {card.groups} groups"
+    return f"<p>{names}</p>\n<table>\n<tr>" + "\n<tr>".join(rows) + "\n</table>"

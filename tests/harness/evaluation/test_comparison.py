@@ -1,17 +1,14 @@
-"""Comparing two submissions: the numbers against SciPy and by hand, the pictures by their size."""
-
-import json
+"""Comparing two submissions: the numbers against SciPy and by hand."""
 
 import numpy as np
 import pytest
-from matplotlib.image import imread
 from scipy import stats
 
 from harness.data.store import open_dataset
 from harness.evaluation.cards import write_card
+from harness.evaluation.comparison import compare
 from harness.evaluation.scoring import score
 from harness.files import HarnessError
-from harness.report.comparison_page import compare
 
 
 @pytest.fixture(scope="module")
@@ -26,14 +23,14 @@ def test_differences_are_those_of_the_scores_by_case(pair):
     first, second, truth = pair
     with open_dataset(truth) as data:
         one, other = score(first, data), score(second, data)
-    found = compare(first, second, truth)
-    assert (found["a"]["team"], found["b"]["team"]) == ("a", "b")
-    for each in found["scores"]:
-        key = each["key"]
+    found, _ = compare(first, second, truth)
+    assert (found.a.team, found.b.team) == ("a", "b")
+    for each in found.scores:
+        key = each.key
         difference = one.columns[key] - other.columns[key]
-        assert each["difference"] == pytest.approx(difference.mean(), abs=1e-12)
-        assert each["difference"] == each["a"] - each["b"]
-        assert each["low"] <= each["difference"] <= each["high"]
+        assert each.difference == pytest.approx(difference.mean(), abs=1e-12)
+        assert each.difference == each.a - each.b
+        assert each.low <= each.difference <= each.high
         _, groups = np.unique(one.groups, return_inverse=True)
         sums = np.bincount(groups, difference)
         peer = stats.bootstrap(
@@ -41,74 +38,56 @@ def test_differences_are_those_of_the_scores_by_case(pair):
             paired=True, method="percentile", n_resamples=20000, rng=np.random.default_rng(0),
         )  # fmt: skip
         bounds, width = peer.confidence_interval, np.ptp(peer.confidence_interval)
-        assert (each["low"], each["high"]) == pytest.approx((bounds.low, bounds.high), abs=0.1 * width)
+        assert (each.low, each.high) == pytest.approx((bounds.low, bounds.high), abs=0.1 * width)
         better = (peer.bootstrap_distribution < 0).mean()
-        expected = better if each["lower_is_better"] else 1 - better
-        assert each["p_a_better"] == pytest.approx(expected, abs=0.03)
+        expected = better if each.lower_is_better else 1 - better
+        assert each.p_a_better == pytest.approx(expected, abs=0.03)
 
 
 def test_the_other_way_round(pair):
     first, second, truth = pair
-    there, back = compare(first, second, truth), compare(second, first, truth)
-    for one, other in zip(there["scores"], back["scores"], strict=True):
-        assert one["difference"] == -other["difference"]
-        assert (one["low"], one["high"]) == pytest.approx((-other["high"], -other["low"]))
-        assert one["p_a_better"] == pytest.approx(1 - other["p_a_better"])
+    (there, _), (back, _) = compare(first, second, truth), compare(second, first, truth)
+    for one, other in zip(there.scores, back.scores, strict=True):
+        assert one.difference == -other.difference
+        assert (one.low, one.high) == pytest.approx((-other.high, -other.low))
+        assert one.p_a_better == pytest.approx(1 - other.p_a_better)
 
 
 def test_the_cases_where_they_differ_most(pair):
     first, second, truth = pair
     with open_dataset(truth) as data:
         one, other = score(first, data), score(second, data)
-    cases = [case for case in compare(first, second, truth)["cases"] if case["score"] == "dpeaks"]
+    cases = [case for case in compare(first, second, truth)[0].cases if case.score == "dpeaks"]
     difference = np.abs(one.columns["dpeaks"] - other.columns["dpeaks"])
-    assert [abs(case["difference"]) for case in cases] == sorted(difference, reverse=True)[:3]
+    assert [abs(case.difference) for case in cases] == sorted(difference, reverse=True)[:3]
     for case in cases:
-        row = one.case_ids.index(case["case_id"])
-        assert (case["a"], case["b"]) == (one.columns["dpeaks"][row], other.columns["dpeaks"][row])
-        assert case["group"] == one.groups[row]
-    assert compare(first, first, truth)["cases"] == []
-    assert {score["p_a_better"] for score in compare(first, first, truth)["scores"]} == {0.5}
+        row = one.case_ids.index(case.case_id)
+        assert (case.a, case.b) == (one.columns["dpeaks"][row], other.columns["dpeaks"][row])
+        assert case.group == one.groups[row]
+    assert compare(first, first, truth)[0].cases == ()
+    assert {score.p_a_better for score in compare(first, first, truth)[0].scores} == {0.5}
 
 
-def test_pictures_show_one_above_the_other(pair, tmp_path):
-    found = compare(*pair, out=tmp_path / "out", cases_shown=1)
-    assert json.loads((tmp_path / "out" / "comparison.json").read_text()) == found
-    pictures = sorted(path.stem for path in (tmp_path / "out").glob("*.png"))
-    assert pictures == sorted({case["case_id"] for case in found["cases"]})
-    upper, lower = np.split(imread(tmp_path / "out" / f"{pictures[0]}.png"), 2)
-    assert upper.shape == lower.shape
-    assert (upper != lower).any()
-
-
-def test_cards_need_no_truth_and_give_no_pictures(pair, tmp_path):
+def test_cards_need_no_truth(pair, tmp_path):
     first, second, truth = pair
     with open_dataset(truth) as data:
         for path in (first, second):
             write_card(score(path, data), tmp_path / f"{path.stem}.json")
-    found = compare(tmp_path / "a.json", tmp_path / "b.json", None, tmp_path / "out")
-    assert found["scores"] == compare(first, second, truth)["scores"]
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["comparison.json"]
-    assert compare(tmp_path / "a.json", second, truth)["cases"] == found["cases"]
+    found, _ = compare(tmp_path / "a.json", tmp_path / "b.json", None)
+    assert found.scores == compare(first, second, truth)[0].scores
+    assert compare(tmp_path / "a.json", second, truth)[0].cases == found.cases
 
 
-def test_stamps_need_their_images(stamps, submission_of, tmp_path):
-    truth, inputs = stamps / "test-truth.h5", stamps / "test-inputs.h5"
+def test_equal_answers_differ_in_no_case(stamps, submission_of, tmp_path):
+    """Both methods are right everywhere, with different probabilities."""
+    truth = stamps / "test-truth.h5"
     first, second = (
         submission_of(
             tmp_path / f"{name}.zip", truth, lambda labels, p=p: p * np.eye(5)[labels] + 0.2 - p / 5
         )
         for name, p in (("a", 0.9), ("b", 0.5))
     )
-    wrong = submission_of(tmp_path / "c.zip", truth, lambda labels: np.eye(5)[(labels + 1) % 5], "c")
-    assert compare(first, second, truth)["cases"] == []  # both right everywhere: no accuracy differs
-    compare(first, second, truth, tmp_path / "same")
-    assert [path.name for path in (tmp_path / "same").iterdir()] == ["comparison.json"]
-    with pytest.raises(HarnessError, match="--data"):
-        compare(first, wrong, truth, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-    found = compare(first, wrong, truth, tmp_path / "out", inputs, cases_shown=2)
-    assert len(found["cases"]) == len(list((tmp_path / "out").glob("*.png"))) == 2
+    assert compare(first, second, truth)[0].cases == ()
 
 
 def test_what_cannot_be_compared(pair, maps, submission_of, noisy_maps, tmp_path):

@@ -1,42 +1,48 @@
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
 import pytest
 
-from harness.report.page import place, span, write_page
+from harness.evaluation.board import Value
+from harness.report.page import BoardSource, bar_position, span, write_leaderboard, write_page
+from harness.tracks import STAMPS
 from tests.browser.boards import HOSTILE, a_board
 
 
 def value(mean, low=None, high=None):
-    return {"mean": mean, "low": low, "high": high}
+    return Value(mean, None, low, high)
 
 
 def test_the_span_reaches_over_all_intervals_but_of_rows_far_away():
     near = [value(1.0, 0.9, 1.2), value(1.1, 1.0, 1.3), value(1.2, 1.1, 1.3), value(1.3, 1.2, 1.5)]
     assert span(near) == (0.9, 1.5)
-    assert span([*near, value(400.0, 300.0, 500.0), value(None)]) == (0.9, 1.5)
-    assert span([value(None)]) == (0, 0)
+    assert span([*near, value(400.0, 300.0, 500.0)]) == (0.9, 1.5)
+    assert span([]) == (0, 0)
 
 
 @pytest.mark.parametrize(
-    ("score", "expected"),
+    ("mean_low_high", "expected"),
     [
-        (value(3.0, 2.5, 4.0), {"left": 12.5, "mark": 25.0, "width": 37.5, "beyond": 0}),
-        (value(3.0), {"left": None, "mark": 25.0, "width": None, "beyond": 0}),
-        (value(9.0, 5.0, 12.0), {"left": 75.0, "mark": 100.0, "width": 25.0, "beyond": 1}),
-        (value(1.0, 0.5, 3.0), {"left": 0.0, "mark": 0.0, "width": 25.0, "beyond": -1}),
-        (value(None), None),
+        ((3.0, 2.5, 4.0), {"left": 12.5, "mark": 25.0, "width": 37.5, "beyond": 0}),
+        ((3.0, None, None), {"left": None, "mark": 25.0, "width": None, "beyond": 0}),
+        ((9.0, 5.0, 12.0), {"left": 75.0, "mark": 100.0, "width": 25.0, "beyond": 1}),
+        ((1.0, 0.5, 3.0), {"left": 0.0, "mark": 0.0, "width": 25.0, "beyond": -1}),
     ],
 )
-def test_places_in_per_cent_of_the_span(score, expected):
-    assert place(score, (2.0, 6.0)) == expected
+def test_bars_in_per_cent_of_the_span(mean_low_high, expected):
+    assert bar_position(*mean_low_high, (2.0, 6.0)) == expected
 
 
-def test_a_span_of_nothing_has_no_places():
-    assert place(value(2.0, 2.0, 2.0), (2.0, 2.0)) is None
+def test_a_span_of_nothing_has_no_bars():
+    assert bar_position(2.0, 2.0, 2.0, (2.0, 2.0)) is None
 
 
 def test_same_boards_same_bytes_and_names_escaped(tmp_path):
     board = a_board(rows=5)
     for name in ("a.html", "b.html"):
-        write_page([board], tmp_path / name, {board["rows"][1]["submission_sha256"]: "submissions/1.html"})
+        write_page([board], tmp_path / name, {board.rows[1].submission_sha256: "submissions/1.html"})
     page = (tmp_path / "a.html").read_text()
     assert page == (tmp_path / "b.html").read_text()
     assert HOSTILE not in page
@@ -47,17 +53,42 @@ def test_same_boards_same_bytes_and_names_escaped(tmp_path):
 
 def test_a_ladder_and_a_board_of_nothing(tmp_path):
     """Released scores alone: no chances, no intervals of ranks, no groups; and then nobody at all."""
-    board = a_board(rows=3) | {"ladder": True, "kendall_tau": None, "part": "public"}
-    board["scores"] = [one for one in board["scores"] if one["ranked"]]
-    for row in board["rows"]:
-        row |= dict.fromkeys(("group", "rank_low", "rank_high", "p_better_than_next")) | {"source": "ladder"}
-        row["metrics"] = {
-            one["key"]: {"mean": 0.5, "std": None, "low": None, "high": None} for one in board["scores"]
-        }
-    write_page([board], tmp_path / "ladder.html")
+    full = a_board(rows=3)
+    scores = tuple(score for score in full.scores if score.ranked)
+    unknown = dict.fromkeys(("std", "low", "high", "seed_std", "rank_low", "rank_high", "p_better_than_next"))
+    rows = tuple(
+        replace(
+            row, group=None, rank_low=None, rank_high=None, p_better_than_next=None, source="ladder",
+            metrics={score.key: replace(row.metrics[score.key], **unknown) for score in scores},
+        )
+        for row in full.rows
+    )  # fmt: skip
+    board = replace(full, ladder=True, kendall_tau=None, part="public", scores=scores, rows=rows)
+    write_page([board], tmp_path / "ladder.html", {})
     page = (tmp_path / "ladder.html").read_text()
     assert "released score" in page
     assert "public part" in page
     assert "P(better)" not in page
-    write_page([board | {"rows": [], "cases": 0, "groups": 0}], tmp_path / "empty.html")
+    write_page([replace(board, rows=(), cases=0, groups=0)], tmp_path / "empty.html", {})
     assert "No submission could be ranked" in (tmp_path / "empty.html").read_text()
+
+
+def test_a_folder_has_one_board_or_a_list_of_them(tmp_path):
+    boards = [a_board(rows=3), a_board(STAMPS, rows=2)]
+    write_leaderboard([BoardSource(board) for board in boards], tmp_path / "two")
+    write_leaderboard([BoardSource(boards[0])], tmp_path / "one")
+    assert json.loads((tmp_path / "two/leaderboard.json").read_text()) == [b.to_json() for b in boards]
+    assert json.loads((tmp_path / "one/leaderboard.json").read_text()) == boards[0].to_json()
+    assert sorted(path.name for path in (tmp_path / "one").iterdir()) == ["index.html", "leaderboard.json"]
+
+
+def test_pages_and_tables_need_no_terminal_and_pages_of_boards_no_pictures():
+    modules = "harness.report.page, harness.report.export, harness.report.cells"
+    code = f"import sys, {modules}; print({{'rich', 'matplotlib', 'sklearn'}} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+    code = (
+        "import sys, harness.report.claims_page, harness.report.submission_page; print('rich' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

@@ -1,0 +1,98 @@
+"""The texts of a board's table, the same on the terminal, on pages, and as Markdown."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from harness.evaluation.board import Board, Row
+
+
+def number(value: float | None, digits: int) -> str:
+    """A number with that many digits after the decimal point; a dash for None."""
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def with_interval(
+    value: float, low: float | None, high: float | None, digits: int, seed_std: float | None = None
+) -> str:
+    """A score, its deviation over seeds and its interval, where known: ``0.26 ± 0.01 [0.25, 0.27]``."""
+    deviation = "" if seed_std is None else f" ± {number(seed_std, digits)}"
+    interval = "" if low is None else f" [{number(low, digits)}, {number(high, digits)}]"
+    return number(value, digits) + deviation + interval
+
+
+def rank_text(row: Row) -> str:
+    """A rank and the ranks that the resamples give it: ``2 (1–3)``."""
+    if row.rank_low is None or row.rank_low == row.rank_high == row.rank:
+        return f"{row.rank}"
+    return f"{row.rank} ({row.rank_low}–{row.rank_high})"
+
+
+def with_arrow(title: str, lower_is_better: bool) -> str:
+    """The title of a score with an arrow to where it is better."""
+    return f"{title} {'↓' if lower_is_better else '↑'}"
+
+
+def board_header(board: Board) -> tuple[tuple[str, ...], int]:
+    """The names of the columns, of which only the ranked scores have one, and how many columns hold text."""
+    scores = (with_arrow(score.title, score.lower_is_better) for score in board.scores if score.ranked)
+    return ("team", "method", "group", "rank", "mean rank", "P(better)", *scores), 2
+
+
+def board_rows(board: Board) -> list[tuple[str, ...]]:
+    """The cells below `board_header`."""
+    rows = []
+    for row in board.rows:
+        scores = []
+        for score in (score for score in board.scores if score.ranked):
+            cell = row.metrics[score.key]
+            scores.append(with_interval(cell.mean, cell.low, cell.high, score.digits, cell.seed_std))
+        rows.append(
+            (
+                row.team,
+                row.method if len(row.seeds) == 1 else f"{row.method} ({len(row.seeds)} seeds)",
+                "–" if row.group is None else f"{row.group}",
+                rank_text(row),
+                number(row.mean_rank, 2),
+                number(row.p_better_than_next, 2),
+                *scores,
+            )
+        )
+    return rows
+
+
+def notes(board: Board) -> list[str]:
+    """What a reader of the table should know, a line each."""
+    lines = []
+    if any(row.group is not None for row in board.rows):
+        lines.append(
+            "rows of one group cannot be separated from its first; P(better): than the row below, by all "
+            "ranked scores; [ ] 95 % intervals"
+        )
+    elif board.rows and not board.ladder:
+        lines.append(f"{board.groups} groups of cases are too few to tell how sure the ranks are")
+    if any(len(row.seeds) > 1 for row in board.rows):
+        lines.append("±: standard deviation over the seeds of one method")
+    if board.kendall_tau is not None:
+        moved = sum(row.rank != row.rank_of_means for row in board.rows)
+        lines.append(
+            f"ranked by normalised means instead, {moved} of {len(board.rows)} rows have another rank "
+            f"(Kendall's tau {board.kendall_tau:.2f})"
+        )
+    if cards := [row.file for row in board.rows if row.source == "card"]:
+        lines.append(f"from score cards, their submissions not seen here: {', '.join(cards)}")
+    if board.ladder:
+        lines.append(
+            "released by the ladder: the best of each score that beat the one before by more than noise"
+        )
+    return lines + (_p_values(board) if board.wilcoxon else [])
+
+
+def _p_values(board: Board) -> list[str]:
+    """The p-values of each row against the one below."""
+    lines = []
+    for row, below in pairwise(board.rows):
+        p_values = ((score.title, row.metrics[score.key].wilcoxon) for score in board.scores)
+        cells = ", ".join(f"{title} {p:.2g}" for title, p in p_values if p is not None)
+        lines.append(f"Wilcoxon, {row.team} / {row.method} against {below.team} / {below.method}: {cells}")
+    return lines

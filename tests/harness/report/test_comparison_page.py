@@ -1,0 +1,63 @@
+"""The files of a comparison."""
+
+import json
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from harness.data.store import open_dataset
+from harness.evaluation.cards import write_card
+from harness.evaluation.comparison import compare
+from harness.evaluation.scoring import score
+from harness.files import HarnessError
+from harness.report.comparison_page import write_comparison
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory, maps, submission_of, noisy_maps):
+    """Two submissions of maps, and their truth."""
+    folder, truth = tmp_path_factory.mktemp("pair"), maps / "test-truth.h5"
+    return *(submission_of(folder / f"{name}.zip", truth, noisy_maps(sigma), name)
+             for name, sigma in (("a", 0.01), ("b", 0.05))), truth  # fmt: skip
+
+
+def test_pictures_show_one_above_the_other(pair, tmp_path):
+    first, second, truth = pair
+    found, scored = compare(first, second, truth, cases_shown=1)
+    write_comparison(found, scored, truth, tmp_path)
+    assert json.loads((tmp_path / "comparison.json").read_text()) == found.to_json()
+    pictures = sorted(path.stem for path in tmp_path.glob("*.png"))
+    assert pictures == sorted({case.case_id for case in found.cases})
+    upper, lower = np.split(imread(tmp_path / f"{pictures[0]}.png"), 2)
+    assert upper.shape == lower.shape
+    assert (upper != lower).any()
+
+
+def test_cards_give_no_pictures(pair, tmp_path):
+    first, second, truth = pair
+    with open_dataset(truth) as data:
+        for path in (first, second):
+            write_card(score(path, data), tmp_path / f"{path.stem}.json")
+    found, scored = compare(tmp_path / "a.json", second, truth)
+    write_comparison(found, scored, truth, tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["comparison.json"]
+
+
+def test_stamps_need_their_images(stamps, submission_of, tmp_path):
+    truth, inputs = stamps / "test-truth.h5", stamps / "test-inputs.h5"
+    right, wrong = (
+        submission_of(
+            tmp_path / f"{name}.zip", truth, lambda t, shift=shift: np.eye(5)[(t + shift) % 5], name
+        )
+        for shift, name in enumerate(("right", "wrong"))
+    )
+    same, scored = compare(right, right, truth)
+    write_comparison(same, scored, truth, tmp_path / "same")
+    assert [path.name for path in (tmp_path / "same").iterdir()] == ["comparison.json"]
+    found, scored = compare(right, wrong, truth, cases_shown=2)
+    with pytest.raises(HarnessError, match="--data"):
+        write_comparison(found, scored, truth, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    write_comparison(found, scored, truth, tmp_path / "out", inputs)
+    assert len(found.cases) == len(list((tmp_path / "out").glob("*.png"))) == 2
