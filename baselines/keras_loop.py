@@ -1,6 +1,6 @@
-"""Training networks: the one loop of both tracks, and the one door to Keras.
+"""The training loop of the networks of both tracks.
 
-Modules take ``keras`` from here, so that what must be said to TensorFlow before its import is always said.
+All modules take ``keras`` from here, so that its backend is set before it is imported.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 from functools import cache, partial
 from math import ceil, isfinite
 from pathlib import Path
@@ -23,10 +24,10 @@ from zlib import crc32
 
 import numpy as np
 
-from baselines.protocol import BaselineError, Training
+from baselines.protocol import BaselineError, Training, must_be
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its faults arrive as exceptions all the same
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its errors are raised as exceptions all the same
 
 import keras
 import tensorflow as tf
@@ -36,7 +37,7 @@ tf.get_logger().setLevel("ERROR")
 MODEL, HISTORY, CHECKPOINT = "model.keras", "history.csv", "checkpoint.npz"
 DRIVER = Path("/proc/driver/nvidia/version")
 CUDA = {"CUDA": "cuda_version", "cuDNN": "cudnn_version"}
-READ_AHEAD = 4  # batches
+PREFETCHED = 4  # batches
 
 Schedule = Literal["constant", "cosine"]
 Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
@@ -48,8 +49,8 @@ Scores = Callable[[np.ndarray, np.ndarray], dict[str, float]]
 class Batches:
     """Batches whose order in an epoch follows from the seed and the epoch's number alone.
 
-    ``order(rng)`` draws the rows of an epoch, always as many; ``read(rows)`` returns their inputs and truth.
-    They are made a multiple of ``devices``, by leaving out the last ones, so that each has its share.
+    ``order(rng)`` draws the rows of an epoch, always equally many; ``read(rows)`` returns their inputs and
+    truth. With several ``devices`` the last rows are left out, so that each device has as many.
     """
 
     def __init__(
@@ -60,12 +61,14 @@ class Batches:
         seed: int,
     ) -> None:
         self.read, self.order, self.batch_size, self.seed = read, order, batch_size, seed
+        self.devices = 1
         self.fault: Exception | None = None
         self.begin(0)
 
-    def begin(self, epoch: int, devices: int = 1) -> None:
+    def begin(self, epoch: int) -> None:
+        """Draw the rows of an epoch."""
         rows = self.order(np.random.default_rng(np.random.SeedSequence([self.seed, epoch])))
-        self.rows = rows[: len(rows) // devices * devices]
+        self.rows = rows[: len(rows) // self.devices * self.devices]
 
     def __len__(self) -> int:
         return ceil(len(self.rows) / self.batch_size)
@@ -77,96 +80,125 @@ class Batches:
         try:
             yield from map(self.__getitem__, range(len(self)))
         except Exception as error:
-            self.fault = error  # TensorFlow will raise another one in its place
+            self.fault = error  # TensorFlow raises another one in its place
             raise
 
     def dataset(self) -> tf.data.Dataset:
-        """The batches of whatever epoch has begun, read ahead while the network computes."""
-        kinds = tuple(tf.TensorSpec((None, *each.shape[1:]), each.dtype) for each in self[0])
-        these = proxy(self)  # TensorFlow keeps the graph of a fit for ever, which must not keep its cases
-        batches = tf.data.Dataset.from_generator(lambda: iter(these), output_signature=kinds)
-        return batches.apply(tf.data.experimental.assert_cardinality(len(self))).prefetch(READ_AHEAD)
+        """The batches of the current epoch, read ahead while the network computes."""
+        specs = tuple(tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in self[0])
+        batches = proxy(self)  # TensorFlow keeps the graph of a fit for ever; it must not keep the cases
+        dataset = tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=specs)
+        return dataset.apply(tf.data.experimental.assert_cardinality(len(self))).prefetch(PREFETCHED)
 
 
-class Fit(keras.callbacks.Callback):
-    """The state of one fit between its epochs, in memory and in the training's folder.
+@dataclass
+class History:
+    """The rows of ``history.csv``, one an epoch, and when a fit of at most ``epochs`` is complete."""
 
-    ``alone`` is the network itself, or, where several devices train it, its twin outside their strategy.
-    ``arguments`` are those that tell this fit from others: a checkpoint of another one is not resumed.
-    """
-
-    def __init__(
-        self, train: Batches, validation: Batches, arguments: dict[str, Any], training: Training,
-        alone: keras.Model, scores: Scores | None,
-    ) -> None:  # fmt: skip
-        super().__init__()
-        self.train, self.validation, self.training, self.scores = train, validation, training, scores
-        self.alone = alone
-        self.arguments, self.epochs = arguments, arguments["epochs"]
-        self.history: list[dict[str, float]] = []
-        self.best_weights: list[np.ndarray] = []
+    epochs: int
+    patience: int
+    rows: list[dict[str, float]] = field(default_factory=list)
 
     @property
     def best(self) -> dict[str, float]:
-        return min(self.history, key=lambda row: row["val_loss"])  # the earlier of equals
+        """The row with the lowest validation loss, the earlier of equals."""
+        return min(self.rows, key=lambda row: row["val_loss"])
 
     @property
     def complete(self) -> bool:
-        done, patience = len(self.history), self.arguments["patience"]
+        """Whether all epochs are done, or as many as ``patience`` (if not 0) in a row were no better."""
+        done, patience = len(self.rows), self.patience
         return done >= self.epochs or bool(patience and done and done - self.best["epoch"] >= patience)
 
-    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
-        self.started = time.perf_counter()
-        self.train.begin(epoch, self.arguments["devices"])
+    def write(self, folder: Path) -> None:
+        """Write ``history.csv``."""
+        lines = [",".join(self.rows[0]), *(",".join(map(str, row.values())) for row in self.rows)]
+        text = "\n".join(lines) + "\n"
+        replace(folder / HISTORY, lambda file: file.write(text.encode()))
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        losses = {key: float(logs[key]) for key in sorted(logs)}
-        if not (isfinite(losses["loss"]) and isfinite(losses["val_loss"])):
-            raise BaselineError(f"the loss is no longer finite in epoch {epoch + 1}: lower the learning_rate")
-        if self.alone is not self.model:
-            self.alone.set_weights(self.model.get_weights())
-        scored = mean_scores(self.alone, self.validation, self.scores) if self.scores else {}
-        seconds = round(time.perf_counter() - self.started, 3)
-        now = {"epoch": epoch + 1, "seconds": seconds, **losses, **scored}
-        self.history.append(now)
-        if self.best is now:
-            self.best_weights = self.model.get_weights()
-        self.write()
-        self.model.stop_training = self.complete
-        shown = {"loss": now["loss"], "validation": now["val_loss"], "best": self.best["val_loss"], **scored}
-        text = ", ".join(f"{name} {value:.4g}" for name, value in shown.items())
-        self.training.progress(epoch + 1, self.epochs, text)
+
+class Checkpoint:
+    """All that an epoch changes, kept in a file: weights, states of dropout and of the optimizer, history.
+
+    ``key`` identifies the fit: the checkpoint of a fit with another key is not resumed from. Keras's own
+    ``BackupAndRestore`` keeps neither the best weights nor the state of early stopping.
+    """
+
+    def __init__(self, folder: Path, key: dict[str, Any], model: keras.Model) -> None:
+        self.path, self.key, self.model = folder / CHECKPOINT, key, model
 
     def variables(self) -> dict[str, keras.Variable]:
-        """All that an epoch changes: weights, states of the seed generators (dropout), of the optimizer."""
+        """The variables of the model and of its optimizer, by their names in the file."""
         both = {"model": self.model.variables, "optimizer": self.model.optimizer.variables}
         return {f"{name} {i}": variable for name, those in both.items() for i, variable in enumerate(those)}
 
-    def write(self) -> None:
-        rows = [",".join(self.history[0]), *(",".join(map(str, row.values())) for row in self.history)]
-        text = "\n".join(rows) + "\n"
-        replace(self.training.folder / HISTORY, lambda file: file.write(text.encode()))
+    def write(self, rows: list[dict[str, float]], best_weights: list[np.ndarray]) -> None:
+        """Write the state after an epoch; ``OSError`` if there is no room, and then the last file stays."""
         arrays: dict[str, Any] = {name: np.asarray(variable) for name, variable in self.variables().items()}
-        arrays |= {f"best {i}": weights for i, weights in enumerate(self.best_weights)}
-        arrays["state"] = np.array(json.dumps({"arguments": self.arguments, "history": self.history}))
-        replace(self.training.folder / CHECKPOINT, lambda file: np.savez(file, **arrays))
+        arrays |= {f"best {i}": weights for i, weights in enumerate(best_weights)}
+        arrays["state"] = np.array(json.dumps({"arguments": self.key, "history": rows}))
+        replace(self.path, lambda file: np.savez(file, **arrays))
 
-    def resume(self) -> None:
-        """Continue from the checkpoint in the folder if there is one, of the same arguments."""
-        path = self.training.folder / CHECKPOINT
-        if not path.exists():
-            return
+    def read(self) -> tuple[list[dict[str, float]], list[np.ndarray]]:
+        """Restore the variables, and return the rows of the history and the best weights; both may be empty.
+
+        Raises `BaselineError` if the file is damaged.
+        """
+        if not self.path.exists():
+            return [], []
         try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            with self.path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 state = json.loads(str(arrays["state"]))
-                if state["arguments"] != self.arguments:
-                    return
-                self.history = state["history"]
-                self.best_weights = [arrays[f"best {i}"] for i in range(len(self.model.weights))]
+                if state["arguments"] != self.key:
+                    return [], []
                 for name, variable in self.variables().items():
                     variable.assign(arrays[name])
-        except Exception as error:  # NumPy raises whatever a damaged zip happens to lead to
-            raise BaselineError(f"{path} cannot be resumed from, remove it to start anew: {error}") from error
+                return state["history"], [arrays[f"best {i}"] for i in range(len(self.model.weights))]
+        except Exception as error:  # NumPy raises many kinds of errors on a damaged zip
+            text = f"{self.path} cannot be resumed from, remove it to start anew: {error}"
+            raise BaselineError(text) from error
+
+
+class EpochEnd(keras.callbacks.Callback):
+    """After each epoch: score the validation cases, write history and checkpoint, and stop when complete.
+
+    ``eval_model`` is the network itself, or a copy on one device where several devices train it.
+    """
+
+    def __init__(
+        self, train: Batches, validation: Batches, history: History, checkpoint: Checkpoint,
+        eval_model: keras.Model, scores: Scores | None, training: Training,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.train, self.validation, self.scores, self.training = train, validation, scores, training
+        self.history, self.checkpoint, self.eval_model = history, checkpoint, eval_model
+        history.rows, self.best_weights = checkpoint.read()
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
+        """Draw the epoch's order."""
+        self.started = time.perf_counter()
+        self.train.begin(epoch)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        """Complete the epoch's row, and all that follows from it."""
+        losses = {key: float(logs[key]) for key in sorted(logs)}
+        if not (isfinite(losses["loss"]) and isfinite(losses["val_loss"])):
+            raise BaselineError(f"the loss is no longer finite in epoch {epoch + 1}: lower the learning_rate")
+        if self.eval_model is not self.model:
+            self.eval_model.set_weights(self.model.get_weights())
+        scores = mean_scores(self.eval_model, self.validation, self.scores) if self.scores else {}
+        seconds = round(time.perf_counter() - self.started, 3)
+        row = {"epoch": epoch + 1, "seconds": seconds, **losses, **scores}
+        self.history.rows.append(row)
+        if self.history.best is row:
+            self.best_weights = self.model.get_weights()
+        self.history.write(self.training.folder)
+        self.checkpoint.write(self.history.rows, self.best_weights)
+        self.model.stop_training = self.history.complete
+        best = self.history.best["val_loss"]
+        shown = {"loss": row["loss"], "validation": row["val_loss"], "best": best, **scores}
+        text = ", ".join(f"{name} {value:.4g}" for name, value in shown.items())
+        self.training.progress(epoch + 1, self.history.epochs, text)
 
 
 def fit(
@@ -180,86 +212,93 @@ def fit(
     precision: Precision = "float32",
     jit: bool = False,
 ) -> tuple[keras.Model, dict[str, Any]]:
-    """Train the compiled model that ``build`` makes; return it as it was when its validation loss was least.
+    """Train the compiled model that ``build`` makes; return it with the weights of its best epoch.
 
-    Ends early when ``patience`` epochs in a row, if it is not 0, have not lessened the validation loss.
-    ``history.csv`` in the training's folder has a row an epoch, with the means of ``scores`` over the
-    validation cases. The second value says how many epochs there were, which was best, and its row.
+    The best epoch is the one with the lowest validation loss. ``patience`` epochs in a row, if not 0, that do
+    not lower it end the training. ``history.csv`` in the training's folder has a row an epoch, with the means
+    of ``scores`` over the validation cases. The second value returned has the number of ``epochs``, the
+    ``best_epoch``, and its losses and scores.
 
-    The same seed on the same machine gives the same weights, byte for byte, also if the process is killed on
-    the way and the call repeated: it goes on after the last epoch that was complete, from a checkpoint in the
-    folder. That stays when the fit is complete, and the same call then returns at once: remove it when the
-    network is safe elsewhere. ``OSError`` if it cannot be written; the last one stays.
-
-    If the training has a ``start``, the weights of the model there take the place of the first ones.
+    The same seed on the same machine gives the same weights, byte for byte. This holds, too, if the process
+    is killed and the call repeated: it resumes after the last complete epoch, from a checkpoint in the
+    folder. The checkpoint stays when the fit is complete, and the same call then returns at once: remove it
+    when the network is saved elsewhere. The weights of the training's ``start``, if any, replace the first.
 
     The layers that ``build`` makes compute in ``precision``. ``jit`` has XLA compile a step of the training,
     on a single device. Several devices share each batch, whose size must be a multiple of their number.
+
+    Raises `BaselineError` if the loss is no longer finite, the checkpoint is damaged or TensorFlow cannot go
+    on, and ``OSError`` if the checkpoint cannot be written; the last one then stays.
     """
+    seed = _prepare(training.seed)
+    strategy = _strategy(training, train, validation)
+    model, eval_model = _models(build, strategy, precision, seed)
+    if training.start:
+        _take_weights(model, training.start)
+    if jit and train.devices == 1:
+        _compile_step(model)
+    history = History(epochs, patience)
+    key = _checkpoint_key(model, train, validation, training, history, {"precision": precision, "jit": jit})
+    checkpoint = Checkpoint(training.folder, key, model)
+    callback = EpochEnd(train, validation, history, checkpoint, eval_model, scores, training)
+    done = len(history.rows)
+    training.progress(done, epochs, f"resuming after epoch {done}" if done else "first epoch")
+    if not history.complete:
+        with _faults_told(train, validation):
+            model.fit(
+                train.dataset(), validation_data=validation.dataset(), initial_epoch=done, epochs=epochs,
+                callbacks=[callback], shuffle=False, verbose=0,
+            )  # fmt: skip
+    eval_model.set_weights(callback.best_weights)
+    best = {name: value for name, value in history.best.items() if name not in ("epoch", "seconds")}
+    return eval_model, {"epochs": len(history.rows), "best_epoch": history.best["epoch"], **best}
+
+
+def _prepare(seed: int) -> int:
+    """Reset Keras and make all that follows deterministic; return a seed of 32 bits."""
     keras.utils.clear_session()  # layers are named by counting, and their names are saved
-    seed = int(np.random.SeedSequence(training.seed).generate_state(1)[0])
+    seed = int(np.random.SeedSequence(seed).generate_state(1)[0])
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
+    return seed
+
+
+def _strategy(training: Training, *both: Batches) -> tf.distribute.Strategy | None:
+    """The strategy that shares the batches among devices, if there is to be one."""
     strategy = _mirrored() if training.strategy == "mirrored" else None
-    devices = strategy.num_replicas_in_sync if strategy else 1
-    if train.batch_size % devices:
-        raise BaselineError(f"batch_size must be a multiple of the {devices} devices, got {train.batch_size}")
+    for batches in both:
+        batches.devices = strategy.num_replicas_in_sync if strategy else 1
+        if batches.batch_size % batches.devices:
+            raise must_be("batch_size", f"a multiple of the {batches.devices} devices", batches.batch_size)
+        batches.begin(0)
+    return strategy
+
+
+def _models(
+    build: Callable[[], keras.Model], strategy: tf.distribute.Strategy | None, precision: Precision, seed: int
+) -> tuple[keras.Model, keras.Model]:
+    """The model to train, and the one to evaluate: a copy outside the strategy if there is one."""
     keras.config.set_dtype_policy(precision)
     try:
         with _seeds_of_layers(seed):
             with strategy.scope() if strategy else nullcontext():
                 model = build()
                 model.optimizer.build(model.trainable_variables)
-            alone = build() if strategy else model
+            eval_model = build() if strategy else model
     finally:
         keras.config.set_dtype_policy("float32")
-    # TensorFlow's remapper fails on the gradient of this layer, says so to the user, and changes nothing.
+    # TensorFlow's remapper fails on the gradient of LeakyReLU: it prints an error, and changes nothing.
     leaky = any(isinstance(layer, keras.layers.LeakyReLU) for layer in model.layers)
     tf.config.optimizer.set_experimental_options({"remapping": not leaky})
-    if training.start:
-        first = load(training.start, model.input_shape[1:], model.output_shape[1:])
-        if [each.shape for each in first.weights] != [each.shape for each in model.weights]:
-            raise BaselineError(f"{training.start}: the network there has other layers than this one")
-        model.set_weights(first.get_weights())
-    if jit and devices == 1:  # Keras itself refuses to beside op determinism, whatever the network
-        step = partial(type(model).train_step, model)
-        model.train_step = tf.function(step, autograph=False, jit_compile=True)
-    for batches in (train, validation):
-        batches.begin(0, devices)
-    arguments = {
-        **{"seed": training.seed, "epochs": epochs, "patience": patience, "batch_size": train.batch_size},
-        "rows": [len(train.rows), len(validation.rows)],
-        "data": [crc32(part.tobytes()) for batches in (train, validation) for part in batches[0]],
-        **{"precision": precision, "jit": jit, "devices": devices},
-        "start": crc32((training.start / MODEL).read_bytes()) if training.start else None,
-        **{name: _described(getattr(model, name)) for name in ("optimizer", "loss")},
-        "shapes": [list(variable.shape) for variable in model.variables],
-    }
-    state = Fit(train, validation, arguments, training, alone, scores)
-    state.set_model(model)
-    state.resume()
-    done = len(state.history)
-    training.progress(done, epochs, f"resuming after epoch {done}" if done else "first epoch")
-    if not state.complete:
-        try:
-            model.fit(
-                train.dataset(), validation_data=validation.dataset(), initial_epoch=done, epochs=epochs,
-                callbacks=[state], shuffle=False, verbose=0,
-            )  # fmt: skip
-        except tf.errors.OpError as error:
-            fault = f"TensorFlow cannot go on: {error.message.strip().splitlines()[0]}"
-            hint = "lower batch_size if memory is short, set jit = false if XLA cannot compile the network"
-            raise train.fault or validation.fault or BaselineError(f"{fault}; {hint}") from error
-    alone.set_weights(state.best_weights)
-    best = {key: value for key, value in state.best.items() if key not in ("epoch", "seconds")}
-    return alone, {"epochs": len(state.history), "best_epoch": state.best["epoch"], **best}
+    return model, eval_model
 
 
 @contextmanager
 def _seeds_of_layers(seed: int) -> Iterator[None]:
-    """Lets Keras draw what layers start from, as from Python's generator of this seed, in any company.
+    """Makes Keras draw the seeds of layers from a generator of its own, seeded with ``seed``.
 
-    It draws from the global one, from which other threads draw, too, such as those of a Dask worker.
+    It draws them from Python's global generator, which other threads use, too, such as those of a Dask
+    worker.
     """
     module: Any = sys.modules["keras.src.random.seed_generator"]
     shared, module.python_random = module.python_random, random.Random(seed)
@@ -269,13 +308,57 @@ def _seeds_of_layers(seed: int) -> Iterator[None]:
         module.python_random = shared
 
 
+def _take_weights(model: keras.Model, start: Path) -> None:
+    """Replace the initial weights by those of the model in the folder ``start``."""
+    first = load(start, model.input_shape[1:], model.output_shape[1:])
+    shapes, expected = ([weights.shape for weights in each.weights] for each in (first, model))
+    if shapes != expected:
+        raise BaselineError(f"{start}: the network there has other layers than this one")
+    model.set_weights(first.get_weights())
+
+
+def _compile_step(model: keras.Model) -> None:
+    """Have XLA compile the training step, which Keras itself refuses to do beside op determinism."""
+    step = partial(type(model).train_step, model)
+    model.train_step = tf.function(step, autograph=False, jit_compile=True)
+
+
+def _checkpoint_key(
+    model: keras.Model, train: Batches, validation: Batches, training: Training, history: History,
+    options: dict[str, Any],
+) -> dict[str, Any]:  # fmt: skip
+    """What the weights follow from, as JSON values; of the data the first batches stand for all."""
+    return {
+        **{"seed": training.seed, "epochs": history.epochs, "patience": history.patience},
+        **{"batch_size": train.batch_size, "devices": train.devices},
+        "rows": [len(train.rows), len(validation.rows)],
+        "data": [crc32(array.tobytes()) for batches in (train, validation) for array in batches[0]],
+        **options,
+        "start": crc32((training.start / MODEL).read_bytes()) if training.start else None,
+        **{name: _described(getattr(model, name)) for name in ("optimizer", "loss")},
+        "shapes": [list(variable.shape) for variable in model.variables],
+    }
+
+
+@contextmanager
+def _faults_told(train: Batches, validation: Batches) -> Iterator[None]:
+    """Raises the error of the reading in place of TensorFlow's, or a `BaselineError` with its first line."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        message = error.message.strip().splitlines()[0]
+        hint = "lower batch_size if memory is short, set jit = false if XLA cannot compile the network"
+        fault = BaselineError(f"TensorFlow cannot go on: {message}; {hint}")
+        raise train.fault or validation.fault or fault from error
+
+
 def accelerators() -> list[str]:
     """The GPUs that TensorFlow sees, with the versions of driver, CUDA and cuDNN; empty if it sees none."""
-    found = tf.config.list_physical_devices("GPU")
-    if not found:
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus:
         return []
-    details = [tf.config.experimental.get_device_details(device) for device in found]
-    names = Counter(str(each.get("device_name", "GPU of unknown name")) for each in details)
+    details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+    names = Counter(str(detail.get("device_name", "GPU of unknown name")) for detail in details)
     build = tf.sysconfig.get_build_info()
     driver = DRIVER.read_text() if DRIVER.is_file() else ""
     version = re.search(r"\d+\.[\d.]+", driver)
@@ -286,10 +369,10 @@ def accelerators() -> list[str]:
     ]
 
 
-@cache  # two in one process would number what they exchange alike, and mix it up
+@cache  # two strategies in one process would give the same numbers to their collective operations
 def _mirrored() -> tf.distribute.Strategy:
-    found = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-    return tf.distribute.MirroredStrategy([device.name for device in found])
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    return tf.distribute.MirroredStrategy([device.name for device in devices])
 
 
 def adam(learning_rate: float, schedule: Schedule, steps: int) -> keras.optimizers.Adam:
@@ -299,9 +382,9 @@ def adam(learning_rate: float, schedule: Schedule, steps: int) -> keras.optimize
     return keras.optimizers.Adam(learning_rate)
 
 
-def _described(part: Any) -> Any:
-    """The settings of an optimizer or a loss as JSON values, without names, in which Keras counts."""
-    text = json.dumps(keras.saving.serialize_keras_object(part), default=str)
+def _described(keras_object: Any) -> Any:
+    """The settings of an optimizer or a loss as JSON values, without their names, which Keras numbers."""
+    text = json.dumps(keras.saving.serialize_keras_object(keras_object), default=str)
     return json.loads(text, object_hook=lambda table: {k: v for k, v in table.items() if k != "name"})
 
 
@@ -317,7 +400,7 @@ def mean_scores(model: keras.Model, batches: Batches, scores: Scores) -> dict[st
 
 
 def replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Write a file beside ``path`` and rename it; if that fails, what was there before stays."""
+    """Write a file beside ``path`` and rename it; if that fails, the file of that name stays as it was."""
     unfinished = path.with_name(f".{path.name}.part")
     try:
         with unfinished.open("wb") as file:
@@ -332,23 +415,23 @@ def replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
 
 def save(model: keras.Model, folder: Path) -> None:
+    """Write a model for `load`."""
     model.save(folder / MODEL)
 
 
 def load(folder: Path, inputs: tuple[int, ...], outputs: tuple[int, ...]) -> keras.Model:
-    """The model that ``save`` wrote, in Keras's safe mode: a file that brings code of its own is refused.
+    """The model that `save` wrote, in Keras's safe mode, which refuses a file that brings code of its own.
 
-    ``BaselineError`` if there is none, or none from ``inputs`` to ``outputs``, the shapes of one case.
+    Raises `BaselineError` if there is none, or none from ``inputs`` to ``outputs``, the shapes of one case.
     """
     path = folder / MODEL
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # Keras raises whatever its parts happen to raise on a damaged file
+    except Exception as error:  # Keras raises many kinds of errors on a damaged file
         raise BaselineError(f"{path} holds no model that can be loaded: {error}") from error
-    found = (model.input_shape[1:], model.output_shape[1:])
-    if found != (inputs, outputs):
-        raise BaselineError(
-            f"{path}: a model from and to {(inputs, outputs)} was expected, this one is from and to {found}; "
-            "restore it with the settings that it was trained with"
-        )
+    shapes = (model.input_shape[1:], model.output_shape[1:])
+    if shapes != (inputs, outputs):
+        expected, actual = (" to ".join(map(str, pair)) for pair in ((inputs, outputs), shapes))
+        advice = "restore it with the settings that it was trained with"
+        raise must_be(f"{path}: the model", f"from {expected}", actual, advice)
     return model

@@ -1,6 +1,6 @@
-"""What a baseline must offer, and what it is given.
+"""The interface of a baseline, and the cases and circumstances that one is given.
 
-A baseline never sees a data file: it gets arrays, or HDF5 data sets that are read like arrays, by slices.
+A baseline never sees a data file: it gets arrays, or HDF5 data sets, which are read by slices as arrays are.
 """
 
 from __future__ import annotations
@@ -12,11 +12,10 @@ from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
-CHUNK = 256
-
+CHUNK = 256  # cases read together
 
 ProgressCallback = Callable[[int, int, str], None]
-"""Called with what is done, the total (0 where it is unknown) and a few words."""
+"""Called with the amount done, the total (0 if unknown) and a few words."""
 
 
 def no_progress(done: int, total: int, text: str) -> None:
@@ -27,13 +26,28 @@ class BaselineError(Exception):
     """A fault of the data or of the settings that a baseline was given; the message is for the user."""
 
 
+def must_be(what: str, expected: str, actual: object, advice: str = "") -> BaselineError:
+    """A `BaselineError` in the words that all of them have: WHAT must be EXPECTED, got ACTUAL; ADVICE."""
+    return BaselineError(f"{what} must be {expected}, got {actual}" + (f"; {advice}" if advice else ""))
+
+
+def untrained(name: str) -> BaselineError:
+    """The error of a prediction without a model."""
+    return must_be(name, "trained before it predicts", "none", "train it, or restore a trained one")
+
+
+def evenly_spaced(n_cases: int, most: int) -> np.ndarray:
+    """Row numbers of at most ``most`` of ``n_cases`` cases, evenly over the file and so over its groups."""
+    return np.linspace(0, n_cases - 1, min(n_cases, most)).astype(int)
+
+
 @dataclass(frozen=True)
 class Cases:
     """Cases to learn from: columns of equal length, each a NumPy array or an HDF5 data set.
 
     mass-mapping: inputs ``epsilon`` (N, 128, 128, 3), truth ``kappa`` (N, 128, 128), metadata None.
     stamps: inputs ``images`` (N, 63, 63, 3), truth ``labels`` (N,), metadata structured (N,) or None.
-    ``group`` (N,) int32 names what cases have in common: the cluster, or the object.
+    ``group`` (N,) int32 numbers the cluster or the object that a case is of.
     """
 
     inputs: Any
@@ -54,10 +68,20 @@ class Cases:
 class Training:
     """The circumstances of one fit.
 
-    ``folder`` is the baseline's own, for checkpoints and histories; a file ``checkpoint.*`` in it is removed
-    when the run is complete. ``progress`` tells how far it is. ``mirrored`` shares the batches among all GPUs
-    of the machine, or all logical processors of TensorFlow if it has none. ``start`` is the folder of a model
-    of the same baseline and settings, from whose weights a network begins.
+    Parameters
+    ----------
+    seed : int
+        Same seed, same machine: same model, byte for byte.
+    folder : Path
+        The baseline's own, for checkpoints and histories. A file ``checkpoint.*`` in it is removed when the
+        run is complete.
+    progress : ProgressCallback
+        Called as the fit goes on.
+    strategy : {"single", "mirrored"}
+        ``mirrored`` shares each batch among all GPUs of the machine, or all logical processors of TensorFlow
+        if it has no GPU.
+    start : Path or None
+        The folder of a model of the same baseline and settings, from whose weights a network begins.
     """
 
     seed: int
@@ -69,30 +93,74 @@ class Training:
 
 @runtime_checkable
 class Baseline(Protocol):
-    """A method: its settings are the arguments of its constructor, all with defaults.
+    """A method. Its settings are the arguments of its constructor, all with defaults.
 
-    It may name ``packages``, a tuple of modules whose versions belong into the record of a run. One that sets
-    ``needs_metadata`` to True gets ``predict(inputs, metadata)``, with the metadata of the same cases.
+    A class that needs it names ``packages``, a tuple of modules whose versions belong into the record of a
+    run. One that sets ``needs_metadata`` to True is called as ``predict(inputs, metadata)``.
+
+    Attributes
+    ----------
+    track : str
+        The track whose cases it takes.
+    summary : str
+        One line for the list of baselines.
     """
 
     track: ClassVar[str]
     summary: ClassVar[str]
 
     def fit(self, train: Cases, validation: Cases, training: Training) -> dict[str, Any]:
-        """Learn from the cases, and return what was chosen or reached, as JSON values for its record."""
+        """Learn from cases.
+
+        Parameters
+        ----------
+        train, validation : Cases
+            The cases to learn from, and those to choose settings or the best epoch on.
+        training : Training
+            Seed, folder, progress callback and the like.
+
+        Returns
+        -------
+        dict
+            What was chosen or reached, as JSON values: the ``outcome`` of the run's record.
+
+        Raises
+        ------
+        BaselineError
+            If the cases cannot be learned from.
+        """
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
-        """A chunk of inputs in; (n, 128, 128) maps or (n, 5) class probabilities out, float32, finite."""
+        """Predict a chunk of cases.
+
+        Parameters
+        ----------
+        inputs : ndarray
+            Inputs of n cases, as in `Cases`.
+
+        Returns
+        -------
+        ndarray of float32
+            Convergence maps (n, 128, 128), or class probabilities (n, 5); all finite.
+
+        Raises
+        ------
+        BaselineError
+            If the inputs have another shape, or nothing was learned or restored before.
+        """
 
     def save(self, folder: Path) -> None:
-        """Write what was learnt into a folder that exists and is empty."""
+        """Write what was learned into a folder that exists and is empty."""
 
     def restore(self, folder: Path) -> None:
-        """Read what ``save`` wrote, into a baseline made with the same settings."""
+        """Read what `save` wrote, into a baseline made with the same settings."""
 
 
 def predict(baseline: Baseline, inputs: np.ndarray, metadata: Any) -> np.ndarray:
-    """What a baseline predicts for a chunk, given its metadata, or None, if it needs them."""
+    """The predictions of a baseline for a chunk, from its metadata too if it needs them.
+
+    Raises `BaselineError` if it does and ``metadata`` is None.
+    """
     if not getattr(baseline, "needs_metadata", False):
         return baseline.predict(inputs)
     if metadata is None:

@@ -9,12 +9,12 @@ import numpy as np
 from baselines.mass_mapping.symmetries import SYMMETRIES, transform_epsilon, transform_kappa
 
 Augmentation = Literal["spin-2", "naive", "none"]
-"""``spin-2`` moves the maps and turns the ellipticities with them. ``naive`` moves the maps alone, as
-published code for the challenge does: six of the eight pairs are then of no sky that there could be."""
+"""``spin-2`` moves the pixels and changes the signs of e1 and e2 as a spin-2 field demands. ``naive`` moves
+the pixels alone, as published code for the challenge does: six of the eight pairs are then impossible."""
 
 
 def draw(augmentation: Augmentation, cases: int, rng: np.random.Generator) -> np.ndarray:
-    """A symmetry for each case, (cases,) int64: its place in ``SYMMETRIES``, all equally likely."""
+    """A symmetry for each case, (cases,) int64 indices into ``SYMMETRIES``, all equally likely."""
     return rng.integers(len(SYMMETRIES), size=cases) * (augmentation != "none")
 
 
@@ -23,13 +23,12 @@ def augment(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Ellipticities (n, H, H, 3) and scalar maps (n, ..., H, H), each case under its symmetry; copies.
 
-    ``symmetries`` (n,) are places in ``SYMMETRIES``, as ``draw`` gives them.
+    ``symmetries`` (n,) are indices into ``SYMMETRIES``, as `draw` returns them.
     """
     moved_epsilon, moved_maps = np.empty_like(epsilon), np.empty_like(maps)
-    every = list(SYMMETRIES.values())
-    for place in np.unique(symmetries):
-        cases, symmetry = symmetries == place, every[place]
-        turn = symmetry if augmentation == "spin-2" else symmetry._replace(signs=(1, 1))
-        moved_epsilon[cases] = transform_epsilon(epsilon[cases], turn)
+    for index, symmetry in enumerate(SYMMETRIES.values()):
+        cases = symmetries == index
+        signed = symmetry if augmentation == "spin-2" else symmetry._replace(signs=(1, 1))
+        moved_epsilon[cases] = transform_epsilon(epsilon[cases], signed)
         moved_maps[cases] = transform_kappa(maps[cases], symmetry)
     return moved_epsilon, moved_maps

@@ -23,10 +23,10 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy import fft
 
-from baselines.mass_mapping.inversion import SIGMAS, TunedInversion, choose, components
+from baselines.mass_mapping.inversion import SIGMAS, Inversion, choose, components
 from baselines.protocol import Cases, Training
 
-WORTH_THREADS = 16  # chunks
+MIN_CHUNKS_FOR_THREADS = 16
 FFT_CHUNK = 8  # maps transformed together: few enough for their spectra to stay in the processor's cache
 
 
@@ -60,24 +60,24 @@ def filter_maps(maps: Sequence[np.ndarray], transfers: Sequence[np.ndarray]) -> 
     arrays = [np.asarray(each) for each in maps]
     shape, dtype = arrays[0].shape, np.result_type(np.float32, *arrays)
     if len(shape) < 2 or any(array.shape != shape for array in arrays):
-        received = ", ".join(str(array.shape) for array in arrays)
-        raise ValueError(f"expected maps of one shape (..., H, W). Received: {received}")
+        shapes = ", ".join(str(array.shape) for array in arrays)
+        raise ValueError(f"maps must be of one shape (..., H, W), got {shapes}")
     stacks = [array.reshape(-1, *shape[-2:]) for array in arrays]
     # Real and imaginary parts lie side by side: a doubled kernel takes both at the price of a real product.
     kernels = [np.repeat(transfer, 2, axis=-1).astype(dtype) for transfer in transfers]
     filtered = np.empty(stacks[0].shape, dtype)
 
     def fill(start: int) -> None:
-        part = slice(start, start + FFT_CHUNK)
-        spectra = [fft.rfft2(stack[part].astype(dtype, copy=False)) for stack in stacks]
+        chunk = slice(start, start + FFT_CHUNK)
+        spectra = [fft.rfft2(stack[chunk].astype(dtype, copy=False)) for stack in stacks]
         for spectrum, kernel in zip(spectra, kernels, strict=True):
             spectrum.view(dtype)[...] *= kernel
         for spectrum in spectra[1:]:
             spectra[0] += spectrum
-        filtered[part] = fft.irfft2(spectra[0], s=shape[-2:], overwrite_x=True)
+        filtered[chunk] = fft.irfft2(spectra[0], s=shape[-2:], overwrite_x=True)
 
     starts = range(0, len(filtered), FFT_CHUNK)
-    if len(starts) < WORTH_THREADS:
+    if len(starts) < MIN_CHUNKS_FOR_THREADS:
         for start in starts:
             fill(start)
     else:
@@ -93,10 +93,10 @@ def shear_from_convergence(kappa: np.ndarray) -> np.ndarray:
     stack, gamma = maps.reshape(-1, *size), np.empty((2, math.prod(maps.shape[:-2]), *size), maps.dtype)
     kernels = [kernel.astype(maps.dtype) for kernel in _shear_kernels(*size)]
     for start in range(0, len(stack), FFT_CHUNK):
-        part = slice(start, start + FFT_CHUNK)
-        spectrum = fft.rfft2(stack[part])
+        chunk = slice(start, start + FFT_CHUNK)
+        spectrum = fft.rfft2(stack[chunk])
         for component, kernel in zip(gamma, kernels, strict=True):
-            component[part] = fft.irfft2(spectrum * kernel, s=size, overwrite_x=True)
+            component[chunk] = fft.irfft2(spectrum * kernel, s=size, overwrite_x=True)
     return gamma.reshape(2, *maps.shape)
 
 
@@ -112,8 +112,8 @@ def convergence_from_shear(
     return filter_maps([gamma1, gamma2], [cosine * transfer, sine * transfer])
 
 
-class KaiserSquires(TunedInversion):
-    """KS93 of the ellipticities as they come, smoothed by a Gaussian chosen on validation cases.
+class KaiserSquires(Inversion):
+    """KS93 of all ellipticities, smoothed by a Gaussian whose width is chosen on validation cases.
 
     Δe is ignored, reduced shear is taken for shear, and the mean of every map is 0, as KS93 leaves it.
     """
@@ -124,11 +124,13 @@ class KaiserSquires(TunedInversion):
         self.learnt: dict[str, Any] = {"sigma": 0.0}
 
     def fit(self, train: Cases, validation: Cases, training: Training) -> dict[str, Any]:  # noqa: ARG002
+        """Choose sigma on validation cases; return it with its validation scores."""
         sigma, scores = choose(validation, _attempts, training)
         self.learnt = {"sigma": sigma}
         return self.learnt | scores
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
+        """Convergence (n, H, W) of ellipticity maps (n, H, W, 3)."""
         return smoothed_convergence(inputs, self.learnt["sigma"])
 
 

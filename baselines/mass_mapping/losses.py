@@ -1,9 +1,10 @@
-"""Losses of networks that map κ, and the maps of weights that some are made of.
+"""Losses of networks that map κ, and the maps of weights in some of them.
 
 The multi-focal loss and its five weights are those of Urcelay, Hernandez & Ugarte (Astrodatatón USM 2024).
 Maps are (n, H, W), κ in its physical units, of a size known when a graph is built. All is computed in
-float32. A loss has one value a map, (n,), of which Keras takes the mean. DICEE and DPEAKS are constant almost
-everywhere, so that no network learns from them: here they have soft stand-ins, with the hard as their limit.
+float32. A loss has one value a map, (n,), of which Keras takes the mean. In the formulas T is a target and P
+a prediction. DICEE and DPEAKS are constant almost everywhere, so that no network learns from them: here they
+have soft versions, which tend to them as the temperature falls.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from baselines.keras_loop import keras
 from metrics.mass_mapping import STAND_IN_FOR_ZERO
 
 ops = keras.ops
-Tensor = Any  # of the backend's own type; whatever it can make one of will do for the truth
+Tensor = Any  # of the backend's own type, or, for targets, whatever it can convert
 
 PIXELS = (1, 2)  # the axes of one map
-FLAT = 0.001  # in κ, the least spread that a map is taken to have
+MIN_DEVIATION = 0.001  # in κ, of a map
 
 
 def focal_weight(kappa: Tensor) -> Tensor:
@@ -49,9 +50,9 @@ def peaks_weight(kappa: Tensor, n_peaks: int = 5, radius: float = 3.0, sigma: fl
 
     The report does not say what a peak is; here it is what DPEAKS looks at, those of `metrics.find_peaks`.
     """
-    _, heights, places = _find_peaks(kappa, n_peaks, sigma)
-    (rows, columns), place = np.indices(kappa.shape[1:], np.int32), places[:, :, None, None]
-    distance = (rows - place // kappa.shape[2]) ** 2 + (columns - place % kappa.shape[2]) ** 2
+    _, heights, indices = _find_peaks(kappa, n_peaks, sigma)
+    (rows, columns), index = np.indices(kappa.shape[1:], np.int32), indices[:, :, None, None]
+    distance = (rows - index // kappa.shape[2]) ** 2 + (columns - index % kappa.shape[2]) ** 2
     near = (ops.cast(distance, "float32") <= radius**2) & (heights > -np.inf)[:, :, None, None]
     return ops.cast(ops.any(near, axis=1), "float32")
 
@@ -76,23 +77,29 @@ WEIGHTS: dict[str, Callable[..., Tensor]] = {
     "structure": structure_weight,
     "edges": edges_weight,
 }
-"""True maps (n, H, W) to weights (n, H, W) in 0..1. `MultiFocal` holds the coefficients of each."""
+"""Targets (n, H, W) to weights (n, H, W) in 0..1. `MultiFocal` holds the coefficient of each."""
 
 
 class MapLoss(keras.losses.Loss):
-    """A loss with one value a map, which ``by_map`` computes from two float32 tensors (n, H, W)."""
+    """Base of the losses with one value a map, which `by_map` computes.
+
+    Keras calls `call`, which checks shapes and converts to float32.
+    """
 
     settings: Mapping[str, float] = MappingProxyType({})  # the arguments of the constructor
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         if len(y_pred.shape) != 3 or tuple(y_true.shape[1:]) != tuple(y_pred.shape[1:]):
             shapes = f"{tuple(y_true.shape)} and {tuple(y_pred.shape)}"
-            raise ValueError(
-                f"true and predicted maps must be (n, H, W), without a channel. Received: {shapes}"
-            )
+            raise ValueError(f"targets and predictions must be (n, H, W), without a channel, got {shapes}")
         return self.by_map(ops.cast(y_true, "float32"), ops.cast(y_pred, "float32"))
 
+    def by_map(self, target: Tensor, prediction: Tensor) -> Tensor:
+        """The loss of each map: float32 tensors (n, H, W) and (n, H, W) to (n,)."""
+        raise NotImplementedError
+
     def get_config(self) -> dict[str, Any]:
+        """Keras's configuration, with the arguments of the constructor."""
         return {**super().get_config(), **self.settings}
 
 
@@ -100,16 +107,18 @@ class MapLoss(keras.losses.Loss):
 class MSE(MapLoss):
     """Mean of (P − T)²."""
 
-    def by_map(self, truth: Tensor, guess: Tensor) -> Tensor:
-        return ops.mean(ops.square(guess - truth), axis=PIXELS)
+    def by_map(self, target: Tensor, prediction: Tensor) -> Tensor:
+        """Mean over the pixels, (n, H, W) to (n,)."""
+        return ops.mean(ops.square(prediction - target), axis=PIXELS)
 
 
 @keras.saving.register_keras_serializable(package="astroboard")
 class Focal(MapLoss):
     """Mean of (1 + |T| / max |T|) (P − T)²."""
 
-    def by_map(self, truth: Tensor, guess: Tensor) -> Tensor:
-        return ops.mean((1 + focal_weight(truth)) * ops.square(guess - truth), axis=PIXELS)
+    def by_map(self, target: Tensor, prediction: Tensor) -> Tensor:
+        """Weighted mean over the pixels, (n, H, W) to (n,)."""
+        return ops.mean((1 + focal_weight(target)) * ops.square(prediction - target), axis=PIXELS)
 
 
 @keras.saving.register_keras_serializable(package="astroboard")
@@ -128,27 +137,30 @@ class MultiFocal(MapLoss):
         super().__init__(**rest)
         self.settings = _checked(focal=focal, local=local, peaks=peaks, structure=structure, edges=edges)
 
-    def weight(self, truth: Tensor) -> Tensor:
-        """The weights w of true maps (n, H, W), in 0..1."""
-        parts = [a * WEIGHTS[name](truth) for name, a in self.settings.items() if a]
-        return sum(parts) / sum(self.settings.values())
+    def weight(self, target: Tensor) -> Tensor:
+        """The weights w of targets (n, H, W), in 0..1."""
+        terms = [a * WEIGHTS[name](target) for name, a in self.settings.items() if a]
+        return sum(terms) / sum(self.settings.values())
 
-    def by_map(self, truth: Tensor, guess: Tensor) -> Tensor:
-        return ops.mean(self.weight(truth) * ops.square(guess - truth), axis=PIXELS)
+    def by_map(self, target: Tensor, prediction: Tensor) -> Tensor:
+        """Weighted mean over the pixels, (n, H, W) to (n,)."""
+        return ops.mean(self.weight(target) * ops.square(prediction - target), axis=PIXELS)
 
 
 @keras.saving.register_keras_serializable(package="astroboard")
 class WMAPE(MapLoss):
     """Σ W |P − T| / |T| / Σ W, W = 1 + T / max T, with every exact 0 taken for 1e-5: `metrics.wmape`.
 
-    A P of exactly 0 has the gradient of 1e-5. It is steepest where T is almost 0: alone, this flattens maps.
+    A P of exactly 0 has the gradient of 1e-5. It is steepest where T is almost 0: alone, it flattens maps.
     """
 
-    def by_map(self, truth: Tensor, guess: Tensor) -> Tensor:
-        truth = ops.where(truth == 0, STAND_IN_FOR_ZERO, truth)
-        guess = guess + ops.where(guess == 0, STAND_IN_FOR_ZERO, 0.0)  # added, to let the gradient through
-        weight = 1 + truth / ops.max(truth, axis=PIXELS, keepdims=True)
-        error = ops.abs(guess - truth) / ops.abs(truth)
+    def by_map(self, target: Tensor, prediction: Tensor) -> Tensor:
+        """The score of each map, (n, H, W) to (n,)."""
+        target = ops.where(target == 0, STAND_IN_FOR_ZERO, target)
+        # Added rather than put in its place, so that the gradient passes.
+        prediction = prediction + ops.where(prediction == 0, STAND_IN_FOR_ZERO, 0.0)
+        weight = 1 + target / ops.max(target, axis=PIXELS, keepdims=True)
+        error = ops.abs(prediction - target) / ops.abs(target)
         return ops.sum(weight * error, axis=PIXELS) / ops.sum(weight, axis=PIXELS)
 
 
@@ -163,23 +175,24 @@ class SoftLoss(MapLoss):
 
 @keras.saving.register_keras_serializable(package="astroboard")
 class SoftDICEE(SoftLoss):
-    """DICEE with the mask of P softened to p, a sigmoid of (P − mean P) / (temperature · spread of P).
+    """DICEE with the mask of P softened to p, a sigmoid of (P − mean P) / (temperature · std P).
 
     1 − 2 Σ t p / (Σ t + Σ p), t the mask of T. The limit is `metrics.dicee`, if no pixel of P is at the mean.
-    The spread is the standard deviation: like the score, this does not change when P is stretched, and so
-    leaves a map's contrast to other losses. A map flatter than 0.001 is taken to have that spread.
+    Like the score, it does not change when P is stretched, and so leaves a map's contrast to other losses.
+    0.001² is added to the variance, so that a constant map has a gradient.
     """
 
     def __init__(self, temperature: float = 0.3, **rest: Any) -> None:
         super().__init__(temperature, **rest)
 
-    def by_map(self, truth: Tensor, guess: Tensor) -> Tensor:
+    def by_map(self, target: Tensor, prediction: Tensor) -> Tensor:
+        """The soft score of each map, (n, H, W) to (n,)."""
         # The mean of a constant map may round to below its value, and would then put all of it into the mask.
-        mean, least = (f(truth, axis=PIXELS, keepdims=True) for f in (ops.mean, ops.min))
-        mask = ops.cast(truth > ops.maximum(mean, least), "float32")
-        above = guess - ops.mean(guess, axis=PIXELS, keepdims=True)
-        spread = ops.sqrt(ops.mean(ops.square(above), axis=PIXELS, keepdims=True) + FLAT**2)
-        soft = ops.sigmoid(above / (self.temperature * spread))
+        mean, least = (f(target, axis=PIXELS, keepdims=True) for f in (ops.mean, ops.min))
+        mask = ops.cast(target > ops.maximum(mean, least), "float32")
+        above = prediction - ops.mean(prediction, axis=PIXELS, keepdims=True)
+        deviation = ops.sqrt(ops.mean(ops.square(above), axis=PIXELS, keepdims=True) + MIN_DEVIATION**2)
+        soft = ops.sigmoid(above / (self.temperature * deviation))
         return 1 - 2 * ops.sum(mask * soft, axis=PIXELS) / ops.sum(mask + soft, axis=PIXELS)
 
 
@@ -187,27 +200,28 @@ class SoftDICEE(SoftLoss):
 class SoftDPEAKS(SoftLoss):
     """DPEAKS with random peaks in P: the sum over three peaks of the expected |Δrow| + |Δcolumn|, in pixels.
 
-    They are drawn one after another from the 32 highest of the smoothed P with odds exp(κ / temperature), by
-    Plackett and Luce, and the place of each is from its pixel and the eight beside it: a gradient may swap
-    peaks or move them. The limit is `metrics.dpeaks`, if the four highest peaks of P are of unlike height. A
-    map without peaks, as a constant, has no gradient.
+    They are drawn one after another from the 32 highest of the smoothed P with odds exp(κ / temperature),
+    which is the model of Plackett (1975) and Luce (1959). The position of each is drawn from its pixel and
+    the eight around it with the same odds, so that a gradient can swap peaks or move them. The limit is
+    `metrics.dpeaks`, if the four highest peaks of P differ in height. A map without peaks has no gradient.
     """
 
     def __init__(self, temperature: float = 0.01, **rest: Any) -> None:
         super().__init__(temperature, **rest)
 
-    def by_map(self, truth: Tensor, guess: Tensor) -> Tensor:
-        *_, targets = _find_peaks(truth, n_peaks=3)
-        smooth, heights, places = _find_peaks(guess, n_peaks=32)
-        found, width = heights > -np.inf, guess.shape[2]
+    def by_map(self, target: Tensor, prediction: Tensor) -> Tensor:
+        """The soft score of each map, in pixels, (n, H, W) to (n,)."""
+        *_, target_peaks = _find_peaks(target, n_peaks=3)
+        smooth, heights, peaks = _find_peaks(prediction, n_peaks=32)
+        is_peak, width = heights > -np.inf, prediction.shape[2]
         beside = np.add.outer([-width, 0, width], [-1, 0, 1]).reshape(-1).astype(np.int32)
-        pixels = places[:, :, None] + ops.where(found[:, :, None], beside, 0)  # (n, 32, 9)
+        pixels = peaks[:, :, None] + ops.where(is_peak[:, :, None], beside, 0)  # (n, 32, 9)
         around = ops.take_along_axis(smooth, ops.reshape(pixels, (-1, 32 * 9)), axis=1)
         chance = ops.softmax(ops.reshape(around, (-1, 32, 9)) / self.temperature)
-        target, pixels = targets[:, :, None, None], pixels[:, None]
-        distance = ops.abs(pixels // width - target // width) + ops.abs(pixels % width - target % width)
+        peak, pixels = target_peaks[:, :, None, None], pixels[:, None]
+        distance = ops.abs(pixels // width - peak // width) + ops.abs(pixels % width - peak % width)
         expected = ops.sum(chance[:, None] * ops.cast(distance, "float32"), axis=-1)  # (n, 3, 32)
-        ranks = _chances_of_ranks(ops.where(found, heights / self.temperature, -1e20))
+        ranks = _rank_probabilities(ops.where(is_peak, heights / self.temperature, -1e20))
         return ops.sum(ranks * expected, axis=(1, 2))
 
 
@@ -231,8 +245,9 @@ class CombinedLoss(MapLoss):
         self.settings = _checked(multifocal=multifocal, wmape=wmape, dicee=dicee, dpeaks=dpeaks, mse=mse)
         self.terms = [(a, LOSSES[name]()) for name, a in self.settings.items() if a]
 
-    def by_map(self, truth: Tensor, guess: Tensor) -> Tensor:
-        return sum(a * loss.by_map(truth, guess) for a, loss in self.terms)
+    def by_map(self, target: Tensor, prediction: Tensor) -> Tensor:
+        """The sum of the terms of each map, (n, H, W) to (n,)."""
+        return sum(a * loss.by_map(target, prediction) for a, loss in self.terms)
 
 
 LOSSES: dict[str, Callable[..., Any]] = {
@@ -248,7 +263,7 @@ LOSSES: dict[str, Callable[..., Any]] = {
 
 def _checked(**settings: float) -> dict[str, float]:
     if not all(isfinite(value) and value >= 0 for value in settings.values()) or not any(settings.values()):
-        raise ValueError(f"settings must be finite, 0 or more, and not all 0. Received: {settings}")
+        raise ValueError(f"settings must be finite, 0 or more, and not all 0, got {settings}")
     return {name: float(value) for name, value in settings.items()}
 
 
@@ -260,7 +275,7 @@ def _highest_around(maps: Tensor, window: int) -> Tensor:
 
 
 def _find_peaks(kappa: Tensor, n_peaks: int, sigma: float = 3.0) -> tuple[Tensor, Tensor, Tensor]:
-    """`metrics.find_peaks` but for rounding: the smoothed maps (n, H·W), and the heights and flat places of
+    """`metrics.find_peaks` but for rounding: the smoothed maps (n, H·W), and the heights and flat indices of
     their highest peaks, (n, n_peaks) each; −inf and 0 for those that a map lacks.
     """
     kappa = ops.cast(kappa, "float32")
@@ -268,15 +283,15 @@ def _find_peaks(kappa: Tensor, n_peaks: int, sigma: float = 3.0) -> tuple[Tensor
     rows, columns = (gaussian_filter1d(np.eye(size, dtype=np.float32), sigma) for size in (height, width))
     smooth = ops.matmul(rows.T, ops.matmul(kappa, columns))
     inside = np.pad(np.ones((height - 2, width - 2), bool), 1)
-    rounding = 1e-6 * ops.max(ops.abs(kappa), axis=PIXELS, keepdims=True)  # it alone raises no peak
-    raised = smooth > ops.min(smooth, axis=PIXELS, keepdims=True) + rounding
-    is_peak = (smooth >= _highest_around(smooth, 3)) & raised & inside
-    flat, is_peak = (ops.reshape(each, (-1, height * width)) for each in (smooth, is_peak))
-    heights, places = ops.top_k(ops.where(is_peak, flat, -np.inf), n_peaks)
-    return flat, heights, ops.where(heights > -np.inf, places, 0)
+    rounding = 1e-6 * ops.max(ops.abs(kappa), axis=PIXELS, keepdims=True)  # makes no peak by itself
+    above_least = smooth > ops.min(smooth, axis=PIXELS, keepdims=True) + rounding
+    is_peak = (smooth >= _highest_around(smooth, 3)) & above_least & inside
+    flat, is_peak = (ops.reshape(maps, (-1, height * width)) for maps in (smooth, is_peak))
+    heights, indices = ops.top_k(ops.where(is_peak, flat, -np.inf), n_peaks)
+    return flat, heights, ops.where(heights > -np.inf, indices, 0)
 
 
-def _chances_of_ranks(logits: Tensor) -> Tensor:
+def _rank_probabilities(logits: Tensor) -> Tensor:
     """The probabilities (n, 3, K) of each of K to be drawn first, second and third, with odds exp(logits)."""
     taken = np.where(np.eye(logits.shape[1]), -np.inf, 0).astype(np.float32)
     first = ops.softmax(logits)

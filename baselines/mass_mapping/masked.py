@@ -28,7 +28,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from baselines.mass_mapping.inversion import SIGMAS, TunedInversion, choose, components, mean_convergence
+from baselines.mass_mapping.inversion import SIGMAS, Inversion, choose, components, mean_convergence
 from baselines.mass_mapping.kaiser_squires import (
     convergence_from_shear,
     filter_maps,
@@ -39,14 +39,14 @@ from baselines.protocol import Cases, Training
 
 BORDERS = (0, 32)  # pixels on each side
 ROUNDS = (0, 1, 2, 4, 8, 16, 24)
-FEW_SIGMAS = (0.0, 0.5, 1.0)  # where the noise-free pixels are used; without them, all those of ks93
+FEW_SIGMAS = (0.0, 0.5, 1.0)  # for inversions of the noise-free pixels; plain KS93 has all SIGMAS
 FILL_SIGMA = 0.7  # pixels: the nearest neighbours count most
 SOLVE_CHUNK = 8
 TINY = np.finfo(np.float32).tiny
 
 
-class MaskedKaiserSquires(TunedInversion):
-    """KS93 that knows from Δe which pixels to trust, and shear from reduced shear.
+class MaskedKaiserSquires(Inversion):
+    """KS93 that takes the noise-free pixels from Δe, and inverts reduced shear rather than shear.
 
     A case without noise-free pixels counts as one without noise. Every map has the training set's mean.
     """
@@ -57,32 +57,34 @@ class MaskedKaiserSquires(TunedInversion):
         self.learnt: dict[str, Any] = {"border": 0, "rounds": max(ROUNDS), "sigma": 0.0, "mean": 0.0}
 
     def fit(self, train: Cases, validation: Cases, training: Training) -> dict[str, Any]:
+        """Choose border, rounds and sigma on validation cases; return them with their scores there."""
         mean = mean_convergence(train)
         (border, rounds, sigma), scores = choose(validation, lambda inputs: _attempts(inputs, mean), training)
         self.learnt = {"border": border, "rounds": rounds, "sigma": sigma, "mean": mean}
         return self.learnt | scores
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
+        """Convergence (n, H, W) of ellipticity maps (n, H, W, 3)."""
         e1, e2, error = components(inputs)
         kappa, rounds = np.empty_like(e1), self.learnt["rounds"]
         for start in range(0, len(kappa), SOLVE_CHUNK):
-            part = slice(start, start + SOLVE_CHUNK)
-            solving = inversions(e1[part], e2[part], error[part], self.learnt["border"])
-            kappa[part] = next(islice(solving, rounds, None))
+            chunk = slice(start, start + SOLVE_CHUNK)
+            iterates = inversions(e1[chunk], e2[chunk], error[chunk], self.learnt["border"])
+            kappa[chunk] = next(islice(iterates, rounds, None))
         return _finished(kappa, self.learnt["sigma"], self.learnt["mean"])
 
 
 def _attempts(inputs: np.ndarray, mean: float) -> Iterator[tuple[tuple[int, int, float], np.ndarray]]:
     for border in BORDERS:
-        solving = inversions(*components(inputs), border)
-        for rounds, kappa in enumerate(islice(solving, max(ROUNDS) + 1)):
+        iterates = inversions(*components(inputs), border)
+        for rounds, kappa in enumerate(islice(iterates, max(ROUNDS) + 1)):
             if rounds in ROUNDS:
                 for sigma in FEW_SIGMAS if rounds or border else SIGMAS:
                     yield (border, rounds, sigma), _finished(kappa, sigma, mean)
 
 
 def _finished(kappa: np.ndarray, sigma: float, mean: float) -> np.ndarray:
-    """The map smoothed, then brought to a mean the way that leaves its reduced shear as it is."""
+    """The map smoothed, then shifted along the mass-sheet degeneracy to a mean."""
     smooth = filter_maps([kappa], [gaussian_transfer(kappa.shape, sigma)])
     # The mean of a crop is far below 1; the bound keeps one of nothing but noise finite.
     scale = np.float32(1.0 - mean) / np.maximum(1.0 - smooth.mean(axis=(1, 2), keepdims=True), 0.1)

@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from baselines.keras_loop import keras, tf
-from baselines.mass_mapping.unet import SIZE
+from baselines.mass_mapping.inversion import MAP_SIZE
 
-WIDEST = 8  # times the filters of the first stage
-REGULARISED = 3  # stages of the decoder with dropout
-MOMENTUM = (
-    0.9  # of the running means that prediction normalises with: right after tens of steps, not hundreds
-)
+MAX_WIDENING = 8  # times the filters of the first stage
+DROPOUT_STAGES = 3  # the first ones of the decoder
+MOMENTUM = 0.9  # of the running means that prediction uses: they settle after tens of steps, not hundreds
 LAST = "last_convolution"
 
 
@@ -52,55 +50,55 @@ def unet(
     With several ``kernels`` a stage of the encoder has a convolution of each, side by side (UNet-2k). The
     report leaves open how they share the filters and what the decoder does: here each has an equal share,
     so that all else keeps its shape, and the decoder uses the first kernel. ``attention`` puts a gate on
-    each connection between twins. A ``residual`` network adds what it makes to the last input channel, and
-    starts with nothing to add; its ``centre`` should be 0, or TensorFlow sums the three in any order.
+    each skip connection. A ``residual`` network adds its output to the last input channel, and starts with
+    an output of zero; its ``centre`` should be 0, or TensorFlow adds the three terms in any order.
 
     Raises ``ValueError`` if the padded size 128 + 2·padding cannot be halved ``depth`` times.
     """
-    inputs = keras.Input((SIZE, SIZE, channels))
+    inputs = keras.Input((MAP_SIZE, MAP_SIZE, channels))
     maps = ReflectionPadding(padding)(inputs)
-    twins = []
+    skips = []
     for stage in range(depth):
-        width = filters * min(2**stage, WIDEST)
+        width = filters * min(2**stage, MAX_WIDENING)
         paths = [_convolution(width // len(kernels), kernel, use_bias=stage == 0)(maps) for kernel in kernels]
         maps = keras.layers.concatenate(paths) if len(paths) > 1 else paths[0]
         maps = maps if stage == 0 else _normalisation()(maps)
         maps = keras.layers.LeakyReLU()(maps)
-        twins.append(maps)
-    for stage, twin in enumerate(reversed(twins[:-1])):
-        maps = _convolution(twin.shape[-1], kernels[0], transposed=True, use_bias=False)(maps)
+        skips.append(maps)
+    for stage, skip in enumerate(reversed(skips[:-1])):
+        maps = _convolution(skip.shape[-1], kernels[0], transposed=True, use_bias=False)(maps)
         maps = _normalisation()(maps)
-        maps = keras.layers.Dropout(dropout)(maps) if stage < REGULARISED else maps
+        maps = keras.layers.Dropout(dropout)(maps) if stage < DROPOUT_STAGES else maps
         maps = keras.layers.ReLU()(maps)
-        maps = keras.layers.concatenate([maps, _gated(twin, maps) if attention else twin])
+        maps = keras.layers.concatenate([maps, _gated(skip, maps) if attention else skip])
     start = {"kernel_initializer": "zeros"} if residual else {}
     full = {"dtype": "float32"}  # from here on, whatever the precision of the layers above
     maps = _convolution(1, kernels[0], transposed=True, activation="tanh", name=LAST, **start, **full)(maps)
     maps = keras.layers.Cropping2D(padding, **full)(maps)
-    maps = keras.layers.Reshape((SIZE, SIZE), **full)(maps)
+    maps = keras.layers.Reshape((MAP_SIZE, MAP_SIZE), **full)(maps)
     maps = keras.layers.Rescaling(half_range, centre, **full)(maps)
     return keras.Model(inputs, keras.layers.add([maps, inputs[..., -1]], **full) if residual else maps)
 
 
-def _gated(twin: Any, decoded: Any) -> Any:
-    """The encoder's maps times a weight in 0..1 for each pixel, by what the decoder knows there.
+def _gated(skip: Any, decoded: Any) -> Any:
+    """The encoder's maps times a weight in 0..1 for each pixel, computed from them and the decoder's maps.
 
-    The additive gate of Oktay et al. (2018, arXiv 1804.03999, eq. 1), at the twin's own resolution.
+    The additive gate of Oktay et al. (2018, arXiv 1804.03999, eq. 1), at the resolution of the encoder.
     """
-    width = max(1, twin.shape[-1] // 2)
-    both = keras.layers.add([keras.layers.Conv2D(width, 1)(maps) for maps in (twin, decoded)])
+    width = max(1, skip.shape[-1] // 2)
+    both = keras.layers.add([keras.layers.Conv2D(width, 1)(maps) for maps in (skip, decoded)])
     weight = keras.layers.Conv2D(1, 1, activation="sigmoid")(keras.layers.ReLU()(both))
-    return keras.layers.multiply([twin, weight])
+    return keras.layers.multiply([skip, weight])
 
 
 def _normalisation() -> keras.layers.Layer:
-    """By the moments of the whole batch, also where several devices share it."""
+    """Batch normalisation by the moments of the whole batch, also where several devices share it."""
     shared = tf.distribute.get_strategy().num_replicas_in_sync > 1
     return keras.layers.BatchNormalization(momentum=MOMENTUM, synchronized=shared)
 
 
 def _convolution(width: int, kernel: int, transposed: bool = False, **options: Any) -> keras.layers.Layer:
-    """Half the size, or twice the size."""
+    """A convolution of stride 2: half the size, or twice the size if transposed."""
     kind = keras.layers.Conv2DTranspose if transposed else keras.layers.Conv2D
     start = {"kernel_initializer": keras.initializers.RandomNormal(stddev=0.02)}
     return kind(width, kernel, strides=2, padding="same", **(start | options))

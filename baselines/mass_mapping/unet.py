@@ -1,4 +1,4 @@
-"""Baselines that learn the map from ellipticities to convergence with a UNet."""
+"""UNets that map ellipticities to convergence, and the cases as they are trained on."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import inspect
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
 from math import inf
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -14,15 +13,14 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from baselines.mass_mapping.augmentation import Augmentation, augment, draw
-from baselines.mass_mapping.inversion import OFFICIAL, choose, components
+from baselines.mass_mapping.inversion import MAP_SIZE, OFFICIAL, choose, components
 from baselines.mass_mapping.kaiser_squires import convergence_from_shear, smoothed_convergence
 from baselines.mass_mapping.masked import MaskedKaiserSquires
 from baselines.mass_mapping.wiener import Wiener
-from baselines.protocol import CHUNK, Baseline, BaselineError, Cases, Training
+from baselines.protocol import CHUNK, Baseline, BaselineError, Cases, Training, must_be, untrained
 
-SIZE = 128  # pixels, the width of a map
 MARGIN = 1.1  # the network's range over that of the training set's κ: tanh only tends to its bounds
-PREDICTED = 16  # maps that pass through the network together
+PREDICTION_BATCH = 16  # maps
 BASES: dict[str, type[Baseline]] = {"ks93-masked": MaskedKaiserSquires, "wiener": Wiener}
 
 
@@ -30,11 +28,11 @@ BASES: dict[str, type[Baseline]] = {"ks93-masked": MaskedKaiserSquires, "wiener"
 class UNet:
     """The UNet of Barrienlens (2024), with the settings of its report.
 
-    ``filters`` are those of the first stage, ``kernel`` is the width of all, in pixels; ``padding`` is how
-    far a map is continued on each side before it is halved ``depth`` times. The network's range has the mean
-    κ of the training set for a centre, and reaches 1.1 times as far as κ does. The training ends when
-    ``patience`` epochs in a row, if it is not 0, have brought no better validation loss; the ``cosine``
-    schedule lowers the learning rate to 0 over all epochs. ``loss_settings`` are arguments of the loss.
+    ``filters`` is the number of filters of the first stage, ``kernel`` the width of all of them in pixels. A
+    map is padded by ``padding`` pixels on each side, then halved ``depth`` times. The output of the network
+    is centred on the mean κ of the training set, and its range is 1.1 times that of κ there. ``patience``
+    epochs in a row without a lower validation loss end the training, if it is not 0. The ``cosine`` schedule
+    lowers the learning rate to 0 over all epochs. ``loss_settings`` are arguments of the loss.
     """
 
     track: ClassVar[str] = "mass-mapping"
@@ -42,8 +40,8 @@ class UNet:
     packages: ClassVar[tuple[str, ...]] = ("keras", "tensorflow")
     attention: ClassVar[bool] = False
     residual: ClassVar[bool] = False
-    further: ClassVar[int] = 0  # input maps beside e1, e2 and Δe
-    shown: ClassVar[float] = 1.0  # share of the training cases of an epoch that these are given for, else 0
+    n_extra_channels: ClassVar[int] = 0  # input maps beside e1, e2 and Δe
+    extra_channel_probability: ClassVar[float] = 1.0  # in training; for the other cases these maps are 0
 
     filters: int = 64
     depth: int = 8
@@ -70,170 +68,193 @@ class UNet:
                 f"dropout 0 or more and below 1, got {self}"
             )
         if self.patience < 0:
-            raise BaselineError(f"patience must be 0, for none, or a number of epochs, got {self.patience}")
-        size = SIZE + 2 * self.padding
-        if not (self.depth >= 1 and 0 <= self.padding < SIZE and size % 2**self.depth == 0):
-            raise BaselineError(
-                f"padding must be 0 to {SIZE - 1} and make a size that can be halved depth times, "
-                f"got depth = {self.depth} and padding = {self.padding}, and so a size of {size}"
-            )
+            raise must_be("patience", "0, for none, or a number of epochs", self.patience)
+        size = MAP_SIZE + 2 * self.padding
+        if not (self.depth >= 1 and 0 <= self.padding < MAP_SIZE and size % 2**self.depth == 0):
+            expected = f"0 to {MAP_SIZE - 1}, and make a size that can be halved depth times"
+            raise must_be("padding", expected, f"{self.padding}, a size of {size}, and depth = {self.depth}")
 
     @property
     def kernels(self) -> tuple[int, ...]:
-        """Those of the encoder, side by side; the first is the decoder's."""
+        """Widths of the encoder's kernels, which lie side by side; the decoder has the first."""
         return (self.kernel,)
 
-    def further_maps(self, inputs: np.ndarray) -> np.ndarray:
-        """Input maps (n, further, 128, 128) float32 beside the ellipticities (n, 128, 128, 3) themselves."""
+    def extra_channels(self, inputs: np.ndarray) -> np.ndarray:
+        """Further input maps (n, n_extra_channels, 128, 128) float32 of ellipticities (n, 128, 128, 3)."""
         return np.empty((len(inputs), 0, *inputs.shape[1:3]), np.float32)
 
     def fit(self, train: Cases, validation: Cases, training: Training) -> dict[str, Any]:
-        """Further maps wait in a nameless file on the disk of the training's folder, 32 kB a case."""
+        """Train the network; return its number of weights, its range, the best epoch and the scores there.
+
+        Extra channels are kept in an unnamed file on the disk of the training's folder, 32 kB a map.
+        """
         if not (len(train) and len(validation)):
-            raise BaselineError("there are no cases to train on, or none to validate on")
-        seen, unseen = (Examples(cases, self, training.folder) for cases in (train, validation))
-        return self.learn(seen, unseen, training)
+            cases = f"{len(train)} and {len(validation)}"
+            raise must_be("the numbers of training and of validation cases", "1 or more", cases)
+        examples, unseen = (Examples(cases, self, training.folder) for cases in (train, validation))
+        return self.learn(examples, unseen, training)
 
     def learn(self, train: Examples, validation: Examples, training: Training) -> dict[str, Any]:
-        """Train the network, and return what ``fit`` does."""
+        """Train a new network; return what `fit` does."""
         from baselines.mass_mapping.networks import unet
 
         centre, half_range = train.value_range()
-        make = partial(
-            unet, self.filters, self.depth, self.padding, self.kernels, self.dropout, 3 + self.further,
-            self.attention, self.residual, centre, half_range,
-        )  # fmt: skip
-        reached = self.optimise(make, train, validation, training)
-        weights = self.model.count_params()
-        return {"weights": weights, "centre": centre, "half_range": half_range, **reached}
+
+        def network() -> Any:
+            return unet(
+                filters=self.filters, depth=self.depth, padding=self.padding, kernels=self.kernels,
+                dropout=self.dropout, channels=3 + self.n_extra_channels, attention=self.attention,
+                residual=self.residual, centre=centre, half_range=half_range,
+            )  # fmt: skip
+
+        best = self.optimise(network, train, validation, training)
+        return {"weights": self.model.count_params(), "centre": centre, "half_range": half_range, **best}
 
     def optimise(
-        self, make: Callable[[], Any], train: Examples, validation: Examples, training: Training
+        self, network: Callable[[], Any], train: Examples, validation: Examples, training: Training
     ) -> dict[str, Any]:
-        """Train the network that ``make`` gives with this baseline's settings, and keep it."""
+        """Train what ``network`` makes with this baseline's settings; keep it, and return its best epoch."""
         from baselines.keras_loop import Batches, adam, fit, keras
 
-        seen = Batches(train.read, train.shuffled, self.batch_size, training.seed)
-        unseen = Batches(validation.read, validation.as_they_are, self.batch_size, training.seed)
+        batches = Batches(train.read, train.shuffled, self.batch_size, training.seed)
+        unseen = Batches(validation.read, validation.in_order, self.batch_size, training.seed)
         loss = self.loss_function()
 
         def build() -> keras.Model:
-            network = make()
-            rate = adam(self.learning_rate, self.schedule, self.epochs * len(seen))
-            network.compile(optimizer=rate, loss=loss)
-            return network
+            model = network()
+            optimizer = adam(self.learning_rate, self.schedule, self.epochs * len(batches))
+            model.compile(optimizer=optimizer, loss=loss)
+            return model
 
-        self.model, reached = fit(
-            build, seen, unseen, self.epochs, training, patience=self.patience, scores=official,
+        self.model, best = fit(
+            build, batches, unseen, self.epochs, training, patience=self.patience, scores=official,
             precision=self.precision, jit=self.jit,
         )  # fmt: skip
-        return reached
+        return best
 
     def loss_function(self) -> Any:
-        """The loss with its settings: those of its arguments that are numbers."""
+        """The loss, a `MapLoss`, with the loss settings: the arguments of its constructor that are numbers.
+
+        Raises `BaselineError` for a setting that it lacks, and for a value that it refuses.
+        """
         from baselines.mass_mapping.losses import LOSSES
 
-        arguments = inspect.signature(LOSSES[self.loss]).parameters.values()
-        known = {each.name: each.default for each in arguments if isinstance(each.default, int | float)}
-        for name in self.loss_settings.keys() - known.keys():
-            there_are = ", ".join(f"{each} = {value:g}" for each, value in known.items()) or "none"
-            raise BaselineError(f"loss {self.loss} has no setting {name!r}; its settings are: {there_are}")
+        parameters = inspect.signature(LOSSES[self.loss]).parameters.values()
+        defaults = {each.name: each.default for each in parameters if isinstance(each.default, int | float)}
+        for name in self.loss_settings.keys() - defaults.keys():
+            known = ", ".join(f"{each} = {value:g}" for each, value in defaults.items()) or "none"
+            raise BaselineError(f"loss {self.loss} has no setting {name!r}; its settings are: {known}")
         try:
             return LOSSES[self.loss](**self.loss_settings)
         except ValueError as error:
             raise BaselineError(f"loss_settings of {self.loss}: {error}") from error
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
+        """Convergence (n, 128, 128) of ellipticity maps (n, 128, 128, 3); `BaselineError` before `fit`."""
         if self.model is None:
-            raise BaselineError("the network has learnt nothing yet: train it, or restore a trained one")
-        kappa = np.empty(inputs.shape[:3], np.float32)
-        for start in range(0, len(inputs), PREDICTED):
-            part = slice(start, start + PREDICTED)
-            seen = network_inputs(inputs[part], self.further_maps(inputs[part]))
-            kappa[part] = self.model.predict_on_batch(seen)
-        return kappa
+            raise untrained("the network")
+        prediction = np.empty(inputs.shape[:3], np.float32)
+        for start in range(0, len(inputs), PREDICTION_BATCH):
+            batch = slice(start, start + PREDICTION_BATCH)
+            channels = network_inputs(inputs[batch], self.extra_channels(inputs[batch]))
+            prediction[batch] = self.model.predict_on_batch(channels)
+        return prediction
 
     def save(self, folder: Path) -> None:
-        from baselines import keras_loop as loop
+        """Write the network as ``model.keras``."""
+        from baselines import keras_loop
 
-        loop.save(self.model, folder)
+        keras_loop.save(self.model, folder)
 
     def restore(self, folder: Path) -> None:
-        from baselines import keras_loop as loop
-        from baselines.mass_mapping import networks  # noqa: F401 (its layers, by whose names a file is read)
+        """Read it again; `BaselineError` if it takes other inputs."""
+        from baselines import keras_loop
+        from baselines.mass_mapping import networks  # noqa: F401 (registers the layers that the file names)
 
-        self.model = loop.load(folder, (SIZE, SIZE, 3 + self.further), (SIZE, SIZE))
+        inputs = (MAP_SIZE, MAP_SIZE, 3 + self.n_extra_channels)
+        self.model = keras_loop.load(folder, inputs, (MAP_SIZE, MAP_SIZE))
+
+
+EXAMPLE = np.dtype([("case", np.int64), ("symmetry", np.int64), ("with_extra_channels", np.bool_)])
+"""A row of the cases, an index into ``SYMMETRIES``, and whether its extra channels are given or 0."""
 
 
 class Examples:
-    """Cases as a network is shown them, with their further maps, which are made once and kept on the disk."""
+    """Cases as a network is trained on them. Their extra channels are computed once and kept on the disk."""
 
     def __init__(self, cases: Cases, baseline: UNet, folder: Path) -> None:
         self.cases, self.baseline = cases, baseline
-        shape = (len(cases), baseline.further, SIZE, SIZE)
-        self.maps = np.empty(shape, np.float16)
-        if baseline.further:
+        shape = (len(cases), baseline.n_extra_channels, MAP_SIZE, MAP_SIZE)
+        self.extra = np.empty(shape, np.float16)
+        if baseline.n_extra_channels:
             with tempfile.TemporaryFile(dir=folder) as file:  # gone with the process, however that ends
-                for start in range(0, len(cases), CHUNK):
-                    maps = baseline.further_maps(cases.inputs[start : start + CHUNK])
-                    file.write(maps.astype(np.float16).tobytes())
+                for inputs, _ in cases.chunks(CHUNK):
+                    file.write(baseline.extra_channels(inputs).astype(np.float16).tobytes())
                 file.flush()
-                self.maps = np.memmap(file, np.float16, "r", shape=shape)
+                self.extra = np.memmap(file, np.float16, "r", shape=shape)
 
     def value_range(self) -> tuple[float, float]:
-        """The centre and half the width of a range that holds κ, or what a residual network adds: about 0."""
+        """Centre and half width of a range that holds κ, or the correction of a residual network, about 0."""
         least, most, total = inf, -inf, 0.0
         for start in range(0, len(self.cases), CHUNK):
-            part = slice(start, start + CHUNK)
-            kappa = np.asarray(self.cases.truth[part], np.float32)
+            chunk = slice(start, start + CHUNK)
+            target = np.asarray(self.cases.truth[chunk], np.float32)
             if self.baseline.residual:
-                kappa = kappa - self.maps[part, -1]
-            least, most = min(least, float(kappa.min())), max(most, float(kappa.max()))
-            total += float(kappa.mean(axis=(1, 2), dtype=np.float64).sum())
+                target = target - self.extra[chunk, -1]
+            least, most = min(least, float(target.min())), max(most, float(target.max()))
+            total += float(target.mean(axis=(1, 2), dtype=np.float64).sum())
         mean = total / len(self.cases)
         if not abs(mean) < inf:
-            raise BaselineError(f"expected finite training maps of κ. Received: a mean of {mean}")
+            raise must_be("training maps of κ", "finite", f"a mean of {mean}")
         centre = 0.0 if self.baseline.residual else mean
         return centre, MARGIN * max(most - centre, centre - least)
 
     def shuffled(self, rng: np.random.Generator) -> np.ndarray:
-        """Rows (n, 3) to read in an epoch: a case, its symmetry, and whether it shows its further maps."""
-        cases = len(self.cases)
-        symmetries = draw(self.baseline.augmentation, cases, rng)
-        shown = rng.random(cases) < self.baseline.shown
-        return np.stack([rng.permutation(cases), symmetries, shown], axis=1)
+        """The examples (N,) of an epoch of training: every case once, in random order."""
+        examples = self.in_order(rng)
+        examples["symmetry"] = draw(self.baseline.augmentation, len(examples), rng)
+        probability = self.baseline.extra_channel_probability
+        examples["with_extra_channels"] = rng.random(len(examples)) < probability
+        examples["case"] = rng.permutation(len(examples))
+        return examples
 
-    def as_they_are(self, rng: np.random.Generator) -> np.ndarray:  # noqa: ARG002
-        return np.arange(len(self.cases))[:, None] * (1, 0, 0) + (0, 0, 1)
+    def in_order(self, rng: np.random.Generator) -> np.ndarray:  # noqa: ARG002
+        """The examples (N,) of a validation: every case once, under the identity, with its extra channels."""
+        examples = np.zeros(len(self.cases), EXAMPLE)
+        examples["case"], examples["with_extra_channels"] = np.arange(len(examples)), True
+        return examples
 
-    def read(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        cases, symmetries, shown = rows[np.argsort(rows[:, 0])].T  # in the order that they lie on the disk
-        further = self.maps[cases] * shown.astype(np.float16)[:, None, None, None]
-        kappa = gather(self.cases.truth, cases)[:, None]
-        inputs, maps = augment(
-            gather(self.cases.inputs, cases), np.concatenate([further, kappa], axis=1),
-            symmetries, self.baseline.augmentation,
+    def read(self, examples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Inputs (n, 128, 128, 3 + n_extra_channels) and targets (n, 128, 128) of examples (n,), float32."""
+        examples = np.sort(examples, order="case")  # as they lie on the disk
+        cases, mask = examples["case"], examples["with_extra_channels"].astype(np.float16)
+        extra = self.extra[cases] * mask[:, None, None, None]
+        target = gather(self.cases.truth, cases)[:, None]
+        epsilon, maps = augment(
+            gather(self.cases.inputs, cases), np.concatenate([extra, target], axis=1),
+            examples["symmetry"], self.baseline.augmentation,
         )  # fmt: skip
-        return network_inputs(inputs, maps[:, :-1]), maps[:, -1].astype(np.float32)
+        return network_inputs(epsilon, maps[:, :-1]), maps[:, -1].astype(np.float32)
 
 
 def gather(column: Any, rows: np.ndarray) -> np.ndarray:
-    """Rows of an array or of an HDF5 data set, of which slices are read a hundred times as fast as lists."""
+    """Rows of an array or of an HDF5 data set, by slices: h5py reads lists a hundred times as slowly."""
     return np.concatenate([column[row : row + 1] for row in rows])
 
 
-def network_inputs(epsilon: np.ndarray, further: np.ndarray) -> np.ndarray:
-    """Ellipticities (n, H, W, 3) and further maps (n, m, H, W) as (n, H, W, 3 + m) float32."""
+def network_inputs(epsilon: np.ndarray, extra: np.ndarray) -> np.ndarray:
+    """Ellipticities (n, H, W, 3) and extra channels (n, m, H, W) as (n, H, W, 3 + m) float32."""
     if not (np.ndim(epsilon) == 4 and epsilon.shape[-1] == 3):
-        components(epsilon)  # says what is wrong
-    inputs = np.concatenate([epsilon, np.moveaxis(further, 1, -1)], axis=-1, dtype=np.float32)
+        components(epsilon)  # raises
+    inputs = np.concatenate([epsilon, np.moveaxis(extra, 1, -1)], axis=-1, dtype=np.float32)
     if not np.isfinite(inputs).all():
         components(epsilon)
     return inputs
 
 
-def official(truth: np.ndarray, kappa: np.ndarray) -> dict[str, float]:
-    return {name: float(np.mean(score(truth, kappa))) for name, score in OFFICIAL.items()}
+def official(target: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
+    """The means of the ranked scores over maps (n, H, W)."""
+    return {name: float(np.mean(score(target, prediction))) for name, score in OFFICIAL.items()}
 
 
 @dataclass
@@ -251,12 +272,13 @@ class UNet2k(UNet):
 
     @property
     def kernels(self) -> tuple[int, ...]:
+        """The small kernel, which the decoder has too, and the large one."""
         return (self.kernel, self.large_kernel)
 
 
 @dataclass
 class UNetAttention(UNet):
-    """The UNet with attention gates (Oktay et al. 2018) on what the decoder takes from the encoder."""
+    """The UNet with attention gates (Oktay et al. 2018) on its skip connections."""
 
     summary: ClassVar[str] = "UNet with attention gates (Oktay et al. 2018)"
     attention: ClassVar[bool] = True
@@ -264,20 +286,21 @@ class UNetAttention(UNet):
 
 @dataclass
 class UNetKS93(UNet):
-    """The UNet with KS93 as a fourth input map: in training only for a random half of the cases, else 0."""
+    """The UNet with the KS93 map as a fourth channel, which is 0 for a random half of the training cases."""
 
     summary: ClassVar[str] = "UNet that is shown the KS93 map too (Barrienlens 2024)"
-    further: ClassVar[int] = 1
-    shown: ClassVar[float] = 0.5
+    n_extra_channels: ClassVar[int] = 1
+    extra_channel_probability: ClassVar[float] = 0.5
 
-    def further_maps(self, inputs: np.ndarray) -> np.ndarray:
+    def extra_channels(self, inputs: np.ndarray) -> np.ndarray:
+        """KS93 without smoothing, (n, 1, 128, 128)."""
         e1, e2, _ = components(inputs)
         return convergence_from_shear(e1, e2)[:, None]
 
 
 @dataclass
 class UNetFinetuned(UNet):
-    """The UNet, then its last layer alone trained on, with 0.95 MultiFocal + 0.05 WMAPE for a loss."""
+    """The UNet, whose last layer alone is then trained with the loss 0.95 MultiFocal + 0.05 WMAPE."""
 
     summary: ClassVar[str] = "UNet whose last layer is then tuned for WMAPE too (Barrienlens 2024)"
 
@@ -292,70 +315,75 @@ class UNetFinetuned(UNet):
             )
 
     def learn(self, train: Examples, validation: Examples, training: Training) -> dict[str, Any]:
+        """Train the UNet, then its last layer; return the record of both."""
         from baselines.mass_mapping.networks import LAST, keras
 
         first = super().learn(train, validation, training)
         whole = self.model
 
         def tunable() -> keras.Model:
-            network = keras.models.clone_model(whole)
-            network.set_weights(whole.get_weights())
-            for layer in network.layers:
+            model = keras.models.clone_model(whole)
+            model.set_weights(whole.get_weights())
+            for layer in model.layers:
                 layer.trainable = layer.name == LAST
-            return network
+            return model
 
         folder = training.folder / "finetuning"
         folder.mkdir(exist_ok=True)
         epochs, rate = self.finetuning_epochs, self.finetuning_learning_rate
         tuner = replace(self, epochs=epochs, learning_rate=rate, loss="combined", loss_settings={})
-        reached = tuner.optimise(tunable, train, validation, replace(training, folder=folder, start=None))
+        best = tuner.optimise(tunable, train, validation, replace(training, folder=folder, start=None))
         self.model = tuner.model
-        return {**first, "finetuning": reached}
+        return {**first, "finetuning": best}
 
 
 @dataclass
 class UNetResidual(UNet):
-    """A UNet that corrects a training-free map, which it is shown beside two plain ones.
+    """A UNet that corrects a training-free map, its base. Two smoothed KS93 maps are further inputs.
 
-    With ``wiener`` for a base it is in the way of DeepMass (Jeffrey et al. 2020, MNRAS 492, 5023). The
-    ``best`` base is the one that maps the validation cases better.
+    With the base ``wiener`` it is like DeepMass (Jeffrey et al. 2020, MNRAS 492, 5023). ``best`` takes the
+    base with the better validation scores.
     """
 
     summary: ClassVar[str] = "UNet that learns the correction to a training-free map (as DeepMass does)"
-    sigmas: ClassVar[tuple[float, ...]] = (1.0, 2.0)  # pixels, of the KS93 maps that hold what the base lost
-    further: ClassVar[int] = len(sigmas) + 1
+    sigmas: ClassVar[tuple[float, ...]] = (1.0, 2.0)  # pixels, of the KS93 maps
+    n_extra_channels: ClassVar[int] = len(sigmas) + 1
     residual: ClassVar[bool] = True
 
     base: Literal["best", "ks93-masked", "wiener"] = "best"
     fitted: Any = field(default=None, init=False, repr=False, compare=False)
 
-    def further_maps(self, inputs: np.ndarray) -> np.ndarray:
+    def extra_channels(self, inputs: np.ndarray) -> np.ndarray:
+        """The smoothed KS93 maps, and last the base, which the network corrects: (n, 3, 128, 128)."""
         plain = [smoothed_convergence(inputs, sigma) for sigma in self.sigmas]
         return np.stack([*plain, self.fitted.predict(inputs)], axis=1)
 
     def fit(self, train: Cases, validation: Cases, training: Training) -> dict[str, Any]:
+        """Fit and choose the base, then train the network; return the record of both."""
         bases = {name: BASES[name]() for name in (BASES if self.base == "best" else (self.base,))}
         records = {name: base.fit(train, validation, training) for name, base in bases.items()}
-        best, reached = choose(
+        best, scores = choose(
             validation,
             lambda inputs: ((name, base.predict(inputs)) for name, base in bases.items()),
             training,
         )
         self.fitted = bases[best]
-        chosen = {"name": best, **records[best], **reached}
+        chosen = {"name": best, **records[best], **scores}
         return {"base": chosen, **super().fit(train, validation, training)}
 
     def save(self, folder: Path) -> None:
+        """Write the network, and the base in a folder of its name."""
         super().save(folder)
         name = next(name for name, kind in BASES.items() if type(self.fitted) is kind)
         (folder / name).mkdir()
         self.fitted.save(folder / name)
 
     def restore(self, folder: Path) -> None:
+        """Read both again; `BaselineError` if one is missing."""
         super().restore(folder)
         for name in BASES:
             if (folder / name).is_dir():
                 self.fitted = BASES[name]()
                 self.fitted.restore(folder / name)
                 return
-        raise BaselineError(f"{folder}: expected a folder of the base, {' or '.join(BASES)}. Received: none")
+        raise must_be(f"the folder of the base in {folder}", " or ".join(BASES), "none")

@@ -8,17 +8,17 @@ import numpy as np
 from scipy import fft
 
 from baselines.mass_mapping.inversion import (
-    MOST_TRAINING,
-    TunedInversion,
+    MAX_TRAINING_CASES,
+    Inversion,
     components,
     mean_convergence,
-    spread,
+    sample,
 )
 from baselines.mass_mapping.kaiser_squires import convergence_from_shear, wavenumbers
-from baselines.protocol import BaselineError, Cases, Training
+from baselines.protocol import Cases, Training, untrained
 
 
-class Wiener(TunedInversion):
+class Wiener(Inversion):
     """KS93 times W(k) in Fourier space, plus the mean of the training set; Δe is ignored.
 
     W(k) = <κ κ̂*> / <|κ̂|²>, averaged over training cases and over rings of k, with κ̂ the KS93 map: of all
@@ -31,13 +31,15 @@ class Wiener(TunedInversion):
         self.learnt: dict[str, Any] = {"mean": 0.0, "wavenumbers": [], "filter": []}
 
     def fit(self, train: Cases, validation: Cases, training: Training) -> dict[str, Any]:  # noqa: ARG002
+        """Estimate filter and mean from training cases; return the mean and the number of cases used."""
         k, ratio = wiener_filter(train)
         self.learnt = {"mean": mean_convergence(train), "wavenumbers": k.tolist(), "filter": ratio.tolist()}
-        return {"mean": self.learnt["mean"], "training_cases": min(len(train), MOST_TRAINING)}
+        return {"mean": self.learnt["mean"], "training_cases": min(len(train), MAX_TRAINING_CASES)}
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
+        """Convergence (n, H, W) of ellipticity maps (n, H, W, 3); `BaselineError` before `fit`."""
         if not self.learnt["filter"]:
-            raise BaselineError("wiener has learnt nothing yet: train it, or restore a trained one")
+            raise untrained("wiener")
         e1, e2, _ = components(inputs)
         ratio = np.interp(_radius(e1.shape), self.learnt["wavenumbers"], self.learnt["filter"])
         return np.asarray(convergence_from_shear(e1, e2, ratio) + np.float32(self.learnt["mean"]))
@@ -46,7 +48,7 @@ class Wiener(TunedInversion):
 def wiener_filter(train: Cases) -> tuple[np.ndarray, np.ndarray]:
     """Wavenumbers above 0 in cycles per pixel, one mode apart, and W in the ring around each."""
     cross = power = np.float64(0.0)
-    for inputs, truth in spread(train, MOST_TRAINING):
+    for inputs, truth in sample(train, MAX_TRAINING_CASES):
         e1, e2, _ = components(inputs)
         observed = fft.rfft2(convergence_from_shear(e1, e2))
         cross = cross + (fft.rfft2(truth) * observed.conj()).real.sum(axis=0, dtype=np.float64)
@@ -59,4 +61,5 @@ def wiener_filter(train: Cases) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _radius(shape: tuple[int, ...]) -> np.ndarray:
+    """|k| of a real transform, (H, W // 2 + 1), in cycles per pixel."""
     return np.asarray(np.hypot(*wavenumbers(*shape[-2:])))

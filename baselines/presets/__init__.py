@@ -1,4 +1,4 @@
-"""Settings of the baselines for three occasions, one TOML file each with a table a baseline."""
+"""Presets: TOML files with a table of settings for each baseline."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
-from baselines.protocol import BaselineError
+from baselines.protocol import BaselineError, must_be
 
 PRESETS = ("smoke", "laptop", "paper")
 
@@ -16,14 +16,14 @@ T = TypeVar("T")
 
 
 def settings(preset: str, baseline: str) -> dict[str, Any]:
-    """A baseline's settings in a preset, or in a TOML file of the user's; none if it has no table there.
+    """A baseline's settings in a preset, or in a TOML file of the user's; empty if it has no table there.
 
-    ``like = "unet"`` in a table stands for the settings of that one, but for those that follow.
-    ``BaselineError`` if there is no such preset or file, or if the file is not as it must be.
+    ``like = "unet"`` in a table takes over the settings of that table, but for those that it has itself.
+    Raises `BaselineError` if there is no such preset or file, or if the file is faulty.
     """
     source = resources.files(__name__) / f"{preset}.toml" if preset in PRESETS else Path(preset)
     if not source.is_file():
-        raise BaselineError(f"no preset {preset!r}: {', '.join(PRESETS)} or a TOML file was expected")
+        raise must_be("the preset", f"{', '.join(PRESETS)} or a TOML file", repr(preset))
     try:
         tables = tomllib.loads(source.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -36,30 +36,32 @@ def settings(preset: str, baseline: str) -> dict[str, Any]:
 def _table(tables: dict[str, Any], name: Any, preset: str) -> dict[str, Any]:
     table = tables.get(name) if isinstance(name, str) else None
     if not isinstance(table, dict):
-        raise BaselineError(f"{preset}: a table [{name}] was expected, got {table!r}")
+        raise must_be(f"{preset}: [{name}]", "a table", repr(table))
     return dict(table)
 
 
 def make(baseline: type[T], chosen: dict[str, Any]) -> T:
-    """The baseline with these settings; ``BaselineError`` for one that it has not, or of another type."""
-    known = inspect.signature(baseline, eval_str=True).parameters
+    """The baseline with these settings; `BaselineError` for an unknown one, or a value of another type."""
+    parameters = inspect.signature(baseline, eval_str=True).parameters
     for name, value in chosen.items():
-        if name not in known:
-            there_are = ", ".join(map(str, known.values())) or "none"
-            raise BaselineError(f"{baseline.__name__} has no setting {name!r}; its settings are: {there_are}")
-        if not _fits(value, known[name].annotation):
-            raise BaselineError(f"{baseline.__name__}: {known[name]} was expected, got {name} = {value!r}")
+        if name not in parameters:
+            known = ", ".join(map(str, parameters.values())) or "none"
+            raise BaselineError(f"{baseline.__name__} has no setting {name!r}; its settings are: {known}")
+        if not _fits(value, parameters[name].annotation):
+            kind = str(parameters[name]).partition(": ")[2].partition(" = ")[0]
+            raise must_be(f"{baseline.__name__}: {name}", f"of type {kind}", repr(value))
     return baseline(**chosen)
 
 
 def _fits(value: Any, kind: Any) -> bool:
+    """Whether a value of a TOML file is of the annotated type; whole numbers are floats, too."""
     if get_origin(kind) is Literal:
         return any(value == choice and type(value) is type(choice) for choice in get_args(kind))
     if get_origin(kind) is dict:
         name_kind, value_kind = get_args(kind)
         return isinstance(value, dict) and all(
-            _fits(name, name_kind) and _fits(each, value_kind) for name, each in value.items()
+            _fits(key, name_kind) and _fits(entry, value_kind) for key, entry in value.items()
         )
-    if kind in (int, float) and isinstance(value, bool):  # which Python counts among the whole numbers
+    if kind in (int, float) and isinstance(value, bool):  # a bool is an int to Python
         return False
     return isinstance(value, int | float if kind is float else kind)

@@ -11,12 +11,12 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from scipy.special import softmax
 
-from baselines.protocol import BaselineError, Cases, Training
+from baselines.protocol import BaselineError, Cases, Training, untrained
 from baselines.stamps.metadata import COLUMNS, column_names, features_of, metadata_features, moments
 from baselines.stamps.preparation import N_CLASSES, STAMP_SHAPE, class_labels, prepare, prepared
 from baselines.stamps.sampling import SAMPLERS
 
-PREDICTED = 64  # stamps that pass through the network together
+PREDICTION_BATCH = 64  # stamps
 
 
 @dataclass
@@ -24,9 +24,9 @@ class PlainCNN:
     """The plain network of Castillo & Foix (2020): cross-entropy, Adam, the smaller classes repeated.
 
     The defaults are theirs, but for the batch size, which they do not state: 32 is ALeRCE's. ``size`` is the
-    width in pixels of the central part of the stamp that is looked at, ``kernel`` that of all convolutions
-    but the first, ``beta`` the weight of the entropy in the two losses that are named after it. Training
-    ends early when ``patience`` epochs, if not 0, have not lessened the loss on the validation set.
+    width in pixels of the central crop of the stamps, ``kernel`` that of all convolutions but the first,
+    ``beta`` the weight of the entropy in the two losses that are named after it. ``patience`` epochs in a row
+    without a lower validation loss end the training, if it is not 0.
     """
 
     track: ClassVar[str] = "stamps"
@@ -55,71 +55,77 @@ class PlainCNN:
             )
 
     def new_network(self) -> Any:
+        """The untrained network."""
         from baselines.stamps import networks
 
         return getattr(networks, self.network)(self.size, self.kernel, self.dropout)
 
     def reader(self, cases: Cases) -> Callable[[np.ndarray], np.ndarray]:
-        """A function of row numbers that gives what the network sees of these cases."""
+        """A function from row numbers of these cases to inputs of the network."""
         return prepared(cases, self.size).__getitem__
 
     def fit(self, train: Cases, validation: Cases, training: Training) -> dict[str, Any]:
-        from baselines import keras_loop as loop
+        """Train the network; return its number of weights, of cases an epoch, and its best epoch."""
+        from baselines.keras_loop import Batches, fit, keras
         from baselines.stamps.losses import LOSSES
         from baselines.stamps.scores import TrackScores
 
-        def build() -> loop.keras.Model:
+        def build() -> keras.Model:
             model = self.new_network()
-            optimizer = loop.keras.optimizers.Adam(self.learning_rate)
+            optimizer = keras.optimizers.Adam(self.learning_rate)
             model.compile(optimizer=optimizer, loss=LOSSES[self.loss](self.beta), metrics=[TrackScores()])
             return model
 
-        def batches(cases: Cases, sampling: str) -> loop.Batches:
-            labels, seen = class_labels(cases), self.reader(cases)
-            return loop.Batches(
-                read=lambda rows: (seen(rows), labels[rows]),
+        def batches(cases: Cases, sampling: str) -> Batches:
+            labels, read = class_labels(cases), self.reader(cases)
+            return Batches(
+                read=lambda rows: (read(rows), labels[rows]),
                 order=lambda rng: SAMPLERS[sampling](labels, rng),
                 batch_size=self.batch_size,
                 seed=training.seed,
             )
 
-        shown, unseen = batches(train, self.sampling), batches(validation, "unchanged")
-        self.model, reached = loop.fit(build, shown, unseen, self.epochs, training, self.patience)
-        return {"weights": self.model.count_params(), "cases_an_epoch": len(shown.rows), **reached}
+        sampled, unseen = batches(train, self.sampling), batches(validation, "unchanged")
+        self.model, best = fit(build, sampled, unseen, self.epochs, training, self.patience)
+        return {"weights": self.model.count_params(), "cases_an_epoch": len(sampled.rows), **best}
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
+        """Class probabilities (n, 5) of stamps (n, 63, 63, 3); `BaselineError` before `fit`."""
         return self.probabilities(prepare(inputs, self.size))
 
-    def probabilities(self, seen: np.ndarray) -> np.ndarray:
-        """Class probabilities (n, 5) float32 of what ``reader`` would give."""
+    def probabilities(self, inputs: np.ndarray) -> np.ndarray:
+        """Class probabilities (n, 5) float32 of inputs of the network."""
         if self.model is None:
-            raise BaselineError("the network has learnt nothing yet: train it, or restore a trained one")
-        logits = np.empty((len(seen), N_CLASSES), np.float32)
-        for start in range(0, len(seen), PREDICTED):
-            logits[start : start + PREDICTED] = self.model.predict_on_batch(seen[start : start + PREDICTED])
+            raise untrained("the network")
+        logits = np.empty((len(inputs), N_CLASSES), np.float32)
+        for start in range(0, len(inputs), PREDICTION_BATCH):
+            batch = slice(start, start + PREDICTION_BATCH)
+            logits[batch] = self.model.predict_on_batch(inputs[batch])
         probabilities: np.ndarray = softmax(logits, axis=1)
         return probabilities
 
     def save(self, folder: Path) -> None:
-        from baselines import keras_loop as loop
+        """Write the network as ``model.keras``."""
+        from baselines import keras_loop
 
-        loop.save(self.model, folder)
+        keras_loop.save(self.model, folder)
 
     def restore(self, folder: Path) -> None:
-        from baselines import keras_loop as loop
-        from baselines.stamps import networks  # noqa: F401 (its layers, by whose names a file is read)
+        """Read it again; `BaselineError` if it takes other inputs."""
+        from baselines import keras_loop
+        from baselines.stamps import networks  # noqa: F401 (registers the layers that the file names)
 
-        self.model = loop.load(folder, self.seen_shape, (N_CLASSES,))
+        self.model = keras_loop.load(folder, self.input_shape, (N_CLASSES,))
 
     @property
-    def seen_shape(self) -> tuple[int, ...]:
-        """The shape of one case as the network sees it."""
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of one case at the input of the network."""
         return (self.size, self.size, STAMP_SHAPE[2])
 
 
 @dataclass
 class RotationInvariantCNN(PlainCNN):
-    """The network of the same report that averages over four rotations, trained on the cross-entropy."""
+    """The network of the same report that averages over four rotations, with the cross-entropy."""
 
     summary: ClassVar[str] = (
         "cnn averaged over four rotations, and so invariant to them (Castillo & Foix 2020)"
@@ -131,7 +137,7 @@ class RotationInvariantCNN(PlainCNN):
 
 @dataclass
 class RotationInvariantEntropyCNN(RotationInvariantCNN):
-    """The same with the regularised entropy for a loss, by its formula."""
+    """The same with the regularised entropy for a loss, by the formula in the report."""
 
     summary: ClassVar[str] = "cnn-rotinv with the regularised entropy for a loss (Castillo & Foix 2020)"
 
@@ -141,9 +147,9 @@ class RotationInvariantEntropyCNN(RotationInvariantCNN):
 
 @dataclass
 class MetadataCNN(RotationInvariantCNN):
-    """The rotation-invariant network, shown metadata too.
+    """The rotation-invariant network with metadata as further inputs.
 
-    ``columns`` names them, with blanks between, and ``?`` behind what data may lack.
+    ``columns`` names them, separated by blanks; ``?`` marks columns that may be missing.
     """
 
     summary: ClassVar[str] = "cnn-rotinv that is shown metadata of the alert beside the stamp"
@@ -157,33 +163,38 @@ class MetadataCNN(RotationInvariantCNN):
         self.mean, self.variance = np.zeros(len(self.names)), np.ones(len(self.names))
 
     def new_network(self) -> Any:
+        """The untrained network, which normalises by the moments of the training set."""
         from baselines.stamps.networks import cnn_with_metadata
 
         return cnn_with_metadata(self.size, self.kernel, self.dropout, self.mean, self.variance)
 
     def reader(self, cases: Cases) -> Callable[[np.ndarray], np.ndarray]:
+        """A function from row numbers to pixels and metadata in one row."""
         stamps, features = super().reader(cases), features_of(cases, self.names)
         return lambda rows: _joined(stamps(rows), features[rows])
 
     def fit(self, train: Cases, validation: Cases, training: Training) -> dict[str, Any]:
+        """Estimate the moments of the metadata, then train as `PlainCNN.fit` does."""
         self.mean, self.variance = moments(features_of(train, self.names))
         return super().fit(train, validation, training)
 
     def predict(self, inputs: np.ndarray, metadata: np.ndarray | None = None) -> np.ndarray:
+        """Class probabilities (n, 5) of stamps (n, 63, 63, 3) with metadata (n,)."""
         features = metadata_features(metadata, self.names)
         return self.probabilities(_joined(prepare(inputs, self.size), features))
 
     @property
-    def seen_shape(self) -> tuple[int, ...]:
-        return (prod(super().seen_shape) + len(self.names),)
+    def input_shape(self) -> tuple[int, ...]:
+        """Pixels and metadata in one row."""
+        return (prod(super().input_shape) + len(self.names),)
 
 
 @dataclass
 class Alerce(PlainCNN):
     """ALeRCE's classifier of stamps alone, with its settings (Carrasco-Davis et al. 2021).
 
-    Its 30,000 iterations at most are 13.3 epochs of the challenge's data. How long it waits for a better
-    loss on the validation set is chosen here.
+    Its 30,000 iterations at most are 13.3 epochs of the challenge's data. The patience is not published, and
+    chosen here.
     """
 
     summary: ClassVar[str] = "ALeRCE's own network for stamps alone (Carrasco-Davis et al. 2021)"
@@ -197,5 +208,5 @@ class Alerce(PlainCNN):
 
 
 def _joined(stamps: np.ndarray, features: np.ndarray) -> np.ndarray:
-    """Pixels and metadata (n, m) of each case in one row, as a network with both takes them."""
+    """Pixels and metadata (n, m) of each case in one row."""
     return np.concatenate([stamps.reshape(len(stamps), -1), features], axis=1)

@@ -15,7 +15,7 @@ ops = keras.ops
 
 @keras.saving.register_keras_serializable("astroboard")
 class RegularisedEntropy(keras.losses.Loss):
-    """−log p_y − β H: cross-entropy, less so where the network is unsure.
+    """−log p_y − β H: the cross-entropy, lower where the network is unsure.
 
     The formula of Castillo & Foix (2020) and of Carrasco-Davis et al. (2021, arXiv:2008.03309).
     """
@@ -25,10 +25,12 @@ class RegularisedEntropy(keras.losses.Loss):
         self.beta = beta
 
     def call(self, labels: Any, logits: Any) -> Any:
+        """The loss of each case, (n,), of labels (n,) and logits (n, K)."""
         log_p = ops.log_softmax(logits)
         return _cross_entropy(labels, logits) + self.beta * ops.sum(ops.exp(log_p) * log_p, axis=-1)
 
     def get_config(self) -> dict[str, Any]:
+        """Keras's configuration, with β."""
         return {**super().get_config(), "beta": self.beta}
 
 
@@ -37,6 +39,7 @@ class EntropyAsPrinted(RegularisedEntropy):
     """(1 + β) times the cross-entropy: what the code in the report of Castillo & Foix computes instead."""
 
     def call(self, labels: Any, logits: Any) -> Any:
+        """The loss of each case, (n,), of labels (n,) and logits (n, K)."""
         return (1 + self.beta) * _cross_entropy(labels, logits)
 
 

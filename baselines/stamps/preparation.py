@@ -1,4 +1,4 @@
-"""From the stamps of a data file to the input of a network, the same for training, prediction and scoring.
+"""Stamps and labels prepared for networks, the same for training, prediction and scoring.
 
 In the order of ALeRCE's classifier (Carrasco-Davis et al. 2021, arXiv:2008.03309): crop, scale, fill.
 """
@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from baselines.protocol import BaselineError, Cases
+from baselines.protocol import Cases, must_be
 
 N_CLASSES = 5
 SUPERNOVA = 1
 STAMP_SHAPE = (63, 63, 3)
 SIZES = (21, 41, 63)
-NO_FLUX = 1e10  # some public templates hold ±3.4e38 where they have no pixel
+MAX_FLUX = 1e10  # some public templates hold ±3.4e38 where they have no pixel
 
 
 def prepare(stamps: np.ndarray, size: int = 21) -> np.ndarray:
@@ -23,12 +23,12 @@ def prepare(stamps: np.ndarray, size: int = 21) -> np.ndarray:
     as does a channel that is constant or has no usable pixel. ``BaselineError`` for another shape or size.
     """
     if size not in SIZES:
-        raise BaselineError(f"a crop of {size} pixels was asked for; there are {SIZES}")
+        raise must_be("the width of the crop", f"one of {SIZES}", size)
     if stamps.shape[1:] != STAMP_SHAPE:
-        raise BaselineError(f"stamps of shape (n, 63, 63, 3) were expected, got {stamps.shape}")
+        raise must_be("stamps", "of shape (n, 63, 63, 3)", stamps.shape)
     edge = (STAMP_SHAPE[0] - size) // 2
     stamps = stamps[:, edge : edge + size, edge : edge + size]
-    usable = np.abs(stamps) <= NO_FLUX
+    usable = np.abs(stamps) <= MAX_FLUX
     flux = np.where(usable, stamps, 0).astype(np.float32)
     low = np.where(usable, flux, np.inf).min(axis=(1, 2), keepdims=True)
     high = np.where(usable, flux, -np.inf).max(axis=(1, 2), keepdims=True)
@@ -41,9 +41,9 @@ def class_labels(cases: Cases) -> np.ndarray:
     """The labels of all cases, (N,) int64 in 0..4; ``BaselineError`` for others and for no cases at all."""
     labels = np.asarray(cases.truth[:])
     if not len(labels):
-        raise BaselineError("there are no cases to learn from; at least one was expected")
+        raise must_be("the number of cases", "1 or more", 0)
     if not (np.issubdtype(labels.dtype, np.integer) and labels.min() >= 0 and labels.max() < N_CLASSES):
-        raise BaselineError(f"labels were expected to be whole numbers 0..4, got {np.unique(labels)[:9]}")
+        raise must_be("labels", "whole numbers 0..4", np.unique(labels)[:9])
     return labels.astype(np.int64)
 
 

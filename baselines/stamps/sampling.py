@@ -1,4 +1,4 @@
-"""Which cases an epoch shows, and in what order: indices, so that no image is ever copied.
+"""Samplers: the cases of an epoch and their order, as row numbers, so that no image is copied.
 
 A sampler takes the labels (N,) and a random generator, and draws one epoch; all its epochs are equally long.
 """
@@ -27,8 +27,8 @@ def balanced(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def middle(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """As `balanced`, but to the geometric mean of the largest and the smallest class that has a case.
 
-    So the smallest is repeated as many times as the largest is divided: neither is strained more. Which
-    cases of a larger class are left out is drawn anew for every epoch.
+    So the smallest class is repeated by the factor that the largest is reduced by. The cases of a larger
+    class that are left out are drawn anew for every epoch.
     """
     return _of_every_class(labels, lambda counts: round(float(counts.min() * counts.max()) ** 0.5), rng)
 
@@ -39,7 +39,7 @@ def _of_every_class(
     classes, counts = np.unique(labels, return_counts=True)
     # np.resize repeats a class from its beginning until there are enough, so the surplus falls on the first;
     # of a larger class it takes the beginning.
-    drawn = [np.resize(rng.permutation(np.flatnonzero(labels == each)), size(counts)) for each in classes]
+    drawn = [np.resize(rng.permutation(np.flatnonzero(labels == label)), size(counts)) for label in classes]
     return rng.permutation(np.concatenate(drawn))
 
 

@@ -1,4 +1,4 @@
-"""The classifier that sees no image: boosted trees on metadata."""
+"""Boosted trees on metadata, without images."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from baselines.protocol import BaselineError, Cases, Training
+from baselines.protocol import BaselineError, Cases, Training, must_be, untrained
 from baselines.stamps.metadata import COLUMNS, column_names, features_of, metadata_features
 from baselines.stamps.preparation import N_CLASSES, class_labels
 from metrics import log_loss
@@ -21,8 +21,8 @@ TRUSTED = ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"]  
 class MetadataTrees:
     """Histogram-based gradient boosting, every class with the same total weight.
 
-    ``columns`` names the metadata, with blanks between, and ``?`` behind what data may lack. Of up to
-    ``iterations`` trees a class, as many are kept as give the least log-loss on the validation set.
+    ``columns`` names the metadata, separated by blanks; ``?`` marks columns that may be missing. Of up to
+    ``iterations`` trees a class, as many are kept as give the lowest log-loss on the validation set.
     """
 
     track: ClassVar[str] = "stamps"
@@ -41,16 +41,17 @@ class MetadataTrees:
             raise BaselineError(f"iterations and learning_rate must be positive, got {self}")
 
     def fit(self, train: Cases, validation: Cases, training: Training) -> dict[str, Any]:
+        """Fit the trees; return the number of iterations that is kept, and its validation log-loss."""
         labels, features = class_labels(train), features_of(train, self.names)
-        known, unseen = class_labels(validation), features_of(validation, self.names)
+        validation_labels, validation_features = class_labels(validation), features_of(validation, self.names)
         if len(np.unique(labels)) < 2:
-            raise BaselineError(f"cases of two classes at least were expected, all are of class {labels[0]}")
-        # A column without any value cannot be binned; of a constant one nothing is asked, in any data.
+            raise must_be("training cases", "of two classes or more", f"class {labels[0]} alone")
+        # A column without any value cannot be binned; on a constant one no tree splits.
         features[:, np.isnan(features).all(axis=0)] = 0
         training.progress(0, 2, f"{self.iterations} trees a class")
         model = self._trees(self.iterations, training.seed).fit(features, labels)
-        stages = model.staged_predict_proba(unseen)
-        losses = [log_loss(known, _of_all_classes(model, stage)) for stage in stages]
+        stages = model.staged_predict_proba(validation_features)
+        losses = [log_loss(validation_labels, _of_all_classes(model, stage)) for stage in stages]
         best = int(np.argmin(losses)) + 1
         training.progress(1, 2, f"{best} of them, log-loss {losses[best - 1]:.4f}")
         self.model = self._trees(best, training.seed).fit(features, labels)
@@ -66,28 +67,33 @@ class MetadataTrees:
         )  # fmt: skip
 
     def predict(self, inputs: np.ndarray, metadata: np.ndarray | None = None) -> np.ndarray:  # noqa: ARG002
+        """Class probabilities (n, 5) from metadata (n,) alone; `BaselineError` before `fit`."""
         if self.model is None:
-            raise BaselineError("the trees have learnt nothing yet: train them, or restore trained ones")
+            raise untrained("metadata-trees")
         features = metadata_features(metadata, self.names)
         return _of_all_classes(self.model, self.model.predict_proba(features))
 
     def save(self, folder: Path) -> None:
+        """Write the trees as ``trees.skops``."""
         from skops import io
 
         io.dump(self.model, folder / FILE)
 
     def restore(self, folder: Path) -> None:
-        """A file with any type beside those of a forest of trees is refused, and none of its code runs."""
+        """Read the trees again; `BaselineError` for a file with any type that trees do not need.
+
+        No code in the file is run.
+        """
         from skops import io
 
         path = folder / FILE
         try:
             model = io.load(path, trusted=TRUSTED)
-            expected, found = self._trees(1, 0).__class__, (type(model), model.n_features_in_)
-        except Exception as error:  # skops raises whatever its parts happen to raise on a damaged file
+            kind, columns = type(model), model.n_features_in_
+        except Exception as error:  # skops raises many kinds of errors on a damaged file
             raise BaselineError(f"{path} holds no trees that can be loaded: {error}") from error
-        if found != (expected, len(self.names)):
-            raise BaselineError(f"{path}: trees on {len(self.names)} columns were expected, not {found}")
+        if (kind, columns) != (type(self._trees(1, 0)), len(self.names)):
+            raise must_be(str(path), f"trees on {len(self.names)} columns", f"{kind.__name__} on {columns}")
         self.model = model
 
 

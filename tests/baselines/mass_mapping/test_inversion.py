@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from baselines.mass_mapping.inversion import MOST_VALIDATION, OFFICIAL, choose, components, spread
+from baselines.mass_mapping.inversion import MAX_VALIDATION_CASES, OFFICIAL, choose, components, sample
 from baselines.mass_mapping.kaiser_squires import KaiserSquires
 from baselines.mass_mapping.masked import MaskedKaiserSquires
 from baselines.mass_mapping.trivial import Zeros
@@ -56,17 +56,13 @@ def test_fits_from_a_file_as_from_arrays(method, few, training, tmp_path):
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"sigma": 1'])
 def test_a_damaged_model_is_refused(tmp_path, content):
     (tmp_path / "learnt.json").write_text(content)
-    with pytest.raises(BaselineError, match=r"learnt\.json: expected JSON with sigma"):
+    with pytest.raises(BaselineError, match=r"learnt\.json must be JSON with sigma"):
         KaiserSquires().restore(tmp_path)
-
-
-def test_zeros_are_zeros(few):
-    assert not Zeros().predict(few.inputs).any()
 
 
 @pytest.mark.parametrize("shape", [(128, 128, 3), (2, 3, 128, 128), (2, 16, 16, 2)])
 def test_maps_of_another_shape_are_refused(shape):
-    with pytest.raises(BaselineError, match=r"\(n, H, W, 3\)\. Received: shape="):
+    with pytest.raises(BaselineError, match=r"must be of shape \(n, H, W, 3\), got \("):
         components(np.zeros(shape, np.float16))
 
 
@@ -74,14 +70,14 @@ def test_maps_of_another_shape_are_refused(shape):
 def test_values_that_are_not_finite_are_refused(value):
     epsilon = np.zeros((4, 16, 16, 3), np.float16)
     epsilon[2, 3, 4, 1] = value
-    with pytest.raises(BaselineError, match=r"finite maps\. Received: e2 of 1, first 2"):
+    with pytest.raises(BaselineError, match="must be finite, got other values in e2 of map 2"):
         components(epsilon)
 
 
 @pytest.mark.parametrize(("n", "most", "taken"), [(7, 100, 7), (100, 7, 7), (1, 5, 1), (40, 40, 40)])
 def test_cases_are_spread_evenly_over_the_file(n, most, taken):
     maps = np.broadcast_to(np.arange(n)[:, None, None], (n, 2, 2))
-    rows = np.concatenate([truth[:, 0, 0] for _, truth in spread(Cases(maps, maps, maps), most)])
+    rows = np.concatenate([truth[:, 0, 0] for _, truth in sample(Cases(maps, maps, maps), most)])
     assert len(rows) == taken
     assert rows[0] == 0
     assert rows[-1] == n - 1
@@ -90,8 +86,8 @@ def test_cases_are_spread_evenly_over_the_file(n, most, taken):
 
 def test_no_cases_at_all_is_an_error():
     empty = np.zeros((0, 16, 16, 3))
-    with pytest.raises(BaselineError, match="at least one case"):
-        next(spread(Cases(empty, empty[..., 0], empty), 10))
+    with pytest.raises(BaselineError, match="1 or more, got 0"):
+        next(sample(Cases(empty, empty[..., 0], empty), 10))
 
 
 def test_the_best_maps_are_chosen_and_scored(blobs, training):
@@ -103,7 +99,7 @@ def test_the_best_maps_are_chosen_and_scored(blobs, training):
 
     best, reached = choose(blobs, attempts, training)
     assert best == 0
-    assert reached["validation_cases"] == MOST_VALIDATION
+    assert reached["validation_cases"] == MAX_VALIDATION_CASES
     assert set(reached["validation"].values()) == {0.0}
 
 
@@ -131,4 +127,4 @@ def test_progress_reaches_its_end(blobs, training):
     seen = []
     heard = replace(training, progress=lambda *report: seen.append(report[:2]))
     choose(blobs, lambda inputs: iter([(0, inputs[..., 0])]), heard)
-    assert seen[-1] == (MOST_VALIDATION, MOST_VALIDATION)
+    assert seen[-1] == (MAX_VALIDATION_CASES, MAX_VALIDATION_CASES)

@@ -246,10 +246,10 @@ def test_impossible_settings_are_refused(wrong):
 def test_untrained_and_empty_are_refused(tmp_path):
     cases = easy_cases([1] * 5, 0)
     none = Cases(cases.inputs[:0], cases.truth[:0], cases.group[:0])
-    with pytest.raises(BaselineError, match="train it"):
+    with pytest.raises(BaselineError, match="must be trained"):
         PlainCNN().predict(cases.inputs)
     for train, validation in ((none, cases), (cases, none)):
-        with pytest.raises(BaselineError, match="no cases"):
+        with pytest.raises(BaselineError, match="1 or more, got 0"):
             PlainCNN(epochs=1).fit(train, validation, Training(0, tmp_path))
 
 

@@ -71,7 +71,7 @@ def test_optional_columns_may_be_missing():
 
 
 def test_text_is_refused():
-    with pytest.raises(BaselineError, match="name was expected to hold numbers"):
+    with pytest.raises(BaselineError, match="name must be numbers"):
         metadata_features(table(name=[b"x"]), ("name",))
 
 

@@ -128,7 +128,7 @@ def test_labels_are_checked():
     for wrong in ([0, 5], [-1, 2], [0.0, 1.0], [True, False]):
         with pytest.raises(BaselineError, match=r"0\.\.4"):
             class_labels(cases(wrong))
-    with pytest.raises(BaselineError, match="no cases"):
+    with pytest.raises(BaselineError, match="1 or more, got 0"):
         class_labels(cases([]))
 
 

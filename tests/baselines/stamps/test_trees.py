@@ -107,7 +107,7 @@ def test_data_that_cannot_be_learnt_from_are_refused(tmp_path):
         trees.fit(cases([9], 0), good, training)
     with pytest.raises(BaselineError, match="no metadata"):
         trees.fit(Cases(good.inputs, good.truth, good.group), good, training)
-    with pytest.raises(BaselineError, match="learnt nothing"):
+    with pytest.raises(BaselineError, match="must be trained"):
         MetadataTrees(columns=COLUMNS).predict(good.inputs, good.metadata)
     with pytest.raises(BaselineError, match="iterations"):
         MetadataTrees(iterations=0)
