@@ -1,4 +1,4 @@
-"""Search for a baseline's settings: Keras Tuner's Bayesian optimisation of the mean rank of its scores.
+"""Search for a baseline's settings: Bayesian optimisation of the mean rank of its scores, with Keras Tuner.
 
 docs/tuning.md defines the objective and the file of a search space, and says how machines share a search.
 """
@@ -19,16 +19,18 @@ from typing import Any
 
 import numpy as np
 
-import baselines.keras_loop  # noqa: F401  it sets what must be set before Keras Tuner imports TensorFlow
+import baselines.keras_loop  # noqa: F401  it sets the backend before Keras Tuner imports TensorFlow
 
 # isort: split
 import grpc
 import keras_tuner
 from keras_tuner.engine.trial import Trial
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import Matern
 
 from baselines.presets import make, settings
-from baselines.protocol import CHUNK, Baseline, BaselineError, Cases, Training, predict
+from baselines.protocol import CHUNK, Baseline, BaselineError, Cases, Training, evenly_spaced, predict
 from harness.data.store import Dataset, open_dataset
 from harness.evaluation.bootstrap import group_sums
 from harness.evaluation.ranking import shared_ranks
@@ -40,27 +42,30 @@ from harness.tracks import Track, get_track
 
 MACHINES = ("KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT", "KERASTUNER_TUNER_ID")
 STATE = "state.json"
-ALONE = "tuner0"  # what Keras Tuner calls itself where these are not set
-DRAWS = 1000  # settings that are looked through, at most, for one that is possible and new
-BUDGETS = {  # a trial: cases to train on (a quarter as many validate), epochs, those in vain that end it
+ALONE = "tuner0"  # Keras Tuner's name of a process that is neither chief nor worker
+CANDIDATES = 10_000  # settings that a proposal is chosen from
+NEAR = 0.1  # standard deviation of those around the best trial, in units of the searched ranges
+BUDGETS = {  # of a trial: training cases (a quarter as many validate), epochs, epochs without a lower loss
     "smoke": {"trials": 2, "examples": 32, "epochs": 1, "patience": 1},
     "laptop": {"trials": 20, "examples": 1000, "epochs": 6, "patience": 2},
     "paper": {"trials": 60, "examples": 10_000, "epochs": 30, "patience": 5},
 }
 
 Values = Mapping[str, Any]
-"""Values of what is searched, by the names of settings; ``loss_settings.peaks`` is an entry of a setting."""
+"""Values of the searched settings by name; ``loss_settings.peaks`` is an entry of a setting."""
 
 
 def tune(
     name: str, data: Path, out: Path, preset: str = "laptop", trials: int | None = None, seed: int = 0,
     space: Path | None = None, progress: ProgressCallback = no_progress,
 ) -> dict[str, Any]:  # fmt: skip
-    """Search for the settings with which a baseline does best on ``validation.h5``, and return the record.
+    """Search for the settings with the best scores on ``validation.h5``, and return the record.
 
-    The new folder ``out`` gets the record as ``tuning.json`` and the best setting as a preset, ``best.toml``.
-    It appears when the search is complete; until then it grows beside, and the same call goes on from there.
-    A worker returns the number of ``trials`` that it ran: the result is its chief's.
+    The new folder ``out`` gets the record, ``tuning.json``, and the best settings as a preset, ``best.toml``.
+    It appears when the search is complete. Until then an unfinished folder grows beside it, from which the
+    same call resumes. A worker returns the number of ``trials`` that it ran; its chief has the result.
+
+    Raises `HarnessError` if ``out`` exists, the space is faulty, or no trial succeeds.
     """
     if out.exists():
         raise HarnessError(f"{out} exists already: name a new folder, or remove that one first")
@@ -79,14 +84,14 @@ def tune(
         attempted = {
             **{"schema": TUNING, "baseline": name, "track": track.name, "preset": preset, "seed": seed},
             **{"settings": spent, "examples": budget["examples"]},
-            "space": [one.get_config() for one in searched.space],
+            "space": [parameter.get_config() for parameter in searched.space],
             **{"data": train_data.fingerprint, "validation": validation_data.fingerprint},
-            "versions": versions(plain) | {one: version(one) for one in ("keras-tuner", "scikit-learn")},
+            "versions": versions(plain) | {name: version(name) for name in ("keras-tuner", "scikit-learn")},
         }
 
         @cache  # read when the first trial asks for them: a chief never does
         def cases() -> tuple[Cases, Cases]:
-            return spread(train_data, budget["examples"]), spread(validation_data, budget["examples"] // 4)
+            return sample(train_data, budget["examples"]), sample(validation_data, budget["examples"] // 4)
 
         def run(values: Values, training: Training) -> dict[str, float]:
             return ranked_scores(baseline(values), track, *cases(), training)
@@ -119,30 +124,32 @@ def machine_role() -> str:
 
 
 def search_space(baseline: str, preset: str, path: Path | None) -> keras_tuner.HyperParameters:
-    """What the baseline's table in the file, or in ``search.toml``, says, with the cuts of its ``[most]``."""
+    """The space in the baseline's table in the file, or in ``search.toml``, with lists cut by ``[most]``."""
     source = str(path.resolve() if path else files("baselines.presets") / "search.toml")
     flat: dict[str, Any] = {}
     for key, value in settings(source, baseline).items():
         entries = isinstance(value, dict) and "min_value" not in value
-        flat |= {f"{key}.{inner}": one for inner, one in value.items()} if entries else {key: value}
+        flat |= {f"{key}.{entry}": inner for entry, inner in value.items()} if entries else {key: value}
     if not flat:
-        raise HarnessError(f"{source} has no table [{baseline}] that says what to search, see docs/tuning.md")
+        raise HarnessError(f"{source} has no table [{baseline}] with settings to search, see docs/tuning.md")
     most, space = settings(source, "most").get(preset, {}), keras_tuner.HyperParameters()
     for key, value in flat.items():
         try:
             if isinstance(value, dict):
                 space.Float(key, **value)
             else:
-                space.Choice(key, [one for one in value if key not in most or one <= most[key]])
+                space.Choice(key, [choice for choice in value if key not in most or choice <= most[key]])
             space.space[-1].random_sample(0)
         except (TypeError, ValueError, AttributeError, ArithmeticError) as error:
-            expected = "a list of numbers, or of texts, or { min_value, max_value } was expected"
-            raise HarnessError(f"{source}: {baseline}.{key}: {expected}: {error}") from error
+            expected = "a list of numbers, a list of texts, or { min_value, max_value }"
+            raise HarnessError(
+                f"{source}: {baseline}.{key} must be {expected}, got {value}: {error}"
+            ) from error
     return space
 
 
 def setting(chosen: Values, values: Values) -> dict[str, Any]:
-    """All settings of a baseline: those that were chosen, but for the values that are searched."""
+    """All settings of a baseline: those of the preset, updated by searched values."""
     merged = dict(chosen)
     for name, value in values.items():
         key, _, entry = name.partition(".")
@@ -150,11 +157,12 @@ def setting(chosen: Values, values: Values) -> dict[str, Any]:
     return merged
 
 
-def spread(data: Dataset, most: int) -> Cases:
-    """At most ``most`` cases, evenly over the file and so over its groups, in memory: they are read often."""
-    rows = np.linspace(0, len(data) - 1, min(len(data), most)).astype(int)
-    parts = np.array_split(rows, max(1, len(rows) // CHUNK))
-    inputs, truth = (np.concatenate([column[part] for part in parts]) for column in (data.inputs, data.truth))
+def sample(data: Dataset, most: int) -> Cases:
+    """At most ``most`` evenly spaced cases, in memory, because every trial reads them."""
+    rows = evenly_spaced(len(data), most)
+    chunks = np.array_split(rows, max(1, len(rows) // CHUNK))
+    columns = (data.inputs, data.truth)
+    inputs, truth = (np.concatenate([column[chunk] for chunk in chunks]) for column in columns)
     metadata = None if data.metadata is None else data.metadata[:][rows]
     return Cases(inputs, truth, data.groups()[rows], metadata)
 
@@ -162,34 +170,52 @@ def spread(data: Dataset, most: int) -> Cases:
 def ranked_scores(
     baseline: Baseline, track: Track, train: Cases, validation: Cases, training: Training
 ) -> dict[str, float]:
-    """The scores that the track is ranked by, on the validation cases, of the baseline once it is fitted."""
+    """Fit a baseline, and return its ranked scores on the validation cases."""
     baseline.fit(train, validation, training)
     chunks = []
-    for part in (slice(start, start + CHUNK) for start in range(0, len(validation), CHUNK)):
-        metadata = None if validation.metadata is None else validation.metadata[part]
-        predicted = predict(baseline, validation.inputs[part], metadata)
-        chunks.append(track.by_case(validation.truth[part], predicted))
+    for start in range(0, len(validation), CHUNK):
+        chunk = slice(start, start + CHUNK)
+        metadata = None if validation.metadata is None else validation.metadata[chunk]
+        prediction = predict(baseline, validation.inputs[chunk], metadata)
+        chunks.append(track.by_case(validation.truth[chunk], prediction))
     columns = {key: np.concatenate([chunk[key] for chunk in chunks]) for key in chunks[0]}
     scores = group_sums(track, columns, validation.group).total_scores(track)
     return {score.key: scores[score.key] for score in track.ranked}
 
 
 def objectives(track: Track, trials: Sequence[Values]) -> list[float]:
-    """The share of the other trials that do better, 0 (best) to 1: the mean over the track's ranked scores.
+    """The share of the other trials with a better score, 0 (best) to 1: the mean over the ranked scores.
 
-    ``trials`` are scores by key; one without any has failed, and all but the failed do better.
+    ``trials`` are scores by key. One without scores has failed; it ranks behind all that have not.
     """
-    signs = {one.key: 1 if one.lower_is_better else -1 for one in track.ranked}
-    losses = [[sign * one.get(key, sign * np.inf) for one in trials] for key, sign in signs.items()]
+    signs = {score.key: 1 if score.lower_is_better else -1 for score in track.ranked}
+    losses = [[sign * scores.get(key, sign * np.inf) for scores in trials] for key, sign in signs.items()]
     shares = (shared_ranks(np.array(losses)).mean(axis=0) - 1) / max(1, len(trials) - 1)
     return [float(share) for share in shares]
 
 
-class Oracle(keras_tuner.oracles.BayesianOptimizationOracle):
-    """Proposes what to try next by the objectives of the trials that have ended, all anew after every end.
+def confidence_bounds(vectors: np.ndarray, objectives: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+    """Mean − 2.6 standard deviations of the objective at candidates (m, d), by a Gaussian process: (m,).
 
-    A failed trial has ended too, so that the Gaussian process learns to stay away from it. The random numbers
-    of a proposal follow from the seed and the number of trials before, so that resuming changes nothing.
+    ``vectors`` (n, d) are the trials and ``objectives`` (n,) theirs, NaN for a trial under way. Such a trial
+    counts with the mean, so that the next one differs from it ("constant liar", Ginsbourger et al. 2010).
+    """
+    process = GaussianProcessRegressor(
+        Matern(nu=2.5), alpha=1e-4, normalize_y=True, n_restarts_optimizer=20, random_state=0
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        process.fit(vectors, np.nan_to_num(objectives, nan=np.nanmean(objectives)))
+    mean, deviation = process.predict(candidates, return_std=True)
+    return np.asarray(mean - 2.6 * deviation)
+
+
+class Oracle(keras_tuner.Oracle):
+    """Proposes settings by Bayesian optimisation of the objective.
+
+    Keras Tuner's own oracle tries impossible settings, learns nothing from failed trials, and proposes others
+    when it is resumed, as its files lack its random state. Here a proposal follows from the seed and the
+    trials before it.
     """
 
     def __init__(
@@ -197,98 +223,107 @@ class Oracle(keras_tuner.oracles.BayesianOptimizationOracle):
         trials: int, seed: int, file: Path, progress: ProgressCallback,
     ) -> None:  # fmt: skip
         super().__init__(
-            objective=keras_tuner.Objective("objective", "min"),
-            max_trials=trials,
-            num_initial_points=max(2, trials // 3),  # its default is three a dimension: often, all
-            seed=int(np.random.SeedSequence(seed).generate_state(1)[0]) // 2 + 1,  # 0 would stand for any
-            hyperparameters=space,
-            tune_new_entries=False,
-            allow_new_entries=False,
-        )
-        self.track, self.make, self.file, self.progress = track, make, file, progress
-        self.fault, self.verbose, self._max_collisions = "", 0, DRAWS
+            objective=keras_tuner.Objective("objective", "min"), max_trials=trials, hyperparameters=space,
+            tune_new_entries=False, allow_new_entries=False, seed=1,
+        )  # fmt: skip
+        self.track, self.make, self.rng_seed = track, make, seed
+        self.file, self.progress, self.fault, self.verbose = file, progress, "", 0
 
     def scores(self, trial: Trial) -> dict[str, float]:
-        keys = [one.key for one in self.track.ranked if trial.metrics.exists(one.key)]
+        """The ranked scores of a trial, none if it failed."""
+        keys = [score.key for score in self.track.ranked if trial.metrics.exists(score.key)]
         return {key: float(trial.metrics.get_best_value(key)) for key in keys}
 
     def score_trial(self, trial: Trial) -> None:  # noqa: ARG002
-        ended = [one for one in self.trials.values() if one.status == "COMPLETED"]
-        for one, objective in zip(ended, objectives(self.track, list(map(self.scores, ended))), strict=True):
-            one.score = objective
+        """Compute the objectives of all trials anew, because they are ranks."""
+        ended = [other for other in self.trials.values() if other.status == "COMPLETED"]
+        ranks = objectives(self.track, list(map(self.scores, ended)))
+        for other, objective in zip(ended, ranks, strict=True):
+            other.score = objective
 
     def end_trial(self, trial: Trial) -> None:
+        """Move the reason of a failure to its place, and report progress."""
         trial.message = trial.hyperparameters.values.pop("failure", None)
         super().end_trial(trial)
         last = trial.message or "ended well"
         self.progress(len(self.end_order), self.max_trials, f"trials; the last: {last}")
 
-    def populate_space(self, trial_id: str) -> dict[str, Any]:
-        self._random_state = np.random.RandomState(self.seed + len(self.trials))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            response: dict[str, Any] = super().populate_space(trial_id)
-        return response if response["values"] else {"status": "STOPPED"}
+    def populate_space(self, trial_id: str) -> dict[str, Any]:  # noqa: ARG002
+        """The candidate with the lowest confidence bound that is possible and new.
 
-    def _duplicate(self, values: Values) -> bool:
-        """Whether they are not to be tried: again, or at all."""
+        The first third of the trials is random. After that half of the candidates lie around the best trial.
+        """
+        space, trials = self.hyperparameters.space, list(self.trials.values())
+        tried = [trial.hyperparameters.values for trial in trials]
+        rng = np.random.default_rng([self.rng_seed, len(trials)])
+        candidates = rng.random((CANDIDATES, len(space)))
+        if len(self.end_order) >= max(2, self.max_trials // 3):
+            vectors = np.array(
+                [[axis.value_to_prob(values[axis.name]) for axis in space] for values in tried]
+            )
+            scores = np.array([np.nan if trial.score is None else trial.score for trial in trials])
+            best = vectors[np.nanargmin(scores)]
+            candidates[::2] = np.clip(best + rng.normal(0, NEAR, candidates[::2].shape), 0, 1 - 1e-9)
+            candidates = candidates[np.argsort(confidence_bounds(vectors, scores, candidates))]
+        for candidate in candidates:
+            values = {axis.name: axis.prob_to_value(x) for axis, x in zip(space, candidate, strict=True)}
+            if values not in tried and self.is_possible(values):
+                return {"status": "RUNNING", "values": values}
+        return {"status": "STOPPED"}
+
+    def is_possible(self, values: Values) -> bool:
+        """Whether the baseline takes these settings."""
         try:
             self.make(values)
         except BaselineError as error:
             self.fault = str(error)
-            return True
-        return bool(super()._duplicate(values))
-
-    def _vector_to_values(self, vector: np.ndarray) -> Values | None:
-        """Those at the optimum of the confidence bound, or the best of many others that are to be tried."""
-        drawn = self._random_state.uniform(size=(DRAWS, len(vector)))
-        mean, deviation = self.gpr.predict(drawn, return_std=True)
-        for one in [vector, *drawn[np.argsort(mean - self.beta * deviation)]]:
-            values: Values = super()._vector_to_values(one)
-            if not self._duplicate(values):
-                return values
-        return None
+            return False
+        return True
 
     def _save_trial(self, trial: Trial) -> None:
-        """All is in one file: a kill between two would part them."""
+        """Not in a file of its own: a kill between the writing of two would make them disagree."""
 
     def save(self) -> None:
+        """Write the state in one step."""
         trials = [trial.get_state() for trial in self.trials.values()]
         write_text(self.file, json_text({"schema": TUNING_STATE, **self.get_state(), "trials": trials}))
 
     def resume(self, role: str) -> None:
-        """Go on from the file, if there is one: a chief's workers with their trials, others with the last."""
+        """Resume from the file, if any. The workers of a chief keep their trials; others are repeated."""
         if not self.file.exists():
             return
         state = read_json(self.file, TUNING_STATE)
         self.trials = {trial.trial_id: trial for trial in map(Trial.from_state, state["trials"])}
-        self.set_state(state)
-        for name, trial in list(self.ongoing_trials.items()):
-            if trial.status != "RUNNING":  # it is written as ongoing when it ends, too
-                del self.ongoing_trials[name]
-            elif role != "chief" or name == ALONE:
-                self._retry_queue.append(self.ongoing_trials.pop(name).trial_id)
-        self.tuner_ids = set(self.ongoing_trials)
+        kept = {}
+        for worker, number in state["ongoing_trials"].items():
+            if self.trials[number].status != "RUNNING":
+                continue  # it is written as ongoing when it ends, too
+            if role == "chief" and worker != ALONE:
+                kept[worker] = number
+            else:
+                state["retry_queue"].append(number)
+        self.set_state(state | {"ongoing_trials": kept})
+        self.tuner_ids = set(kept)
 
     def result(self) -> dict[str, Any]:
         """All trials, and the number of the best, the earlier of equals. Without a success no state stays."""
         trials = [
             {
-                **{"trial": int(one.trial_id), "objective": one.score, "scores": self.scores(one)},
-                **{"values": one.hyperparameters.values, "failure": one.message},
-                "seconds": one.metrics.get_best_value("seconds"),
+                **{"trial": int(trial.trial_id), "objective": trial.score, "scores": self.scores(trial)},
+                **{"values": trial.hyperparameters.values, "failure": trial.message},
+                "seconds": trial.metrics.get_best_value("seconds"),
             }
-            for one in self.trials.values()
+            for trial in self.trials.values()
         ]
-        if all(one["failure"] for one in trials):
+        if all(trial["failure"] for trial in trials):
             fault = trials[-1]["failure"] if trials else self.fault
             self.file.unlink(missing_ok=True)
             raise HarnessError(f"none of {len(trials)} trials succeeded. The last fault: {fault}")
-        return {"best": min(trials, key=lambda one: one["objective"])["trial"], "trials": trials}
+        return {"best": min(trials, key=lambda trial: trial["objective"])["trial"], "trials": trials}
 
 
 class Tuner(keras_tuner.engine.base_tuner.BaseTuner):
-    """Runs trials for the oracle of this process, or for the chief's."""
+    """Runs trials for the oracle of this process, or for that of the chief."""
 
     def __init__(
         self, oracle: Oracle, run: Callable[[Values, Training], dict[str, float]], training: Training
@@ -297,9 +332,10 @@ class Tuner(keras_tuner.engine.base_tuner.BaseTuner):
         super().__init__(oracle, directory=str(training.folder), project_name=".")
 
     def save(self) -> None:
-        """The oracle keeps all there is."""
+        """Nothing to write: the oracle has all of the state."""
 
     def search(self) -> None:
+        """Run trials until the oracle ends the search; a chief serves its workers instead."""
         try:
             super().search()
         except keras_tuner.errors.FatalRuntimeError as error:
@@ -310,9 +346,10 @@ class Tuner(keras_tuner.engine.base_tuner.BaseTuner):
             raise HarnessError(f"the chief cannot listen to its workers: {error}") from error
 
     def run_trial(self, trial: Trial) -> dict[str, float]:
-        """Scores; or the reason of a failure among the values, as the protocol has no other place for it.
+        """The scores and seconds of a trial.
 
-        A full disk or the like ends the search instead, to go on from this trial.
+        A failure is no error: its reason is written among the values, because the messages between chief and
+        worker have no other field for it. Only an ``OSError``, as of a full disk, ends the search.
         """
         number, started, scores = int(trial.trial_id), time.perf_counter(), {}
         folder = self.training.folder / f"trial-{number}"
@@ -325,7 +362,7 @@ class Tuner(keras_tuner.engine.base_tuner.BaseTuner):
             scores = self.run(trial.hyperparameters.values, Training(self.training.seed, folder, progress))
         except OSError as error:
             raise keras_tuner.errors.FatalRuntimeError from error
-        except Exception as error:  # whatever, say, a network too large for the memory leads to
+        except Exception as error:  # such as TensorFlow's, if the memory is too small
             kind = "" if isinstance(error, BaselineError) else f"{type(error).__name__}: "
             trial.hyperparameters.values["failure"] = kind + str(error).strip().partition("\n")[0]
             shutil.rmtree(folder)
@@ -334,8 +371,8 @@ class Tuner(keras_tuner.engine.base_tuner.BaseTuner):
 
 
 def best_preset(record: dict[str, Any], chosen: Values) -> str:
-    """The best trial as a preset: what was searched, and for the rest, as the epochs, what was ``chosen``."""
-    best = next(one for one in record["trials"] if one["trial"] == record["best"])
+    """The text of a preset: the ``chosen`` settings, updated by the values of the best trial."""
+    best = next(trial for trial in record["trials"] if trial["trial"] == record["best"])
     reached = ", ".join(f"{key} {value:.6g}" for key, value in best["scores"].items())
     command = "astroboard tune {baseline} --preset {preset} --seed {seed}".format_map(record)
     rows = [f"{key} = {_toml(value)}" for key, value in setting(chosen, best["values"]).items()]
@@ -346,5 +383,5 @@ def best_preset(record: dict[str, Any], chosen: Values) -> str:
 
 def _toml(value: Any) -> str:
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{key} = {_toml(one)}" for key, one in value.items()) + " }"
-    return json.dumps(value, ensure_ascii=False)  # what TOML and JSON write alike
+        return "{ " + ", ".join(f"{key} = {_toml(entry)}" for key, entry in value.items()) + " }"
+    return json.dumps(value, ensure_ascii=False)  # TOML writes all other values of settings as JSON does

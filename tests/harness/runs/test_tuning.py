@@ -36,9 +36,9 @@ from harness.runs.tuning import (
     machine_role,
     objectives,
     ranked_scores,
+    sample,
     search_space,
     setting,
-    spread,
     tune,
 )  # fmt: skip
 from harness.tracks import MASS_MAPPING, STAMPS
@@ -120,25 +120,13 @@ def test_objective_by_hand():
     assert objectives(STAMPS, [dict.fromkeys(better, 0.1), better, {}]) == [0.5, 0.0, 1.0]
 
 
-def test_the_gaussian_process_sees_and_learns(searched, monkeypatch):
-    seen = []
-    vectorize = Oracle._vectorize_trials
-
-    def spy(oracle):
-        settings, seen_objectives = vectorize(oracle)
-        seen.append(seen_objectives.tolist())
-        return settings, seen_objectives
-
-    monkeypatch.setattr(Oracle, "_vectorize_trials", spy)
-    found = searched(trials=10)
-    scores = [one["scores"] for one in found["trials"]]
-    assert seen == [
-        objectives(MASS_MAPPING, scores[:ended]) for ended in range(3, 10)
-    ]  # every end changes all
-    assert [one["objective"] for one in found["trials"]] == objectives(MASS_MAPPING, scores)
-    badness = [one["dicee"] for one in scores]
-    assert badness[found["best"]] == min(badness)
-    assert np.median(badness[5:]) < np.median(badness[:3]) / 2  # the first three are at random
+def test_every_end_changes_all_objectives_and_the_search_learns(searched):
+    record = searched(trials=12)
+    scores = [trial["scores"] for trial in record["trials"]]
+    assert [trial["objective"] for trial in record["trials"]] == objectives(MASS_MAPPING, scores)
+    badness = [trial["dicee"] for trial in scores]
+    assert badness[record["best"]] == min(badness)
+    assert np.median(badness[6:]) < np.median(badness[:4]) / 2  # the first four are random
 
 
 def test_the_seed_decides(searched):
@@ -237,14 +225,6 @@ def test_every_table_has_settings_of_its_baseline(preset):
         assert possible >= 10
 
 
-def test_the_report_s_parameters_are_searched():
-    names = {one.name: one for one in search_space("unet", "paper", None).space}
-    assert {"filters", "depth", "padding", "learning_rate", "batch_size"} < names.keys()
-    assert names["kernel"].values == [2, 3, 4, 6, 8, 10]
-    coefficients = {name for name in names if name.startswith("loss_settings.")}
-    assert coefficients == {f"loss_settings.{name}" for name in ("local", "peaks", "structure", "edges")}
-
-
 @pytest.mark.parametrize(
     "line",
     [
@@ -258,7 +238,7 @@ def test_the_report_s_parameters_are_searched():
 def test_a_space_that_is_none_is_refused(tmp_path, line):
     path = tmp_path / "mine.toml"
     path.write_text(f"[plain]\n{line}\n[most.laptop]\nfilters = 16\n")
-    with pytest.raises(HarnessError, match=r"mine\.toml.*plain\.(x|filters): a list of numbers"):
+    with pytest.raises(HarnessError, match=r"mine\.toml.*plain\.(x|filters) must be a list of numbers"):
         search_space("plain", "laptop", path)
     with pytest.raises(HarnessError, match=r"no table \[other\]"):
         search_space("other", "laptop", path)
@@ -296,9 +276,9 @@ def test_scores_are_those_of_a_submission(kind, track, request, tmp_path):
     with open_dataset(data / "train.h5") as seen, open_dataset(data / "validation.h5") as unseen:
         card = score_card(score(tmp_path / "out.zip", unseen))
         scores = ranked_scores(
-            kind(), track, spread(seen, 10**6), spread(unseen, 10**6), Training(0, tmp_path)
+            kind(), track, sample(seen, 10**6), sample(unseen, 10**6), Training(0, tmp_path)
         )
-        few = spread(unseen, 5)
+        few = sample(unseen, 5)
         assert len(few) == len(few.truth) == len(few.group) == 5
         assert np.array_equal(few.inputs[-1], unseen.inputs[len(unseen) - 1], equal_nan=True)
     assert scores == pytest.approx({one.key: card.metrics[one.key].mean for one in track.ranked})
