@@ -1,4 +1,4 @@
-"""A training step of the stamp networks: what invariance to rotation costs beside the plain network.
+"""A training step of the rotation-invariant stamp network, against one of the plain network.
 
 By the multiply-adds `cnn-rotinv` takes 3.98 times as long as `cnn`; the report of Castillo & Foix has 3.39.
 """

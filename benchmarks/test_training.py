@@ -45,9 +45,9 @@ def epoch(columns, augmentation, folder):
 def test_epoch(ratio, columns, tmp_path):
     ways = {"memory": "none", "HDF5": "spin-2"}
     fits = {}
-    for place, augmentation in ways.items():
-        (tmp_path / place).mkdir()
-        fits[place] = epoch(columns[place], augmentation, tmp_path / place)
-        fits[place]()
+    for storage, augmentation in ways.items():
+        (tmp_path / storage).mkdir()
+        fits[storage] = epoch(columns[storage], augmentation, tmp_path / storage)
+        fits[storage]()
     what = f"fit of {CASES} maps from HDF5, with augmentation"
     ratio(what, "fit in memory, without", "≥ 0.9", fits["HDF5"], fits["memory"], rounds=3)
