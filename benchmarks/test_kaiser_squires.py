@@ -16,7 +16,7 @@ def shear() -> np.ndarray:
 
 
 def bare_transforms(gamma1: np.ndarray, gamma2: np.ndarray) -> np.ndarray:
-    """Two transforms of the components and one back, in chunks of the same size, without arithmetic between."""
+    """Two transforms of the components and one back, in equal chunks, without arithmetic between."""
     kappa = np.empty_like(gamma1)
     for start in range(0, len(kappa), FFT_CHUNK):
         chunk = slice(start, start + FFT_CHUNK)
