@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,15 @@ RECORDED: dict[str, type | tuple[type, ...]] = {
     **{"baseline": str, "track": str, "settings": dict, "seed": int, "versions": dict, "hardware": str},
     **{"cases": int, "seconds": (int, float), "outcome": dict},
 }
-"""What ``run.json`` must have."""
+"""The fields that ``run.json`` must have."""
 
 
 @contextmanager
 def unfinished(run: Path, attempted: dict[str, Any]) -> Iterator[Path]:
-    """The folder of a run that is not complete, renamed to ``run`` when the block ends well.
+    """The folder of a run that is not complete, renamed to ``run`` when the block ends without an error.
 
-    It holds what the fit of an earlier attempt at the same run left, and stays if that of this one left any.
+    It holds the checkpoints of an earlier attempt at the same run, of which ``attempted`` says all that it
+    depends on. After an error it stays if there are checkpoints to resume from.
     """
     outer = run.with_name(f".{run.name}.unfinished")
     note, folder = outer / "attempted.json", outer / "run"
@@ -49,7 +50,7 @@ def unfinished(run: Path, attempted: dict[str, Any]) -> Iterator[Path]:
 
 @contextmanager
 def _locked(path: Path, run: Path) -> Iterator[None]:
-    """Holds a lock that the system takes back from a process that was killed."""
+    """Hold a lock, which the system releases when the process is killed."""
     with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -59,10 +60,16 @@ def _locked(path: Path, run: Path) -> Iterator[None]:
 
 
 def finished(run: Path) -> dict[str, Any]:
-    """The record of a finished run."""
+    """The record of a finished run. Raises HarnessError if it is none, or if the record is damaged."""
     if not (run / "run.json").is_file():
         raise HarnessError(f"{run} is no finished run: a folder that `astroboard train` wrote was expected")
     record = read_json(run / "run.json", RUN)
     if wrong := [name for name, kind in RECORDED.items() if not isinstance(record.get(name), kind)]:
         raise HarnessError(f"{run / 'run.json'} is damaged: it has no {', '.join(wrong)}")
     return record
+
+
+def histories(runs: Path | None, submissions: Iterable[Path]) -> dict[Path, Path]:
+    """The history.csv of the run in the folder ``runs`` that has a submission's name, by submission."""
+    paths = {path: runs / path.stem / "history.csv" for path in submissions} if runs else {}
+    return {submission: history for submission, history in paths.items() if history.is_file()}

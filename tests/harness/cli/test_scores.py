@@ -4,23 +4,13 @@ import csv
 import json
 import subprocess
 import sys
+import zipfile
 
 import pytest
 from click.testing import CliRunner
 
 from harness.cli import main
 from harness.data.store import open_dataset
-
-
-@pytest.fixture
-def run():
-    def call(*words, status=0):
-        result = CliRunner().invoke(main, [str(word) for word in words])
-        assert result.exit_code == status, result.output
-        assert isinstance(result.exception, SystemExit | None)
-        return result
-
-    return call
 
 
 @pytest.fixture(scope="module")
@@ -130,3 +120,59 @@ def test_boards_and_comparisons_need_no_models(files):
             "assert not loaded & {'tensorflow', 'keras', 'galsim', 'matplotlib', 'jinja2'}, loaded\n"
         )
         subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_score_prints_and_writes_one_card(run, zeros, maps, tmp_path):
+    truth = ("--truth", maps / "test-truth.h5")
+    files = ("--out", tmp_path / "card.json", "--per-case", tmp_path / "cases.csv")
+    card = json.loads(run("score", zeros / "zeros.zip", *truth, *files, "--json").stdout)
+    assert card == json.loads((tmp_path / "card.json").read_text())
+    assert card["team"] == "Ñandú & co"
+    assert card["metrics"]["wmape"]["mean"] == pytest.approx(1, abs=0.01)
+    assert len((tmp_path / "cases.csv").read_text().splitlines()) == card["cases"] + 1
+    assert "WMAPE" in run("score", zeros / "zeros.zip", *truth).stdout
+
+
+def test_full_data_serves_as_inputs_and_truth(run, zeros, maps, tmp_path):
+    run("submit", zeros / "run", "--inputs", maps / "data.h5", "--team", "us", tmp_path / "all.zip")
+    run("validate", tmp_path / "all.zip", "--inputs", maps / "data.h5")
+    run("score", tmp_path / "all.zip", "--truth", maps / "data.h5")
+
+
+def test_faults_of_a_submission(run, zeros, maps, tmp_path):
+    bad = tmp_path / "bad.zip"
+    with zipfile.ZipFile(zeros / "zeros.zip") as source, zipfile.ZipFile(bad, "w") as target:
+        for name in [name for name in source.namelist() if name.endswith(".npy")][1:]:
+            target.writestr(name, source.read(name))
+    result = CliRunner().invoke(
+        main, ["validate", str(bad), "--inputs", str(maps / "test-inputs.h5"), "--json"]
+    )
+    assert result.exit_code == 1
+    report = json.loads(result.stdout)
+    assert report["accepted"] is False
+    assert "missing-case" in json.dumps(report)
+    result = run("score", bad, "--truth", maps / "test-truth.h5", "--out", tmp_path / "card.json", status=1)
+    assert "missing-case" in result.stderr
+    assert result.stdout == ""
+    assert not (tmp_path / "card.json").exists()
+
+
+@pytest.mark.parametrize("kind", ["text", "empty", "cut"])
+def test_files_that_are_no_submission(run, zeros, maps, tmp_path, kind):
+    path = tmp_path / "bad.zip"
+    content = (zeros / "zeros.zip").read_bytes()
+    path.write_bytes({"text": b"hello", "empty": b"", "cut": content[: len(content) // 2]}[kind])
+    run("score", path, "--truth", maps / "test-truth.h5", status=1)
+    assert (
+        CliRunner().invoke(main, ["validate", str(path), "--inputs", str(maps / "test-inputs.h5")]).exit_code
+        == 1
+    )
+    run("inspect", path, status=1)
+
+
+def test_wrong_files(run, zeros, maps, stamps, tmp_path):
+    submission = zeros / "zeros.zip"
+    assert "the truth" in run("score", submission, "--truth", maps / "test-inputs.h5", status=1).stderr
+    assert "HDF5" in run("score", submission, "--truth", submission, status=1).stderr
+    run("score", submission, "--truth", stamps / "test-truth.h5", status=1)
+    run("score", submission, "--truth", tmp_path / "nothing.h5", status=2)

@@ -1,13 +1,11 @@
 """Runs that are stopped on the way: what stays, what goes on, what starts anew."""
 
-import json
 import os
 import resource
 import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -117,44 +115,6 @@ def test_divergence_in_the_first_epoch_leaves_nothing(stamps, tmp_path, preset):
     with pytest.raises(BaselineError, match="lower the learning_rate"):
         train("cnn", stamps, where / "run", str(preset))
     assert not any(where.iterdir())
-
-
-def test_two_at_once_are_refused(maps, tmp_path, monkeypatch):
-    from baselines.mass_mapping.trivial import Zeros
-
-    inside, go_on, fit = threading.Event(), threading.Event(), Zeros.fit
-
-    def slow_fit(*arguments):
-        inside.set()
-        assert go_on.wait(60)
-        return fit(*arguments)
-
-    monkeypatch.setattr(Zeros, "fit", slow_fit)
-    first = threading.Thread(target=train, args=("zeros", maps, tmp_path / "run", "smoke"))
-    first.start()
-    assert inside.wait(60)
-    with pytest.raises(HarnessError, match="another process is training"):
-        train("zeros", maps, tmp_path / "run", "smoke")
-    go_on.set()
-    first.join()
-    assert json.loads((tmp_path / "run/run.json").read_text())["baseline"] == "zeros"
-    assert list(tmp_path.iterdir()) == [tmp_path / "run"]
-
-
-def test_a_failed_save_can_be_repeated(maps, tmp_path, monkeypatch):
-    from baselines.mass_mapping.trivial import Zeros
-
-    def full(_, folder):
-        (folder / "half").write_text("")
-        raise OSError("No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Zeros, "save", full)
-        with pytest.raises(OSError, match="No space"):
-            train("zeros", maps, tmp_path / "run", "smoke")
-    assert not any(tmp_path.iterdir())
-    train("zeros", maps, tmp_path / "run", "smoke")
-    assert not (tmp_path / "run/model/half").exists()
 
 
 UNET = """
@@ -315,13 +275,6 @@ def test_sampling_is_chosen_on_the_command_line(stamps, maps, tmp_path, preset):
     assert finished(tmp_path / "run")["settings"]["sampling"] == "middle"
     result = call("zeros", "--data", maps, "--out", tmp_path / "zeros")
     assert (result.exit_code, "sampling" in result.stderr) == (1, True)
-
-
-@pytest.mark.parametrize("text", ["{}", "[]", '{"schema": "astroboard-run/1"}', "no JSON"])
-def test_a_damaged_record_is_told_of(tmp_path, text):
-    (tmp_path / "run.json").write_text(text)
-    with pytest.raises(HarnessError, match=r"run\.json"):
-        restored(tmp_path)
 
 
 def test_what_cannot_be_a_start(first, stamps, maps, tmp_path):
