@@ -19,7 +19,7 @@ class HarnessError(Exception):
 def beside(path: Path) -> Iterator[Path]:
     """A new file in the folder of ``path``, renamed to it when the block ends well and removed when not."""
     if path.is_dir():
-        raise HarnessError(f"{path} is a folder; the name of a file to write was expected")
+        raise HarnessError(f"{path} must be a file to write, got a folder")
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     os.close(handle)
@@ -44,14 +44,14 @@ def json_text(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def read_json(path: Path, schema: str) -> dict[str, Any]:
-    """The JSON object in a file of this project, after a check of its ``schema``."""
+def read_json(path: Path, *schemas: str) -> dict[str, Any]:
+    """The JSON object in a file of the project. Raises HarnessError if its ``schema`` is none of these."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise HarnessError(f"{path} holds no JSON: {error}") from error
-    found = value.get("schema") if isinstance(value, dict) else None
-    if found != schema:
-        raise HarnessError(f"{path}: a file with schema {schema!r} was expected, this one has {found!r}")
+    schema = value.get("schema") if isinstance(value, dict) else None
+    if schema not in schemas:
+        raise HarnessError(f"{path} must have the schema {' or '.join(map(repr, schemas))}, got {schema!r}")
     assert isinstance(value, dict)
     return value

@@ -1,8 +1,8 @@
 """Where tasks run: in this process, in several processes of this machine, or on a Dask cluster.
 
-Whatever takes an `Executor` takes None too, which is this process, and its result is the same with each.
-A task is a function of a module and arguments that pickle. It may run twice, since a cluster repeats the
-tasks of a worker that died: what it writes, it writes beside and renames.
+Every function that takes an `Executor` takes None too, which means this process; the result is the same.
+A task is a module-level function and an argument that pickles. A cluster repeats the tasks of a worker that
+died, so a task may run twice: it writes a file under another name and renames it at the end.
 """
 
 from __future__ import annotations
@@ -31,19 +31,21 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 TASKS_AHEAD = 64  # enough to keep many workers busy, while their results fit in memory
 CONNECT_TIMEOUT_S = 10
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS",
-           "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")  # fmt: skip
+THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS",
+                 "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")  # fmt: skip
 
 
 @contextmanager
-def executor(workers: int | None = None, dask: str | None = None) -> Iterator[Executor | None]:
-    """Processes (all processors, if None), or the Dask cluster whose scheduler has the address ``dask``.
+def executor(
+    workers: int | None = None, dask: str | None = None, connect_timeout: float = CONNECT_TIMEOUT_S
+) -> Iterator[Executor | None]:
+    """Processes (as many as processors, if None), or the Dask cluster with a scheduler at ``dask``.
 
-    One worker is this process: None. Raises HarnessError where there is no cluster to be had, and in place
-    of what the block raises when workers died.
+    One worker is this process: None. Raises HarnessError where no scheduler answers within
+    ``connect_timeout`` seconds, and in place of what the block raises when workers died.
     """
     if dask is not None:
-        with _cluster(dask) as pool:
+        with _cluster(dask, connect_timeout) as pool:
             yield pool
     elif (workers or processors()) == 1:
         yield None
@@ -53,11 +55,15 @@ def executor(workers: int | None = None, dask: str | None = None) -> Iterator[Ex
 
 
 def in_order(
-    pool: Executor | None, function: Callable[[Task], Result], tasks: Iterable[Task], ahead: int = TASKS_AHEAD
+    pool: Executor | None,
+    function: Callable[[Task], Result],
+    tasks: Iterable[Task],
+    ahead: int = TASKS_AHEAD,
 ) -> Iterator[Result]:
-    """The function of each task, in the order of the tasks; no more than ``ahead`` of them are held at once.
+    """The results of the tasks, in the order of the tasks.
 
-    Raises what the function raised, when its turn has come; tasks that wait behind it are cancelled.
+    No more than ``ahead`` tasks are submitted and not yet consumed, which bounds the memory. An exception of
+    the function is raised when the turn of its task has come; tasks that wait behind it are cancelled.
     """
     if pool is None:
         yield from map(function, tasks)
@@ -71,13 +77,13 @@ def in_order(
         while waiting:
             yield waiting.popleft().result()
     finally:
-        if not isinstance(pool, ProcessPoolExecutor):  # `_processes` ends these, which may not be cancelled
+        if not isinstance(pool, ProcessPoolExecutor):  # `_processes` terminates its own, cancelled or not
             for future in waiting:
                 future.cancel()
 
 
 def processors() -> int:
-    """How many processors this process may use."""
+    """The number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -88,7 +94,7 @@ class Processes(ProcessPoolExecutor):
     """
 
     def __init__(self, workers: int) -> None:
-        super().__init__(workers, get_context("spawn"), initializer=_begin)
+        super().__init__(workers, get_context("spawn"), initializer=_start_worker)
         self.workers = workers
 
 
@@ -110,11 +116,11 @@ def _processes(workers: int) -> Iterator[Executor]:
             raise
 
 
-def _begin() -> None:
-    """What each process does first, before it imports NumPy: one thread each, and no outliving the parent."""
-    for name in THREADS:
+def _start_worker() -> None:
+    """Prepare a process before it imports NumPy: it uses one thread and does not outlive its parent."""
+    for name in THREAD_COUNTS:
         os.environ.setdefault(name, "1")
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, too, which ends this one
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets Ctrl-C, too, and terminates this process
     Thread(target=_end_with_parent, daemon=True).start()
 
 
@@ -125,16 +131,16 @@ def _end_with_parent() -> None:
 
 
 @contextmanager
-def _cluster(address: str) -> Iterator[Executor]:
+def _cluster(address: str, connect_timeout: float) -> Iterator[Executor]:
     try:
         from distributed import Client, KilledWorker
     except ImportError as error:
         raise HarnessError(
             "--dask needs the package distributed: install astroboard with its extra `cluster`"
         ) from error
-    try:  # a Client that finds nobody complains for long; this does not
-        with ThreadPoolExecutor(1) as thread:  # this one may have a running loop, as in a notebook
-            thread.submit(_reach, address).result()
+    try:  # first without a Client, which logs at length when no scheduler answers
+        with ThreadPoolExecutor(1) as thread:  # this thread may have a running loop, as in a notebook
+            thread.submit(_check_scheduler, address, connect_timeout).result()
         client = Client(address, set_as_default=False)
     except (OSError, ValueError, MemoryError) as error:  # the last from what other servers say
         raise HarnessError(
@@ -142,37 +148,42 @@ def _cluster(address: str) -> Iterator[Executor]:
             "an address such as tcp://HOST:8786 was expected, as `dask scheduler` prints it"
         ) from error
     with client:
-        _check_versions(client)
+        check_versions(client.run(_astroboard_version))
         try:
             yield client.get_executor(pure=False)  # files of one name may have changed since the last run
         except (KilledWorker, CancelledError) as error:
             raise HarnessError(
-                f"the Dask cluster at {address} gave the work up: {str(error) or 'its scheduler has gone'}. "
+                f"the Dask cluster at {address} failed: {str(error) or 'its scheduler has gone'}. "
                 "Its workers may lack memory, see their logs"
             ) from error
 
 
-def _check_versions(client: Any) -> None:
-    """Raise HarnessError if a worker that is there has another version of this package, or none."""
-    ours = version("astroboard")
+def _astroboard_version() -> str:
     try:
-        theirs = client.run(version, "astroboard")
+        return version("astroboard")
     except PackageNotFoundError:
-        theirs = {"a worker": "none"}
-    for worker, found in theirs.items():
-        if found != ours:
-            raise HarnessError(f"{worker} has astroboard {found}: install {ours} on all workers, as here")
+        return "none"
 
 
-def _reach(address: str) -> None:
+def check_versions(of_workers: dict[str, str]) -> None:
+    """Raise HarnessError if a worker, by its address, has another version of this package than is here."""
+    here = _astroboard_version()
+    for worker, there in of_workers.items():
+        if there != here:
+            raise HarnessError(
+                f"{worker} must have astroboard {here}, got {there}; install it on all workers"
+            )
+
+
+def _check_scheduler(address: str, timeout: float) -> None:
+    """Raise an OSError or a ValueError unless a Dask scheduler says who it is."""
     import asyncio
 
-    asyncio.run(asyncio.wait_for(_identity(address), CONNECT_TIMEOUT_S))
-
-
-async def _identity(address: str) -> Any:
     from distributed import Security
     from distributed.core import rpc
 
-    async with rpc(address, connection_args=Security().get_connection_args("client")) as scheduler:
-        return await scheduler.identity()
+    async def identity() -> Any:
+        async with rpc(address, connection_args=Security().get_connection_args("client")) as scheduler:
+            return await scheduler.identity()
+
+    asyncio.run(asyncio.wait_for(identity(), timeout))

@@ -1,4 +1,4 @@
-"""What a file of the project holds, for `astroboard inspect`."""
+"""Summaries of the project's files, for `astroboard inspect`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from submissions import limits, manifest
 from submissions.archive import list_zip
 from submissions.report import printable
 
-SAMPLE = 256
+SAMPLED_CASES = 256
+LARGEST_USABLE = 1e10  # some stamps hold −3.4e38 where there is no value
 HDF5_MAGIC, ZIP_MAGIC = b"\x89HDF\r\n\x1a\n", b"PK"
 
 
@@ -32,15 +33,14 @@ def inspect(path: Path) -> dict[str, Any]:
             return _dataset(dataset)
     if start.startswith(ZIP_MAGIC):
         return _submission(path)
-    for schema in JSON_FILES:
-        try:
-            return {"kind": schema.split("/")[0].removeprefix("astroboard-")} | read_json(path, schema)
-        except HarnessError:
-            continue
-    raise HarnessError(
-        f"{path} is none of the files of astroboard: a dataset (.h5), a submission (.zip), "
-        f"a run's folder or JSON with one of the schemas {', '.join(JSON_FILES)} was expected"
-    )
+    try:
+        value = read_json(path, *JSON_FILES)
+    except HarnessError as error:
+        raise HarnessError(
+            f"{path} must be a dataset (.h5), a submission (.zip), a run's folder, or JSON that astroboard "
+            f"wrote, got none of these: {error}"
+        ) from error
+    return {"kind": value["schema"].split("/")[0].removeprefix("astroboard-")} | value
 
 
 def _dataset(dataset: Dataset) -> dict[str, Any]:
@@ -61,16 +61,21 @@ def _dataset(dataset: Dataset) -> dict[str, Any]:
         "fingerprint": dataset.fingerprint,
         "source": dataset.source,
     }
-    track = dataset.track
-    if track.truth.name in dataset.columns and track.classes:
-        labels = dataset.truth[:]
-        summary["classes"] = {
-            name: int(np.count_nonzero(labels == number)) for number, name in enumerate(track.classes)
-        }
-    for column in (track.inputs, track.truth):
-        if column.shape and column.name in dataset.columns:
-            summary[column.name] = _values(dataset, column.name)
+    if dataset.track.truth.name in dataset.columns:
+        summary |= _class_counts(dataset)
+    for column in (dataset.track.inputs, dataset.track.truth):
+        if column.name in dataset.columns and column.shape:
+            summary[column.name] = _images(dataset, column.name)
     return summary
+
+
+def _class_counts(dataset: Dataset) -> dict[str, Any]:
+    """How many cases there are of each class of the track, if it has classes."""
+    counts = {
+        name: int(np.count_nonzero(dataset.truth[:] == label))
+        for label, name in enumerate(dataset.track.classes)
+    }
+    return {"classes": counts} if counts else {}
 
 
 def _submission(path: Path) -> dict[str, Any]:
@@ -88,11 +93,11 @@ def _submission(path: Path) -> dict[str, Any]:
     }
 
 
-def _values(dataset: Dataset, name: str) -> dict[str, float]:
-    """Range, mean, spread, and shares of zeros and NaN in a sample of cases spread evenly over the file."""
-    rows = np.unique(np.linspace(0, len(dataset) - 1, SAMPLE).round().astype(int))
+def _images(dataset: Dataset, name: str) -> dict[str, float]:
+    """Range, mean, standard deviation, and shares of zeros and unusable values, in evenly spaced cases."""
+    rows = np.unique(np.linspace(0, len(dataset) - 1, SAMPLED_CASES).round().astype(int))
     values = np.stack([dataset.columns[name][row] for row in rows]).astype(np.float64)
-    usable = values[np.isfinite(values) & (np.abs(values) < 1e10)]
+    usable = values[np.isfinite(values) & (np.abs(values) < LARGEST_USABLE)]
     summary = {
         "zeros": (values == 0).mean(),
         "unusable": 1 - usable.size / values.size,

@@ -7,23 +7,34 @@ seen much of the others.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from harness.data.store import CHUNK, DataError, Dataset, Writer, create, open_dataset
+from harness.data.store import CHUNK, DataError, Dataset, create, open_dataset
 from harness.progress import ProgressCallback, no_progress
+from harness.tracks import load
 
-TRAIN, VALIDATION, TEST = 0, 1, 2
-TEST_PART, VALIDATION_PART = 1 / 4, 1 / 8
+TRAIN, VALIDATION, TEST, UNUSED = 0, 1, 2, -1
+MAX_TEST_SHARE, MAX_VALIDATION_SHARE = 1 / 4, 1 / 8
 """The most of a class that goes to the balanced test and validation sets of a small data set."""
+
+FILES = {
+    "train.h5": ("train", TRAIN),
+    "validation.h5": ("validation", VALIDATION),
+    "test-inputs.h5": ("inputs", TEST),
+    "test-truth.h5": ("truth", TEST),
+}
+"""The files of a split, each with its role and the cases that it holds."""
 
 
 @dataclass(frozen=True)
 class Shares:
-    """How much goes where. Maps: parts of the clusters. Stamps: alerts of each class."""
+    """How much goes where. Maps: shares of the clusters. Stamps: alerts of each class."""
 
     validation_part: float = 0.1
     test_part: float = 0.1
@@ -37,71 +48,79 @@ def split(
     seed: int = 0,
     shares: Shares = Shares(),
     progress: ProgressCallback = no_progress,
-) -> dict:
+) -> dict[str, Any]:
     """Write ``train.h5``, ``validation.h5``, ``test-inputs.h5`` and ``test-truth.h5`` into ``folder``.
 
-    Returns a summary: cases and groups of each part, and what a reader should know of it.
+    The track's splitter says which case goes where. It is called with the data set, the shares and the seed,
+    and returns TRAIN, VALIDATION, TEST or UNUSED for each case (N,), and notes for the user. Returns a
+    summary: cases and groups of each split, and the notes. Raises DataError for a data set that is not full,
+    or has too few groups.
     """
     with open_dataset(data) as dataset:
         for column in (dataset.track.inputs, dataset.track.truth):
             if column.name not in dataset.columns:
-                raise DataError(f"{data} has no {column.name}: only a full data set can be split")
+                raise DataError(f"{data} must have {column.name} to be split, got none")
+        if not dataset.track.splitter:
+            raise DataError(f"the track {dataset.track.name!r} must have a splitter, got none")
         groups = dataset.groups()
-        notes: list[str] = []
-        if dataset.track.classes:
-            part = balanced_parts(dataset.truth[:], groups, dataset.track.classes, shares, seed, notes)
-        else:
-            part = group_parts(groups, shares, seed)
-        write_parts(dataset, part, folder, seed, progress)
-    names = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
-    summary: dict = {
-        name: {"cases": int((part == number).sum()), "groups": len(np.unique(groups[part == number]))}
-        for name, number in names.items()
+        assigned, notes = load(dataset.track.splitter)(dataset, shares, seed)
+        write_parts(dataset, assigned, folder, seed, progress)
+    summary: dict[str, Any] = {
+        name: {"cases": int((assigned == number).sum()), "groups": len(np.unique(groups[assigned == number]))}
+        for name, number in (("train", TRAIN), ("validation", VALIDATION), ("test", TEST))
     }
-    unused = int((part < 0).sum())
-    if unused:
-        notes.append(f"{unused} alerts are in no part: they share an object with a test or validation alert")
     return summary | {"notes": notes}
 
 
+def split_groups(dataset: Dataset, shares: Shares, seed: int) -> tuple[np.ndarray, list[str]]:
+    """The splitter of the maps: `group_parts` of the clusters."""
+    return group_parts(dataset.groups(), shares, seed), []
+
+
+def split_balanced(dataset: Dataset, shares: Shares, seed: int) -> tuple[np.ndarray, list[str]]:
+    """The splitter of the alerts: `balanced_parts` of the classes."""
+    return balanced_parts(dataset.truth[:], dataset.groups(), dataset.track.classes, shares, seed)
+
+
 def group_parts(groups: np.ndarray, shares: Shares, seed: int) -> np.ndarray:
-    """The part (TRAIN, VALIDATION or TEST) of each case, whole groups drawn at random."""
+    """TRAIN, VALIDATION or TEST for each case (N,), whole groups drawn at random.
+
+    Raises DataError for groups too few to have one in each.
+    """
     names = np.unique(groups)
     if len(names) < 3:
         raise DataError(
-            f"the data has {len(names)} cluster(s): a split by cluster needs 3 at least, one for each part"
+            f"train, validation and test need a cluster each: 3 at least were expected, got {len(names)}"
         )
-    counts = [max(1, round(part * len(names))) for part in (shares.test_part, shares.validation_part)]
+    counts = [max(1, round(share * len(names))) for share in (shares.test_part, shares.validation_part)]
     if sum(counts) >= len(names):
         raise DataError(
-            f"test and validation take {sum(counts)} of {len(names)} clusters: none is left to train"
+            f"test and validation must leave clusters to train on, got {sum(counts)} of {len(names)} for them"
         )
     shuffled = np.random.default_rng(seed).permutation(names)
-    part = np.full(len(groups), TRAIN)
-    part[np.isin(groups, shuffled[: counts[0]])] = TEST
-    part[np.isin(groups, shuffled[counts[0] : sum(counts)])] = VALIDATION
-    return part
+    assigned = np.full(len(groups), TRAIN)
+    assigned[np.isin(groups, shuffled[: counts[0]])] = TEST
+    assigned[np.isin(groups, shuffled[counts[0] : sum(counts)])] = VALIDATION
+    return assigned
 
 
 def balanced_parts(
-    labels: np.ndarray,
-    groups: np.ndarray,
-    classes: tuple[str, ...],
-    shares: Shares,
-    seed: int,
-    notes: list[str],
-) -> np.ndarray:
-    """The part of each case, with as many test and as many validation alerts of every class.
+    labels: np.ndarray, groups: np.ndarray, classes: Sequence[str], shares: Shares, seed: int
+) -> tuple[np.ndarray, list[str]]:
+    """TRAIN, VALIDATION or TEST for each case (N,), as many of every class in test and in validation; notes.
 
-    Objects are drawn whole. Alerts without room beside the others of their object are in no part (-1).
+    Alerts of each class are drawn in a random order, first for test, then for validation, each with all
+    alerts of its object, so that no object is on two sides. Those of them that exceed the number of their
+    class, or are of another class, are UNUSED.
     """
     rng = np.random.default_rng(seed)
-    part = np.full(len(labels), TRAIN)
+    assigned = np.full(len(labels), TRAIN)
+    notes: list[str] = []
     for label, name in enumerate(classes):
         cases = rng.permutation(np.flatnonzero(labels == label))
         room = {
-            TEST: min(shares.test_cases, int(TEST_PART * len(cases))),
-            VALIDATION: min(shares.validation_cases, int(VALIDATION_PART * len(cases))),
+            TEST: min(shares.test_cases, int(MAX_TEST_SHARE * len(cases))),
+            VALIDATION: min(shares.validation_cases, int(MAX_VALIDATION_SHARE * len(cases))),
         }
         if room[TEST] < shares.test_cases or room[VALIDATION] < shares.validation_cases:
             notes.append(
@@ -109,14 +128,16 @@ def balanced_parts(
                 f"validation, instead of {shares.test_cases} and {shares.validation_cases}"
             )
         for case in cases:
-            number = TEST if room[TEST] else VALIDATION
-            if part[case] == TRAIN and room[number]:
-                same = np.flatnonzero(groups == groups[case])
-                part[same] = -1
-                same = same[labels[same] == label][: room[number]]
-                part[same] = number
-                room[number] -= len(same)
-    return part
+            side = TEST if room[TEST] else VALIDATION
+            if assigned[case] == TRAIN and room[side]:
+                same_object = np.flatnonzero(groups == groups[case])
+                assigned[same_object] = UNUSED
+                chosen = same_object[labels[same_object] == label][: room[side]]
+                assigned[chosen] = side
+                room[side] -= len(chosen)
+    if unused := np.count_nonzero(assigned == UNUSED):
+        notes.append(f"{unused} alerts are in no part: they share an object with a test or validation alert")
+    return assigned, notes
 
 
 def fold_parts(labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> np.ndarray:
@@ -126,7 +147,7 @@ def fold_parts(labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) ->
     """
     _, first, index = np.unique(groups, return_index=True, return_inverse=True)
     if len(first) < folds:
-        raise DataError(f"the data have {len(first)} groups: {folds} at least are needed for as many folds")
+        raise DataError(f"{folds} folds need a group each: {folds} at least were expected, got {len(first)}")
     shuffled = np.random.default_rng(seed).permutation(len(first))
     by_class = shuffled[np.argsort(labels[first[shuffled]], kind="stable")]
     fold = np.empty(len(first), int)
@@ -135,45 +156,43 @@ def fold_parts(labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) ->
 
 
 def write_parts(
-    dataset: Dataset, part: np.ndarray, folder: Path, seed: int, progress: ProgressCallback
+    dataset: Dataset, assigned: np.ndarray, folder: Path, seed: int, progress: ProgressCallback
 ) -> None:
+    """Write the four files of a split: ``assigned`` says for each case (N,) where it goes."""
     inputs, truth = dataset.track.inputs.name, dataset.track.truth.name
-    files: tuple[tuple[str, str, int, set[str]], ...] = (
-        ("train.h5", "train", TRAIN, set()),
-        ("validation.h5", "validation", VALIDATION, set()),
-        ("test-inputs.h5", "inputs", TEST, {truth}),
-        ("test-truth.h5", "truth", TEST, {inputs, "metadata"}),
-    )
+    left_out = {"inputs": {truth}, "truth": {inputs, "metadata"}}
     source = {"split_of": dataset.fingerprint, "seed": seed}
     with ExitStack() as stack:
-        writers: list[tuple[Writer, int, set[str]]] = [
-            (stack.enter_context(create(folder / name, dataset.track, role, source)), number, without)
-            for name, role, number, without in files
+        writers = [
+            (stack.enter_context(create(folder / name, dataset.track, role, source)), number)
+            for name, (role, number) in FILES.items()
         ]
         start = 0
         for chunk in dataset.chunks():
-            rows = part[start : start + len(chunk["case_id"])]
-            for writer, number, without in writers:
-                if (rows == number).any():
-                    writer.append(**{k: v[rows == number] for k, v in chunk.items() if k not in without})
-            start += len(rows)
-            progress(start, len(part), "cases")
+            sides = assigned[start : start + len(chunk["case_id"])]
+            for writer, number in writers:
+                if (chosen := sides == number).any():
+                    without = left_out.get(writer.role, set())
+                    writer.append(**{k: v[chosen] for k, v in chunk.items() if k not in without})
+            start += len(sides)
+            progress(start, len(assigned), "cases")
 
 
 def public_cases(groups: np.ndarray, fraction: float, seed: int) -> np.ndarray:
     """Which cases (N,) are public: those of a random ``fraction`` of the groups, one at least and never all.
 
-    Who knows the groups and the seed knows the part. Raises DataError for fewer than two groups.
+    Groups and seed determine the subset, so a secret needs a secret seed. Raises DataError for fewer than
+    two groups.
     """
     names = np.unique(groups)
     if len(names) < 2:
-        raise DataError("a public part needs two groups or more, and the truth has one")
+        raise DataError("the truth must have two groups or more to have a public subset, got one")
     drawn = np.random.default_rng(np.random.SeedSequence(seed)).permutation(names)
     return np.isin(groups, drawn[: int(np.clip(round(fraction * len(names)), 1, len(names) - 1))])
 
 
 def secret_seed(truth: Dataset) -> int:
-    """A 48-bit seed derived from the truth, which participants do not know."""
+    """A 48-bit seed derived from the truth, unknown to participants."""
     digest = hashlib.sha256()
     for start in range(0, len(truth), CHUNK):
         digest.update(truth.truth[start : start + CHUNK].tobytes())

@@ -206,21 +206,24 @@ class Dataset:
 
     @property
     def inputs(self) -> h5py.Dataset:
+        """The column that methods are given. Raises DataError if there is none."""
         return self._need(self.track.inputs.name, "inputs")
 
     @property
     def truth(self) -> h5py.Dataset:
+        """The column that methods predict. Raises DataError if there is none."""
         return self._need(self.track.truth.name, "the truth")
 
     @property
     def metadata(self) -> h5py.Dataset | None:
+        """What else is known of the cases, if anything is."""
         return self.columns.get("metadata")
 
     def _need(self, name: str, what: str) -> h5py.Dataset:
         if name not in self.columns:
             raise DataError(
-                f"{self.path} has no column {name!r}: a file with {what} was expected, "
-                f"this one has the role {self.role!r} with {', '.join(self.columns)}"
+                f"{self.path} must be a file with {what}, in a column {name!r}, got one with the role "
+                f"{self.role!r} and the columns {', '.join(self.columns)}"
             )
         return self.columns[name]
 
@@ -244,11 +247,10 @@ class Dataset:
         """The group of each case (N,): the cluster, or the object."""
         return np.asarray(self.columns["group"][:])
 
-    def chunks(self, *names: str) -> Iterator[dict[str, np.ndarray]]:
-        """The named columns, or all of them, ``CHUNK`` cases at a time."""
-        columns = {name: self.columns[name] for name in names or self.columns}
+    def chunks(self) -> Iterator[dict[str, np.ndarray]]:
+        """All columns, ``CHUNK`` cases at a time."""
         for start in range(0, len(self), CHUNK):
-            yield {name: column[start : start + CHUNK] for name, column in columns.items()}
+            yield {name: column[start : start + CHUNK] for name, column in self.columns.items()}
 
 
 @contextmanager

@@ -19,5 +19,5 @@ def test_what_is_no_json_is_told_without_a_traceback(tmp_path, content):
 @pytest.mark.parametrize("content", ["[]", "7", "{}", '{"schema": "astroboard-run/1"}', '{"schema": ["a"]}'])
 def test_another_schema_is_refused(tmp_path, content):
     (tmp_path / "card.json").write_text(content)
-    with pytest.raises(HarnessError, match=f"a file with schema '{SCHEMA}' was expected, this one has"):
+    with pytest.raises(HarnessError, match=f"must have the schema '{SCHEMA}', got"):
         read_json(tmp_path / "card.json", SCHEMA)

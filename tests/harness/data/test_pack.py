@@ -1,4 +1,5 @@
-import io
+"""Packing: what is paired, left out and refused, in one process and in several with the same result."""
+
 import pickle
 import tracemalloc
 
@@ -7,46 +8,16 @@ import numpy as np
 import pytest
 
 from harness.data import store
-from harness.data.pack import pack
+from harness.data.pack import Task, pack, write_shard
 from harness.data.store import DataError, open_dataset
+from harness.parallel import executor
 from harness.tracks import MASS_MAPPING, STAMPS
-from tests.harness.data.conftest import map_members, npy, write_tar
-
-
-def packed(tmp_path, sources, **options):
-    out = tmp_path / "out.h5"
-    result = pack(MASS_MAPPING, sources, out, **options)
-    return out, result
+from tests.harness.data.conftest import map_members, npy, packed, refuses, stamp_pickle, write_tar
 
 
 def fingerprint(path):
     with open_dataset(path) as data:
         return data.fingerprint
-
-
-def refuses(tmp_path, sources, *words, track=MASS_MAPPING):
-    """Packing ends with one message that has all the words, and leaves nothing behind."""
-    before = sorted(tmp_path.iterdir())
-    with pytest.raises(DataError) as error:
-        pack(track, sources, tmp_path / "out.h5")
-    for word in words:
-        assert word in str(error.value)
-    assert "\n" not in str(error.value)
-    assert sorted(tmp_path.iterdir()) == before
-
-
-def test_pairs_by_name_and_turns_channels_last(tmp_path, members):
-    out, result = packed(tmp_path, [write_tar(tmp_path / "1.tar.gz", members)])
-    assert result.cases == 6
-    with open_dataset(out) as data:
-        assert (data.track, data.role, len(data)) == (MASS_MAPPING, "full", 6)
-        for row, case_id in enumerate(data.case_ids()):
-            epsilon = np.load(io.BytesIO(members[f"1/EPSILON/{case_id}.npy"]))
-            np.testing.assert_array_equal(data.inputs[row], np.moveaxis(epsilon, 0, -1))
-            np.testing.assert_array_equal(
-                data.truth[row], np.load(io.BytesIO(members[f"1/KAPPA/{case_id}.npy"]))
-            )
-            assert data.groups()[row] == int(case_id[:5])
 
 
 def test_same_content_from_tar_folder_and_any_order(tmp_path, members):
@@ -87,54 +58,12 @@ def test_test_archive_without_kappa_gives_inputs(tmp_path, members):
             _ = data.truth
 
 
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (npy(np.zeros((128, 127), np.float16)), ["(128, 127)", "(128, 128)"]),
-        (npy(np.zeros((128, 128), np.float64)), ["float64", "float16"]),
-        (npy(np.full((128, 128), np.nan, np.float16)), ["NaN"]),
-        (b"not an array", ["np.save"]),
-        (npy(np.zeros((128, 128), np.float16))[:-5], ["bytes"]),
-        (pickle.dumps("no array at all"), ["np.save"]),
-    ],
-    ids=["shape", "dtype", "nan", "text", "cut", "pickle"],
-)
-def test_damaged_member_is_named(tmp_path, members, content, words):
-    name = "1/KAPPA/00002_00001.npy"
-    archive = write_tar(tmp_path / "1.tar.gz", members | {name: content})
-    refuses(tmp_path, [archive], name, "1.tar.gz", *words)
-
-
-def test_object_array_is_not_unpickled(tmp_path, members):
-    name = "1/EPSILON/00001_00002.npy"
-    archive = write_tar(tmp_path / "1.tar", members | {name: npy(np.array([print], object))}, "w")
-    refuses(tmp_path, [archive], name, "object")
-
-
 def test_missing_twin_and_duplicate_are_named(tmp_path, members):
     lonely = dict(members)
     del lonely["1/KAPPA/00003_00002.npy"]
     refuses(tmp_path, [write_tar(tmp_path / "1.tar.gz", lonely)], "00003_00002", "its kappa is missing")
     twice = members | {"again/KAPPA/00003_00002.npy": members["1/KAPPA/00003_00002.npy"]}
     refuses(tmp_path, [write_tar(tmp_path / "2.tar.gz", twice)], "again/KAPPA/00003_00002.npy", "unique")
-
-
-@pytest.mark.parametrize("mode", ["w:gz", "w"])
-@pytest.mark.parametrize("kept", [0.2, 0.5, 0.9])
-def test_truncated_archive_is_an_error(tmp_path, members, mode, kept):
-    archive = write_tar(tmp_path / "1.tar", members, mode)
-    content = archive.read_bytes()
-    archive.write_bytes(content[: int(kept * len(content))])
-    refuses(tmp_path, [archive], "damaged or cut off after")
-
-
-def test_archive_cut_between_two_members(tmp_path, members):
-    archive = write_tar(tmp_path / "1.tar", members, "w")
-    content = archive.read_bytes()
-    place = content.index(b"1/KAPPA/00002_00001.npy")
-    assert place % 512 == 0
-    archive.write_bytes(content[:place])
-    refuses(tmp_path, [archive], "cut off after 1/KAPPA/00001_00002.npy")
 
 
 def test_skip_damaged_lists_what_it_left_out(tmp_path, members):
@@ -173,102 +102,6 @@ def test_no_more_cases_than_a_data_set_may_have(tmp_path, members, monkeypatch):
     refuses(tmp_path, [tmp_path / "1.tar"], "more than the 5 cases")
 
 
-def stamp_pickle(tmp_path, **changes):
-    rng = np.random.default_rng(0)
-    images = [rng.normal(size=(63, 63, 3)).astype(np.float32) for _ in range(6)]
-    images[2] = images[2][:, :55]
-    images[3][0, 0, 0] = np.nan
-    metadata = np.zeros(6, [("candid", "i8"), ("objectId", "S12"), ("magpsf", "f4")])
-    metadata["candid"] = np.arange(6) + 10**17
-    metadata["objectId"] = [b"ZTF1", b"ZTF2", b"ZTF1", b"ZTF3", b"ZTF2", b"ZTF4"]
-    content = {"images": images, "labels": np.array([0, 1, 2, 3, 4, 1]), "metadata": metadata} | changes
-    path = tmp_path / "stamps.pkl"
-    path.write_bytes(pickle.dumps({key: value for key, value in content.items() if value is not None}))
-    return path, content
-
-
-def test_stamps_drops_what_is_not_square_and_keeps_nan(tmp_path):
-    path, content = stamp_pickle(tmp_path)
-    result = pack(STAMPS, [path], tmp_path / "out.h5")
-    assert [name for name, _ in result.left_out] == ["100000000000000002"]
-    with open_dataset(tmp_path / "out.h5") as data:
-        assert (data.source["left_out"], data.source["left_out_first"]) == (1, ["100000000000000002"])
-        kept = [0, 1, 3, 4, 5]
-        assert data.case_ids() == [str(10**17 + index) for index in kept]
-        np.testing.assert_array_equal(data.truth[:], content["labels"][kept])
-        np.testing.assert_array_equal(data.inputs[:], [content["images"][index] for index in kept])
-        assert data.groups().tolist() == [0, 1, 2, 1, 3]
-        np.testing.assert_array_equal(data.metadata[:], content["metadata"][kept])
-
-
-def test_stamps_other_layouts_of_the_pickle(tmp_path):
-    path, content = stamp_pickle(tmp_path)
-    images = np.empty(6, object)
-    images[:] = content["images"]
-    rows = [[1.5, 2, None], [3.0, 4, 5.0], [1, 2, 3], [1, 2, 3], [1, 2, 3], [7, 8, 9]]
-    upper = {
-        "Images": images,
-        "Labels": list(content["labels"]),
-        "Metadata": rows,
-    }
-    path.write_bytes(pickle.dumps(upper, protocol=2))
-    pack(STAMPS, [path], tmp_path / "out.h5")
-    with open_dataset(tmp_path / "out.h5") as data:
-        assert data.case_ids() == ["000000", "000001", "000003", "000004", "000005"]
-        assert data.metadata.dtype.names == ("feature_00", "feature_01", "feature_02")
-        assert np.isnan(data.metadata[0]["feature_02"])
-        assert data.metadata[4]["feature_01"] == 8
-
-
-@pytest.mark.parametrize(
-    ("metadata", "stored"),
-    [
-        (np.array([("ZTFñ", 1.5)] * 6, [("objectId", "U5"), ("x", "f4")]), ("ZTFñ".encode(), 1.5)),
-        ([{"objectId": "ZTF1", "x": index} for index in range(6)], (b"ZTF1", 0)),
-        ([{"candid": str(10**18 + 7 * i), "objectId": 2**62 + i} for i in range(6)], (b"%d" % 10**18, 2**62)),
-        ([{"candid": 10**18 + 7 * i, "oid": None} for i in range(6)], (10**18, b"None")),
-        ([[], [], [], [], [], []], None),
-    ],
-)
-def test_stamps_texts_and_numbers_of_the_metadata_are_kept(tmp_path, metadata, stored):
-    path, _ = stamp_pickle(tmp_path, metadata=metadata)
-    pack(STAMPS, [path], tmp_path / "out.h5")
-    with open_dataset(tmp_path / "out.h5") as data:
-        assert (data.metadata and data.metadata[0].item()) == stored
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"labels": np.array([0, 1, 2, 3, 4, 5])}, ["label 5", "0 to 4"]),
-        ({"labels": np.arange(5)}, ["6 images", "5 labels"]),
-        ({"images": None}, ["must hold images"]),
-        ({"labels": np.zeros(6)}, ["whole numbers"]),
-        ({"metadata": [[1], [2], [3]]}, ["6 images"]),
-        ({"metadata": 5}, ["laid out"]),
-        ({"metadata": [1, 2, 3, 4, 5, 6]}, ["laid out"]),
-        ({"metadata": [[1], [2, 3], [4], [5], [6], [7]]}, ["laid out"]),
-        ({"metadata": [[[1]], [[2]], [[3]], [[4]], [[5]], [[6]]]}, ["laid out"]),
-        ({"metadata": [{"a": 1}, *({"b": index} for index in range(5))]}, ["laid out"]),
-        ({"labels": [[0], [1, 2], 3, 4, 5, 6]}, ["laid out"]),
-        ({"images": 3}, ["list or an array"]),
-        ({"images": dict.fromkeys(range(6))}, ["list or an array"]),
-        (
-            {"images": [np.zeros((63, 63, 3), "f4")] * 5 + [np.zeros((63, 63), "f4")]},
-            ["(63, 63)", "100000000000000005"],
-        ),
-        (
-            {"images": [np.zeros((63, 63, 3), "f4")] * 5 + [np.empty((63, 63, 3), object)]},
-            ["object", "100000000000000005"],
-        ),
-        ({"images": [np.zeros((63, 63, 3), "f4")] * 5 + ["text"]}, ["str", "100000000000000005"]),
-    ],
-)
-def test_stamps_faults_are_named(tmp_path, changes, words):
-    path, _ = stamp_pickle(tmp_path, **changes)
-    refuses(tmp_path, [path], *words, track=STAMPS)
-
-
 def test_what_is_no_data_set_is_not_written_over(tmp_path, members):
     archives = [write_tar(tmp_path / f"{number}.tar", members, "w") for number in (1, 2)]
     before = archives[1].read_bytes()
@@ -289,12 +122,6 @@ def test_stamps_without_labels_are_inputs(tmp_path):
     pack(STAMPS, [path], tmp_path / "out.h5")
     with open_dataset(tmp_path / "out.h5") as data:
         assert (data.role, len(data), "labels" in data.columns) == ("inputs", 5, False)
-
-
-def test_labels_beside_a_pickle_are_refused(tmp_path):
-    path, _ = stamp_pickle(tmp_path)
-    with pytest.raises(DataError, match="a pickle has its own"):
-        pack(STAMPS, [path], tmp_path / "out.h5", labels={"1": 1})
 
 
 def test_stamps_duplicate_candid(tmp_path):
@@ -354,3 +181,103 @@ def test_a_data_set_is_not_packed_again(tmp_path, members, track):
         "got a data set (HDF5), which is packed already",
         track=track,
     )
+
+
+@pytest.fixture(scope="module")
+def pool():
+    with executor(2) as processes:
+        yield processes
+
+
+def archives(folder, changes=None):
+    """Four archives: twins apart, some in another order, one beside other files."""
+    members = map_members(clusters=4) | {"1/README": b"hello", "1/KAPPA/1.npy": b"no case"} | (changes or {})
+    names = list(members)
+    parts = [
+        [name for name in names if "EPSILON/00001_" in name],
+        [name for name in reversed(names) if "/00002_" in name or "/00003_" in name],
+        [name for name in names if "KAPPA/00001_" in name or "/00004_" in name],
+    ]
+    parts.append([name for name in names if not any(name in part for part in parts)])
+    return [
+        write_tar(folder / f"{number}.tar", {name: members[name] for name in part}, "w")
+        for number, part in enumerate(parts, 1)
+    ]
+
+
+def both_ways(sources, pool, tmp_path, **options):
+    """Packed here, and by processes."""
+    results = []
+    for name, processes in (("here", None), ("there", pool)):
+        (tmp_path / name).mkdir()
+        results.append(pack(MASS_MAPPING, sources, tmp_path / name / "out.h5", executor=processes, **options))
+        assert [path.name for path in (tmp_path / name).iterdir()] == ["out.h5"]
+    return results
+
+
+def test_the_file_is_the_same(tmp_path, pool):
+    here, there = both_ways(archives(tmp_path), pool, tmp_path)
+    assert (tmp_path / "here/out.h5").read_bytes() == (tmp_path / "there/out.h5").read_bytes()
+    assert here.cases == there.cases == 8
+    assert here.ignored == there.ignored == ["1/README", "1/KAPPA/1.npy"]
+    with open_dataset(tmp_path / "there/out.h5") as data:
+        assert data.role == "full"
+
+
+def test_what_is_left_out_is_the_same(tmp_path, pool, monkeypatch):
+    damage = {"1/KAPPA/00003_00001.npy": b"broken", "2/KAPPA/00004_00002.npy": b"", "1/KAPPA/9_9.npy": b""}
+    sources = archives(tmp_path, damage)
+    sources.append(tmp_path / "cut.tar")
+    sources[-1].write_bytes(sources[0].read_bytes()[:200_000])  # repeats a case, and ends in the next
+    sources.append(tmp_path / "none.tar")
+    monkeypatch.chdir(tmp_path)
+    sources = [source.relative_to(tmp_path) for source in sources]
+    here, there = both_ways(sources, pool, tmp_path, skip_damaged=True)
+    assert (tmp_path / "here/out.h5").read_bytes() == (tmp_path / "there/out.h5").read_bytes()
+    assert [name for name, _ in here.left_out] == [name for name, _ in there.left_out]
+    assert len(here.left_out) >= 5
+    assert here.cases == 7
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("1/KAPPA/00002_00002.npy", ["2.tar", "1/KAPPA/00002_00002.npy", "np.save"]),
+        ("again/EPSILON/00001_00001.npy", ["1.tar", "again/EPSILON/00001_00001.npy", "np.save"]),
+        ("1/KAPPA/7_7.npy", ["4.tar", "1/KAPPA/7_7.npy", "np.save"]),
+    ],
+)
+def test_the_first_damage_is_the_error(tmp_path, pool, name, words):
+    sources, messages = archives(tmp_path, {name: b"broken"}), []
+    before = sorted(tmp_path.iterdir())
+    for processes in (None, pool):
+        with pytest.raises(DataError) as error:
+            pack(MASS_MAPPING, sources, tmp_path / "out.h5", executor=processes)
+        messages.append(str(error.value))
+        assert all(word in messages[-1] for word in words)
+    assert messages[0] == messages[1]
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_case_in_two_archives_is_named_with_the_second(tmp_path, pool):
+    sources = archives(tmp_path)
+    sources.append(write_tar(tmp_path / "5.tar", {"5/KAPPA/00002_00001.npy": b""}, "w"))
+    members = map_members(clusters=2)
+    write_tar(sources[-1], {"5/KAPPA/00002_00001.npy": members["1/KAPPA/00002_00001.npy"]}, "w")
+    for processes in (None, pool):
+        with pytest.raises(DataError, match=r"5\.tar: 5/KAPPA/00002_00001\.npy: case .* comes twice"):
+            pack(MASS_MAPPING, sources, tmp_path / "out.h5", executor=processes)
+
+
+def test_odd_names_come_back_from_a_shard(tmp_path, pool):
+    odd = "1/KAPPA/\udce9\n.npy"
+    members = map_members(clusters=1) | {odd: b"", "1/KAPPA/2_2.npy": b"\x93"}
+    sources = [write_tar(tmp_path / "a.tar", members), *archives(tmp_path)[1:2]]
+    here, there = both_ways(sources, pool, tmp_path, skip_damaged=True)
+    assert odd in here.ignored
+    assert here == there
+
+
+def test_a_disk_that_is_not_shared_is_told_of(tmp_path):
+    with pytest.raises(DataError, match="a folder that all workers share"):
+        write_shard(Task(MASS_MAPPING.sources, tmp_path, tmp_path / "elsewhere/shard", None, False))

@@ -1,17 +1,23 @@
+import h5py
 import numpy as np
 import pytest
 
 from harness.data.split import (
     TEST,
     TRAIN,
+    UNUSED,
     VALIDATION,
     Shares,
     balanced_parts,
     fold_parts,
     group_parts,
+    public_cases,
+    secret_seed,
     split,
 )
 from harness.data.store import DataError, create, open_dataset
+from harness.evaluation.ladder import subset_of
+from harness.evaluation.scoring import score
 from harness.tracks import MASS_MAPPING
 
 CLASSES = ("AGN", "SN", "VS", "asteroid", "bogus")
@@ -69,14 +75,14 @@ def test_same_seed_same_bytes(data, tmp_path):
 
 
 def test_too_few_clusters():
-    with pytest.raises(DataError, match="needs 3"):
+    with pytest.raises(DataError, match="3 at least were expected, got 2"):
         group_parts(np.array([1, 1, 2, 2]), Shares(), 0)
     assert sorted(group_parts(np.array([1, 2, 3]), Shares(), 0)) == [TRAIN, VALIDATION, TEST]
 
 
 def test_only_full_data_can_be_split(data, tmp_path):
     split(data, tmp_path / "parts")
-    with pytest.raises(DataError, match="no kappa"):
+    with pytest.raises(DataError, match="must have kappa to be split"):
         split(tmp_path / "parts" / "test-inputs.h5", tmp_path / "again")
     assert not (tmp_path / "again" / "train.h5").exists()
 
@@ -86,9 +92,11 @@ def test_balanced_and_no_object_on_two_sides():
     sizes = rng.integers(1, 6, 4000)
     groups = np.repeat(np.arange(4000), sizes)
     labels = np.repeat(rng.integers(0, 5, 4000), sizes)
-    notes: list[str] = []
-    part = balanced_parts(labels, groups, CLASSES, Shares(), 7, notes)
-    assert notes == []
+    part, notes = balanced_parts(labels, groups, CLASSES, Shares(), 7)
+    assert notes == [
+        f"{(part == UNUSED).sum()} alerts are in no part: they share an object with a test or "
+        "validation alert"
+    ]
     for number, count in ((TEST, 200), (VALIDATION, 100)):
         assert np.bincount(labels[part == number]).tolist() == [count] * 5
     sides = [set(groups[part == number]) for number in (TRAIN, VALIDATION, TEST)]
@@ -99,8 +107,7 @@ def test_balanced_and_no_object_on_two_sides():
 
 def test_small_classes_are_said():
     labels = np.repeat(np.arange(5), [2000, 40, 2000, 2000, 16])
-    notes: list[str] = []
-    part = balanced_parts(labels, np.arange(len(labels)), CLASSES, Shares(), 0, notes)
+    part, notes = balanced_parts(labels, np.arange(len(labels)), CLASSES, Shares(), 0)
     assert np.bincount(labels[part == TEST]).tolist() == [200, 10, 200, 200, 4]
     assert np.bincount(labels[part == VALIDATION]).tolist() == [100, 5, 100, 100, 2]
     assert len(notes) == 2
@@ -124,5 +131,48 @@ def test_folds_have_whole_groups_and_an_equal_share_of_each_class():
 
 
 def test_fewer_groups_than_folds_are_refused():
-    with pytest.raises(DataError, match="4 groups: 5 at least"):
+    with pytest.raises(DataError, match="5 at least were expected, got 4"):
         fold_parts(np.zeros(8, int), np.arange(8) // 2, 5, seed=0)
+
+
+GROUPS = np.repeat(np.arange(10), 3)
+
+
+@pytest.mark.parametrize(("fraction", "count"), [(0.3, 3), (0.01, 1), (0.99, 9), (0.5, 5)])
+def test_whole_groups_one_at_least_and_never_all(fraction, count):
+    public = public_cases(GROUPS, fraction, 7)
+    np.testing.assert_array_equal(public, public_cases(GROUPS, fraction, 7))
+    assert public.sum() == 3 * count
+    assert not set(GROUPS[public]) & set(GROUPS[~public])
+
+
+def test_the_seed_draws():
+    assert (public_cases(GROUPS, 0.5, 1) != public_cases(GROUPS, 0.5, 2)).any()
+
+
+def test_one_group_has_no_parts():
+    with pytest.raises(DataError, match="two groups"):
+        public_cases(np.array([7, 7, 7]), 0.5, 0)
+
+
+def test_every_value_of_the_truth_counts_for_the_secret_seed(stamps, tmp_path):
+    path = tmp_path / "truth.h5"
+    path.write_bytes((stamps / "test-truth.h5").read_bytes())
+    with open_dataset(path) as data:
+        first = secret_seed(data)
+        assert first == secret_seed(data)
+    with h5py.File(path, "r+") as file:
+        file["labels"][-1] = (file["labels"][-1] + 1) % 5
+    with open_dataset(path) as data:
+        assert 0 <= secret_seed(data) != first
+
+
+def test_the_board_makes_the_same_parts(maps, tmp_path, submission_of):
+    truth = maps / "test-truth.h5"
+    path = submission_of(tmp_path / "a.zip", truth, lambda kappa: kappa)
+    with open_dataset(truth) as data:
+        scored = score(path, data)
+    public = public_cases(scored.groups, 0.4, 12345)
+    case_ids = np.array(scored.case_ids)
+    assert subset_of(scored, 0.4, 12345, private=False).case_ids == case_ids[public].tolist()
+    assert subset_of(scored, 0.4, 12345, private=True).case_ids == case_ids[~public].tolist()

@@ -2,7 +2,6 @@ import h5py
 import numpy as np
 import pytest
 
-from harness.data.inspection import inspect, lines
 from harness.data.store import open_dataset
 from tests.harness.data.sources.attacks import CASES, DATASETS, SECRET, good
 from tests.hostile import check_refusal, measure
@@ -31,12 +30,3 @@ def test_what_the_attacks_are_made_of_is_read(tmp_path):
     good(tmp_path / "good.h5").close()
     with open_dataset(tmp_path / "good.h5") as data:
         assert len(data.case_ids()) == len(data) == CASES
-
-
-def test_a_summary_of_odd_values_is_shown_and_does_not_steer_the_terminal(tmp_path):
-    with good(tmp_path / "odd.h5") as file:
-        file["labels"][:] = [-1, 0, 0, 9]
-        file.attrs["source"] = '{"by": "\\u001b[2J"}'
-    summary = inspect(tmp_path / "odd.h5")
-    assert summary["classes"] == {"AGN": 2, "SN": 0, "VS": 0, "asteroid": 0, "bogus": 0}
-    assert all(line.isprintable() for line in lines(summary))

@@ -177,12 +177,12 @@ def test_what_makes_no_competition(small, maps, stamps, truths, make_bundle, tmp
     def refused(*words):
         return make_bundle(*words, *out, status=1).stderr
 
-    assert "with inputs was expected" in refused(maps / "test-truth.h5")
+    assert "must be a file with inputs" in refused(maps / "test-truth.h5")
     assert "does not hold the inputs of the cases" in refused(
         maps / "test-truth.h5", "--inputs", maps / "data.h5"
     )
     assert "'stamps'" in refused(maps / "test-truth.h5", "--inputs", stamps / "test-inputs.h5")
-    assert "the truth was expected" in refused(maps / "test-inputs.h5")
+    assert "must be a file with the truth" in refused(maps / "test-inputs.h5")
     assert "HDF5" in refused(__file__)
     assert "two groups" in refused(small("one.h5", [1, 1], kappa=0.1))
     lacking = small("lacking.h5", [1, 2, 3], labels=[0, 1, 2])

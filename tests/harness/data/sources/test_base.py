@@ -1,0 +1,96 @@
+"""Which source reads a path: by its content, in the order of the track."""
+
+import pickle
+import sys
+
+import numpy as np
+import pytest
+
+from harness.data.pack import pack
+from harness.data.sources import alert_pickle, avro_alerts, map_archives
+from harness.data.sources.base import Problem, find_source, read_source
+from harness.data.store import DataError, open_dataset
+from harness.tracks import MASS_MAPPING, STAMPS, Track
+from tests.harness.data.conftest import map_members, write_tar
+from tests.harness.data.sources.avro import packet
+
+BOTH = (*STAMPS.sources, *MASS_MAPPING.sources)
+THEIRS = """
+import io
+from pathlib import Path
+import numpy as np
+from harness.data.sources.base import Cases
+from harness.data.sources.tar_members import members, names
+
+EXPECTED = "a folder of .npy files"
+
+def matches(path):
+    return any(name.endswith(".npy") for name in names(path))
+
+def read(path, labels=None):
+    for name, data in members(path):
+        stem = Path(name).stem
+        maps = np.load(io.BytesIO(data))
+        yield Cases([stem], [stem.split("-")[0]], {"kappa": maps[None]}, name)
+"""
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_suffixes_mean_nothing(tmp_path, protocol):
+    files = {
+        "maps.avro": write_tar(tmp_path / "maps.avro", map_members(1, 1)),
+        "packets.pkl": write_tar(tmp_path / "packets.pkl", {"1.avro": packet(1)[0]}, "w"),
+        "packet.tar": tmp_path / "packet.tar",
+        "alerts.tar.gz": tmp_path / "alerts.tar.gz",
+    }
+    files["packet.tar"].write_bytes(packet(1)[0])
+    files["alerts.tar.gz"].write_bytes(pickle.dumps({"images": []}, protocol))
+    found = [find_source(BOTH, path) for path in files.values()]
+    assert found == [map_archives, avro_alerts, avro_alerts, alert_pickle]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "got nothing: it does not exist"),
+        (b"", "got a file that starts with b'' and"),
+        (b"text", "got a file that starts with b'text'"),
+        (b"\x1f\x8b", "got a file that starts with"),
+    ],
+)
+def test_what_no_source_reads_is_described(tmp_path, content, words):
+    path = tmp_path / "file"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DataError, match=f"file must be the challenge's pickle or ZTF.*, {words}"):
+        find_source(STAMPS.sources, path)
+    (problem,) = read_source(STAMPS.sources, path)
+    assert (problem.name, problem.damaged) == ("file", True)
+    with pytest.raises(DataError, match=r"must be a \.tar.*got a folder"):
+        find_source(MASS_MAPPING.sources, tmp_path)
+
+
+@pytest.mark.parametrize(("track", "name"), [(MASS_MAPPING, "maps.tar"), (STAMPS, "alerts.pkl")])
+def test_labels_are_for_packets_alone(tmp_path, track, name):
+    write_tar(tmp_path / "maps.tar", map_members(1, 1), "w")
+    (tmp_path / "alerts.pkl").write_bytes(pickle.dumps({"images": []}))
+    (problem,) = read_source(track.sources, tmp_path / name, {"1": 1})
+    assert isinstance(problem, Problem)
+    assert "--labels" in str(problem.error)
+
+
+def test_a_source_of_theirs(tmp_path, monkeypatch):
+    """A module that a track names; groups that have names are numbered as they come."""
+    (tmp_path / "their_source.py").write_text(THEIRS)
+    monkeypatch.syspath_prepend(tmp_path)
+    folder = tmp_path / "maps"
+    folder.mkdir()
+    for name in ("b-1", "b-2", "c-1"):
+        np.save(folder / f"{name}.npy", np.full((128, 128), ord(name[0]), np.float16))
+    track = Track(**vars(MASS_MAPPING) | {"sources": ("their_source",)})
+    pack(track, [folder], tmp_path / "out.h5")
+    del sys.modules["their_source"]
+    with open_dataset(tmp_path / "out.h5") as data:
+        assert (data.role, data.case_ids()) == ("truth", ["b-1", "b-2", "c-1"])
+        assert data.groups().tolist() == [0, 0, 1]
+        assert data.truth[:, 0, 0].tolist() == [98, 98, 99]

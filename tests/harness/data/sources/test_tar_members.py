@@ -1,0 +1,64 @@
+"""Files in folders and archives, and archives that are damaged."""
+
+import io
+import tarfile
+
+import pytest
+
+from harness.data.sources.tar_members import members as members_of
+from harness.data.sources.tar_members import names
+from harness.data.store import DataError
+from tests.harness.data.conftest import refuses, write_tar
+
+
+@pytest.mark.parametrize("mode", ["w:gz", "w"])
+@pytest.mark.parametrize("kept", [0.2, 0.5, 0.9])
+def test_truncated_archive_is_an_error(tmp_path, members, mode, kept):
+    archive = write_tar(tmp_path / "1.tar", members, mode)
+    content = archive.read_bytes()
+    archive.write_bytes(content[: int(kept * len(content))])
+    refuses(tmp_path, [archive], "damaged or cut off after")
+
+
+def test_archive_cut_between_two_members(tmp_path, members):
+    archive = write_tar(tmp_path / "1.tar", members, "w")
+    content = archive.read_bytes()
+    place = content.index(b"1/KAPPA/00002_00001.npy")
+    assert place % 512 == 0
+    archive.write_bytes(content[:place])
+    refuses(tmp_path, [archive], "cut off after 1/KAPPA/00001_00002.npy")
+
+
+def content_of(path, **options):
+    return dict(members_of(path, **options))
+
+
+def test_folders_and_archives_alike(tmp_path):
+    files = {"1/a.npy": b"a", "1/sub/b.txt": b"b", "1/c.npy": bytes(600)}
+    for name, data in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    paths = [tmp_path / "1", *(write_tar(tmp_path / mode[2:], files, mode) for mode in ("w:tar", "w:gz"))]
+    for path in paths:
+        assert sorted(names(path)) == sorted(files)
+        assert content_of(path) == files
+        chosen = content_of(path, wanted=lambda name: name.endswith(".npy"))
+        assert chosen.keys() == {"1/a.npy", "1/c.npy"}
+
+
+def test_files_that_are_too_large_are_refused_before_they_are_read(tmp_path):
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        info = tarfile.TarInfo("large.npy")
+        info.size = (16 << 20) + 1
+        archive.addfile(info, io.BytesIO(bytes(info.size)))
+    with pytest.raises(DataError, match=r"large\.npy must have 16,777,216 bytes at most, got 16,777,217"):
+        content_of(tmp_path / "a.tar")
+
+
+def test_a_wrong_sum_at_the_end_of_gzip_is_damage(tmp_path):
+    path = write_tar(tmp_path / "a.tar.gz", {"a": b"a"})
+    content = bytearray(path.read_bytes())
+    content[-8] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="damaged or cut off after a"):
+        content_of(path)
