@@ -15,7 +15,16 @@ import numpy as np
 
 from harness.claims.spec import DATA_SETS, REAL, BoardSpec, Claim, Size
 from harness.data.simulate.dataset import simulate
-from harness.data.split import TEST, TRAIN, VALIDATION, Shares, fold_parts, group_parts, split, write_parts
+from harness.data.split import (
+    TEST,
+    TRAIN,
+    VALIDATION,
+    Shares,
+    assign_folds,
+    assign_groups,
+    split,
+    write_splits,
+)
 from harness.data.store import open_dataset
 from harness.files import HarnessError
 from harness.parallel import executor
@@ -80,7 +89,7 @@ def _simulated(out: Path, data: str, name: str, size: Size, progress: ProgressCa
         if name:
             with open_dataset(full) as dataset:
                 assigned = assign(dataset.groups(), name)
-                write_parts(dataset, assigned, folder / name, SEED, progress)
+                write_splits(dataset, assigned, folder / name, SEED, progress)
         else:
             split(full, folder, SEED, SHARES, progress)
     return folder / name
@@ -94,7 +103,7 @@ def assign(groups: np.ndarray, name: str) -> np.ndarray:
     of one size and every other case of the usual test. The training set of "random" has the other half of
     the test cases, which are crops of the test's clusters.
     """
-    assigned = group_parts(groups, SHARES, SEED)
+    assigned = assign_groups(groups, SHARES, SEED)
     rng = np.random.default_rng(SEED)
     if name in SMALLER:
         clusters = rng.permutation(np.unique(groups[assigned == TRAIN]))
@@ -120,14 +129,14 @@ def _folds(out: Path, size: Size, real: Path | None, progress: ProgressCallback)
             raise HarnessError(f"{real} has no {lacks}: labelled alerts with metadata were expected")
         folder = out / "data" / f"{REAL}-{data.fingerprint[:16]}"
         labels, groups = data.truth[:].astype(int), data.groups()
-        fold_of_case = fold_parts(labels, groups, size.folds, SEED)
+        fold_of_case = assign_folds(labels, groups, size.folds, SEED)
         folders = [folder / f"fold-{fold}" for fold in range(size.folds)]
         for fold, folder in enumerate(folders):
             if not _complete(folder):
                 assigned = np.where(fold_of_case == fold, TEST, TRAIN)
-                inner = fold_parts(labels, groups, VALIDATION_FOLDS, SEED + 1 + fold)
+                inner = assign_folds(labels, groups, VALIDATION_FOLDS, SEED + 1 + fold)
                 assigned[(assigned == TRAIN) & (inner == 0)] = VALIDATION
-                write_parts(data, assigned, folder, SEED, progress)
+                write_splits(data, assigned, folder, SEED, progress)
     return folders
 
 

@@ -64,7 +64,7 @@ def split(
             raise DataError(f"the track {dataset.track.name!r} must have a splitter, got none")
         groups = dataset.groups()
         assigned, notes = load(dataset.track.splitter)(dataset, shares, seed)
-        write_parts(dataset, assigned, folder, seed, progress)
+        write_splits(dataset, assigned, folder, seed, progress)
     summary: dict[str, Any] = {
         name: {"cases": int((assigned == number).sum()), "groups": len(np.unique(groups[assigned == number]))}
         for name, number in (("train", TRAIN), ("validation", VALIDATION), ("test", TEST))
@@ -73,16 +73,16 @@ def split(
 
 
 def split_groups(dataset: Dataset, shares: Shares, seed: int) -> tuple[np.ndarray, list[str]]:
-    """The splitter of the maps: `group_parts` of the clusters."""
-    return group_parts(dataset.groups(), shares, seed), []
+    """The splitter of the maps: `assign_groups` of the clusters."""
+    return assign_groups(dataset.groups(), shares, seed), []
 
 
 def split_balanced(dataset: Dataset, shares: Shares, seed: int) -> tuple[np.ndarray, list[str]]:
-    """The splitter of the alerts: `balanced_parts` of the classes."""
-    return balanced_parts(dataset.truth[:], dataset.groups(), dataset.track.classes, shares, seed)
+    """The splitter of the alerts: `assign_balanced` of the classes."""
+    return assign_balanced(dataset.truth[:], dataset.groups(), dataset.track.classes, shares, seed)
 
 
-def group_parts(groups: np.ndarray, shares: Shares, seed: int) -> np.ndarray:
+def assign_groups(groups: np.ndarray, shares: Shares, seed: int) -> np.ndarray:
     """TRAIN, VALIDATION or TEST for each case (N,), whole groups drawn at random.
 
     Raises DataError for groups too few to have one in each.
@@ -104,7 +104,7 @@ def group_parts(groups: np.ndarray, shares: Shares, seed: int) -> np.ndarray:
     return assigned
 
 
-def balanced_parts(
+def assign_balanced(
     labels: np.ndarray, groups: np.ndarray, classes: Sequence[str], shares: Shares, seed: int
 ) -> tuple[np.ndarray, list[str]]:
     """TRAIN, VALIDATION or TEST for each case (N,), as many of every class in test and in validation; notes.
@@ -140,7 +140,7 @@ def balanced_parts(
     return assigned, notes
 
 
-def fold_parts(labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> np.ndarray:
+def assign_folds(labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> np.ndarray:
     """The fold (0 … folds − 1) of each case: groups whole, those of a class dealt evenly, at random.
 
     A group is of the class of its first case. Raises DataError if there are fewer groups than folds.
@@ -155,7 +155,7 @@ def fold_parts(labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) ->
     return fold[index]
 
 
-def write_parts(
+def write_splits(
     dataset: Dataset, assigned: np.ndarray, folder: Path, seed: int, progress: ProgressCallback
 ) -> None:
     """Write the four files of a split: ``assigned`` says for each case (N,) where it goes."""

@@ -8,9 +8,9 @@ from harness.data.split import (
     UNUSED,
     VALIDATION,
     Shares,
-    balanced_parts,
-    fold_parts,
-    group_parts,
+    assign_balanced,
+    assign_folds,
+    assign_groups,
     public_cases,
     secret_seed,
     split,
@@ -76,8 +76,8 @@ def test_same_seed_same_bytes(data, tmp_path):
 
 def test_too_few_clusters():
     with pytest.raises(DataError, match="3 at least were expected, got 2"):
-        group_parts(np.array([1, 1, 2, 2]), Shares(), 0)
-    assert sorted(group_parts(np.array([1, 2, 3]), Shares(), 0)) == [TRAIN, VALIDATION, TEST]
+        assign_groups(np.array([1, 1, 2, 2]), Shares(), 0)
+    assert sorted(assign_groups(np.array([1, 2, 3]), Shares(), 0)) == [TRAIN, VALIDATION, TEST]
 
 
 def test_only_full_data_can_be_split(data, tmp_path):
@@ -92,7 +92,7 @@ def test_balanced_and_no_object_on_two_sides():
     sizes = rng.integers(1, 6, 4000)
     groups = np.repeat(np.arange(4000), sizes)
     labels = np.repeat(rng.integers(0, 5, 4000), sizes)
-    part, notes = balanced_parts(labels, groups, CLASSES, Shares(), 7)
+    part, notes = assign_balanced(labels, groups, CLASSES, Shares(), 7)
     assert notes == [
         f"{(part == UNUSED).sum()} alerts are in no part: they share an object with a test or "
         "validation alert"
@@ -107,7 +107,7 @@ def test_balanced_and_no_object_on_two_sides():
 
 def test_small_classes_are_said():
     labels = np.repeat(np.arange(5), [2000, 40, 2000, 2000, 16])
-    part, notes = balanced_parts(labels, np.arange(len(labels)), CLASSES, Shares(), 0)
+    part, notes = assign_balanced(labels, np.arange(len(labels)), CLASSES, Shares(), 0)
     assert np.bincount(labels[part == TEST]).tolist() == [200, 10, 200, 200, 4]
     assert np.bincount(labels[part == VALIDATION]).tolist() == [100, 5, 100, 100, 2]
     assert len(notes) == 2
@@ -120,19 +120,19 @@ def test_folds_have_whole_groups_and_an_equal_share_of_each_class():
     groups = np.repeat(np.arange(150), rng.integers(1, 4, 150))
     labels = of_object[groups]
     order = rng.permutation(len(labels))
-    fold = fold_parts(labels[order], groups[order], 5, seed=3)
+    fold = assign_folds(labels[order], groups[order], 5, seed=3)
     assert all(len(set(fold[groups[order] == group])) == 1 for group in range(150))
     by_object = np.array([fold[groups[order] == group][0] for group in range(150)])
     for label in range(5):
         counts = np.bincount(by_object[of_object == label], minlength=5)
         assert counts.max() - counts.min() <= 1
-    np.testing.assert_array_equal(fold, fold_parts(labels[order], groups[order], 5, seed=3))
-    assert (fold != fold_parts(labels[order], groups[order], 5, seed=4)).any()
+    np.testing.assert_array_equal(fold, assign_folds(labels[order], groups[order], 5, seed=3))
+    assert (fold != assign_folds(labels[order], groups[order], 5, seed=4)).any()
 
 
 def test_fewer_groups_than_folds_are_refused():
     with pytest.raises(DataError, match="5 at least were expected, got 4"):
-        fold_parts(np.zeros(8, int), np.arange(8) // 2, 5, seed=0)
+        assign_folds(np.zeros(8, int), np.arange(8) // 2, 5, seed=0)
 
 
 GROUPS = np.repeat(np.arange(10), 3)
