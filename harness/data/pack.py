@@ -70,8 +70,9 @@ def pack(
         raise DataError(f"OUT must be a data set or a new file, got {out}; name OUT last, or remove it")
     packing = Packing(skip_damaged)
     about: dict[str, Any] = {"packed": [path.name for path in sources]}
+    tasks = [Task(track.sources, path, labels, skip_damaged) for path in sources]
     with create(out, track, "full", about) as writer:
-        with _read(track, sources, out, skip_damaged, labels, progress, executor) as contents:
+        with _contents(tasks, out.absolute(), executor) as contents:
             for path, items in zip(sources, contents, strict=True):
                 with closing(items):  # archives, whatever happens
                     for item in items:
@@ -136,57 +137,44 @@ def _drop_incomplete(writer: Writer, packing: Packing) -> None:
 
 
 class Task(NamedTuple):
-    """A source to be read into a shard, ending at the first damage unless that is to be skipped."""
+    """A path to be read by one of the sources, and whether the first damage ends the reading."""
 
     references: Sequence[str]
     path: Path
-    shard: Path
     labels: Mapping[str, int] | None
     skip_damaged: bool
 
 
 @contextmanager
-def _read(
-    track: Track,
-    sources: Sequence[Path],
-    out: Path,
-    skip_damaged: bool,
-    labels: Mapping[str, int] | None,
-    progress: ProgressCallback,
-    executor: Executor | None,
-) -> Iterator[Iterator[Items]]:
-    """The items of each source, read here, or by the workers of an executor into shards beside ``out``."""
-    if executor is None or len(sources) == 1:
-        yield (read_source(track.sources, path, labels) for path in sources)
+def _contents(tasks: Sequence[Task], out: Path, executor: Executor | None) -> Iterator[Iterator[Items]]:
+    """The items of each path, read here, or by the workers of an executor into shards beside ``out``."""
+    if executor is None or len(tasks) == 1:
+        yield (read_source(*task[:3]) for task in tasks)
         return
-    out = out.absolute()
     folder = Path(mkdtemp(prefix=f".{out.name}.shards.", dir=out.parent))
     try:
-        tasks = [
-            Task(track.sources, path.absolute(), folder / str(number), labels, skip_damaged)
-            for number, path in enumerate(sources)
-        ]
-        progress(0, 0, f"cases, reading {len(sources)} sources at once")
-        yield map(read_shard, in_order(executor, write_shard, tasks))
+        there = (
+            (task._replace(path=task.path.absolute()), folder / str(number))
+            for number, task in enumerate(tasks)
+        )
+        yield map(read_shard, in_order(executor, write_shard, there))
     finally:  # under its name first, so that workers that have not heard of the end write no more there
         shutil.rmtree(folder.rename(f"{folder}.old"))
 
 
-def write_shard(task: Task) -> Path:
-    """Read a source into a shard, a file of pickled items in the order of the source, and return its path."""
-    if not task.shard.parent.is_dir():
-        raise DataError(f"{task.shard.parent} must be a folder that all workers share, got none here")
-    temporary = task.shard.with_name(uuid4().hex)  # a cluster may run a task twice, even at the same time
-    with (
-        temporary.open("wb") as file,
-        closing(read_source(task.references, task.path, task.labels)) as items,
-    ):
+def write_shard(task_and_shard: tuple[Task, Path]) -> Path:
+    """Read a path into a shard, a file of pickled items in their order. Returns the shard."""
+    task, shard = task_and_shard
+    if not shard.parent.is_dir():
+        raise DataError(f"{shard.parent} must be a folder that all workers share, got none here")
+    temporary = shard.with_name(uuid4().hex)  # a cluster may run a task twice, even at the same time
+    with temporary.open("wb") as file, closing(read_source(*task[:3])) as items:
         for item in items:
             pickle.dump(item, file, pickle.HIGHEST_PROTOCOL)
             fatal = isinstance(item, Problem) and item.error and item.damaged and not task.skip_damaged
             if fatal or not temporary.exists():  # where the file has gone, the packing has ended
                 break
-    return temporary.replace(task.shard)
+    return temporary.replace(shard)
 
 
 def read_shard(shard: Path) -> Items:

@@ -82,14 +82,12 @@ class Writer:
             if name in self.rows:
                 raise DataError(f"case {name} comes twice; every case id must be unique")
             self.rows[name] = row
-        self.groups.extend(map(self._group_number, group))
+        numbers = self.group_numbers
+        self.groups.extend(
+            numbers.setdefault(name, len(numbers)) if isinstance(name, str) else int(name) for name in group
+        )
         for column, values in columns.items():
             self.put(column, slice(start, start + len(ids)), values)
-
-    def _group_number(self, group: int | str) -> int:
-        if isinstance(group, str):
-            return self.group_numbers.setdefault(group, len(self.group_numbers))
-        return int(group)
 
     def put(self, name: str, rows: slice, values: np.ndarray) -> None:
         """Write a column's values for rows that `append` made.

@@ -106,14 +106,14 @@ def render(field: Field) -> dict[str, np.ndarray]:
     epsilon = np.empty((field.crops, CROP, CROP, 3), np.float16)
     kappa = np.empty((field.crops, CROP, CROP), np.float16)
     for start in range(0, field.crops, FFT_CHUNK):  # few at a time stay in the processor's cache
-        part = slice(start, start + FFT_CHUNK)
-        maps = _cut(whole, rows[part], columns[part])
+        chunk = slice(start, start + FFT_CHUNK)
+        maps = _cut(whole, rows[chunk], columns[chunk])
         if field.boundary == "periodic":
             maps, shear = reduced_shear(maps)
         else:
-            shear = _cut(whole_shear, rows[part], columns[part])
-        epsilon[part] = add_noise(shear, field.noise, rng)
-        kappa[part] = maps
+            shear = _cut(whole_shear, rows[chunk], columns[chunk])
+        epsilon[chunk] = add_noise(shear, field.noise, rng)
+        kappa[chunk] = maps
     return {
         "epsilon": epsilon,
         "kappa": kappa,
@@ -162,21 +162,22 @@ def _amplitude(power: float, knee: float, slope: float) -> np.ndarray:
     return np.asarray(np.sqrt(power) / PIXEL_ARCMIN * (1 + (k / knee) ** 2) ** (-slope / 4), np.float32)
 
 
-def _haloes(masses: np.ndarray, places: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _haloes(masses: np.ndarray, positions: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """κ of elliptical NFW haloes of random redshifts and shapes at (row, column) of a periodic field."""
     kappa = np.zeros((FIELD + CROP, FIELD + CROP), np.float32)
-    for mass, place in zip(masses, places, strict=True):
+    for mass, position in zip(masses, positions, strict=True):
         redshift = rng.uniform(*HALO_REDSHIFTS)
         concentration = 5.71 * (mass / 2e12) ** -0.084 * (1 + redshift) ** -0.47  # Duffy et al. 2008
         halo = galsim.NFWHalo(mass, concentration, redshift)
         profile = halo.getConvergence((RADII * PIXEL_ARCMIN, 0 * RADII), SOURCE_REDSHIFT, galsim.arcmin)
         ellipse = galsim.Shear(q=rng.uniform(*AXIS_RATIOS), beta=rng.uniform(0, np.pi) * galsim.radians)
         (xx, xy), (_, yy) = np.linalg.inv(ellipse.getMatrix() @ ellipse.getMatrix()).astype(np.float32)
-        y, x = (STAMP - place[0] % 1).astype(np.float32)[:, None], (STAMP - place[1] % 1).astype(np.float32)
+        y, x = ((STAMP - coordinate % 1).astype(np.float32) for coordinate in position)
+        y = y[:, None]
         square = (xx * x**2 + (2 * xy * x) * y + (yy * y**2 + SOFTENING**2)) / np.float32(SOFTENING**2)
         index = (np.log(square) * np.float32(STEPS) + np.float32(0.5)).astype(np.int32)
         table = np.interp(TABLE, RADII, profile - profile[-1]).astype(np.float32)
-        row, column = (place.astype(int) - CROP // 2) % FIELD
+        row, column = (position.astype(int) - CROP // 2) % FIELD
         kappa[row : row + CROP, column : column + CROP] += table.take(index, mode="clip")
     kappa[:CROP] += kappa[FIELD:]  # what lies beyond an edge comes in at the other
     kappa[:, :CROP] += kappa[:, FIELD:]

@@ -57,15 +57,15 @@ def _normals(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     count = math.prod(shape)
     pairs = np.empty((2, -(-count // 2)), np.float32)
     for start in range(0, pairs.shape[1], _BLOCK):
-        part = pairs[:, start : start + _BLOCK]
-        radius, angle = rng.integers(2**32, size=part.shape, dtype=np.uint32).astype(np.float32)
+        block = pairs[:, start : start + _BLOCK]
+        radius, angle = rng.integers(2**32, size=block.shape, dtype=np.uint32).astype(np.float32)
         radius += 1
         radius *= np.float32(2**-32)
         np.log(radius, out=radius)
         radius *= -2
         np.sqrt(radius, out=radius)
         angle *= np.float32(2 * np.pi * 2**-32)
-        np.cos(angle, out=part[0])
-        np.sin(angle, out=part[1])
-        part *= radius
+        np.cos(angle, out=block[0])
+        np.sin(angle, out=block[1])
+        block *= radius
     return pairs.reshape(-1)[:count].reshape(shape)

@@ -94,8 +94,8 @@ def read_packet(name: str, data: bytes) -> Iterator[dict[str, Any]]:
         raise DataError(f"{name} is compressed as {reader.codec!r}, which packets of ZTF are not: rewrite it")
     try:
         for record in reader:
-            known = isinstance(record, dict) and record.keys() >= NEEDED
-            if not known or not isinstance(record["candidate"], dict):
+            complete = isinstance(record, dict) and record.keys() >= NEEDED
+            if not complete or not isinstance(record["candidate"], dict):
                 raise DataError(f"{name} holds no ZTF alerts: {', '.join(sorted(NEEDED))} were expected")
             yield record
     except DataError:

@@ -31,18 +31,10 @@ from harness.tracks import load
 
 @dataclass(frozen=True)
 class Cases:
-    """Some cases, or some columns of them: a case may come in several pieces, from several files.
+    """Some cases, with all or some of their columns; the others may come from other files.
 
-    Parameters
-    ----------
-    case_id
-        The id of each case.
-    group
-        The group of each case: its number, or a name; names are numbered as they first appear.
-    columns
-        Columns of the data set by name, with a row for each case.
-    name
-        The file that they were read from, for messages about it; "" if the ids say enough.
+    A ``group`` is a number, or a name; names are numbered as they first appear. ``columns`` have a row for
+    each case. ``name`` is the file that the cases were read from, "" where the ids say enough.
     """
 
     case_id: Sequence[str]
@@ -73,29 +65,27 @@ class Problem:
 
 
 class Source(Protocol):
-    """A kind of file, folder or archive that a track's data come in."""
+    """A kind of file, folder or archive that a track's data come in; ``EXPECTED`` names it in messages."""
 
     EXPECTED: str
-    """What `matches` is true of, for messages."""
 
     def matches(self, path: Path) -> bool:
         """Whether the content of ``path``, not its suffix, is of this kind."""
 
     def read(self, path: Path, labels: Mapping[str, int] | None = None) -> Iterator[Cases | Problem]:
-        """The cases in ``path``, in the order in which it holds them.
+        """The cases in ``path``, in its order, and problems of single cases; DataError ends the reading.
 
-        ``labels`` has the class of each case by its id, for sources without labels of their own. What is
-        wrong with a case is yielded; DataError is raised where nothing that follows can be read.
+        ``labels`` has the class of each case by its id, for sources without labels of their own.
         """
 
 
 def find_source(references: Sequence[str], path: Path) -> Source:
     """The first of a track's sources that matches ``path``. Raises DataError if none does."""
     sources: list[Source] = [load(reference) for reference in references]
-    for source in sources:
-        if path.exists() and source.matches(path):
+    for source in sources if path.exists() else ():
+        if source.matches(path):
             return source
-    expected = " or ".join(source.EXPECTED for source in sources) or "nothing, since its track has no sources"
+    expected = " or ".join(source.EXPECTED for source in sources) or "of a track that has sources"
     raise DataError(f"{path} must be {expected}, got {_description(path)}")
 
 

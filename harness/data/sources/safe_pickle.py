@@ -1,7 +1,14 @@
 """Loading a data set that was handed out as a pickle, without running what it says.
 
-A pickle is a program. Here it can make plain containers, texts, numbers and NumPy arrays; the arrays are made
-by this module from what NumPy writes about them, since NumPy itself believes what it is told about memory.
+A pickle is a program for a small machine. Here it can make plain containers, texts, numbers and NumPy arrays.
+
+An allow-list for `pickle.Unpickler.find_class` keeps code from running, but not a file of a few bytes from
+filling the memory or crashing the process. Of the attacks in tests/harness/data/sources/attacks.py the
+unpickler in C, with such a list, loads fifteen that are refused here: lists and tuples that double level by
+level once somebody walks through them, texts repeated in many places, object arrays whose pointers are bytes
+of the file, millions of empty lists (800 MB from 10 MB). It also reserves as much memory as an index of the
+memo names (gigabytes from 7 bytes). So this is Python's own unpickler, with an account of what is read and
+made; and arrays are made by this module, since NumPy believes what a pickle states about memory.
 """
 
 from __future__ import annotations
@@ -45,7 +52,7 @@ class _DType:
             self.value = np.dtype(columns)  # type: ignore[call-overload]
         else:
             self.value = self.value.newbyteorder(order)
-        if subarray or (names and any(one.hasobject or one.names for one in formats)):
+        if subarray or (names and any(dtype.hasobject or dtype.names for dtype in formats)):
             raise DataError("it asks for fields or arrays within others that are no plain values")
 
 
@@ -58,8 +65,8 @@ def _fill(array: np.ndarray, state: Any) -> None:
         or not isinstance(values, expected)
         or len(values) != math.prod(shape) * size
     ):
-        came = f"a {type(values).__name__} of {len(values):,}"
-        raise DataError(f"an array of {dtype.value} and shape {printable(shape)} has {came} values or bytes")
+        got = f"a {type(values).__name__} of {len(values):,}"
+        raise DataError(f"an array of {dtype.value} and shape {printable(shape)} has {got} values or bytes")
     array.__setstate__((1, shape, dtype.value, bool(fortran), values))  # type: ignore[arg-type]
 
 
@@ -155,8 +162,8 @@ class _Unpickler(pickle._Unpickler):
     def pay_again(self) -> None:
         """Refuse containers in many places: they double, level by level, once somebody walks through them."""
         value = self.stack[-1]
-        parts = (tuple, list, dict, np.ndarray)
-        shared = any(isinstance(one, parts) for one in value) if isinstance(value, tuple) else False
+        containers = (tuple, list, dict, np.ndarray)
+        shared = isinstance(value, tuple) and any(isinstance(item, containers) for item in value)
         if shared or isinstance(value, (list, dict)) or getattr(value, "dtype", None) == np.dtype("O"):
             raise DataError(f"it holds the same {type(value).__name__} in more than one place")
         self.pay()

@@ -280,4 +280,4 @@ def test_odd_names_come_back_from_a_shard(tmp_path, pool):
 
 def test_a_disk_that_is_not_shared_is_told_of(tmp_path):
     with pytest.raises(DataError, match="a folder that all workers share"):
-        write_shard(Task(MASS_MAPPING.sources, tmp_path, tmp_path / "elsewhere/shard", None, False))
+        write_shard((Task(MASS_MAPPING.sources, tmp_path, None, False), tmp_path / "elsewhere/shard"))
