@@ -37,7 +37,9 @@ def write_card(scored: Scored, path: Path) -> ScoreCard:
     """Write the score card of an accepted submission and, beside it, the scores by case; returns the card."""
     by_case = path.with_suffix(".npz")
     if by_case == path:
-        raise HarnessError(f"{path}: a card is JSON, so name it .json; its scores by case become the .npz")
+        raise HarnessError(
+            f"{path}: the name of a card must end in .json, got .npz, which its scores by case get"
+        )
     ids = np.array(scored.case_ids, dtype=f"S{CASE_ID_BYTES}").view(np.uint8).reshape(-1, CASE_ID_BYTES)
     columns: dict[str, Any] = {"case_id": ids, "group": scored.groups, **scored.columns}
     with beside(by_case) as temporary:
@@ -56,12 +58,11 @@ def read_card(path: Path) -> Scored:
     """
     try:
         if path.stat().st_size > MAX_CARD_BYTES:
-            raise ValueError(f"more than the {MAX_CARD_BYTES:,} bytes that a card may have")
+            raise ValueError(f"it must have {MAX_CARD_BYTES:,} bytes at most, got more")
         return _checked(path, read_json(path, SCORE_CARD))
-    except KeyError as error:
-        raise CardError(f"{path.name} is no score card that can be ranked: {error} is missing") from error
-    except (HarnessError, SubmissionError, TypeError, ValueError, IndexError, OverflowError) as error:
-        problem = str(error).replace(str(path), path.name)  # a board shows no folders
+    except (HarnessError, SubmissionError, LookupError, TypeError, ValueError, OverflowError) as error:
+        problem = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        problem = problem.replace(str(path), path.name)  # a board shows no folders
         raise CardError(f"{path.name} is no score card that can be ranked: {problem}") from error
 
 
@@ -76,7 +77,7 @@ def _checked(path: Path, value: Mapping[str, Any]) -> Scored:
     if not re.fullmatch("[0-9a-f]{64}", card.submission_sha256):
         raise ValueError(f"submission_sha256 must be 64 of 0-9 a-f, got {card.submission_sha256!r:.50}")
     if card.cases_sha256 is None:
-        raise ValueError("cases_sha256 is missing")
+        raise ValueError("cases_sha256 must be that of the scores by case, got none")
     track = get_track(card.track)
     columns = _columns(path.with_suffix(".npz"), card.cases, card.cases_sha256)
     case_ids = [bytes(row).rstrip(b"\0").decode("ascii") for row in columns.pop("case_id")]
@@ -93,23 +94,25 @@ def _checked(path: Path, value: Mapping[str, Any]) -> Scored:
     claimed = [card.metrics[score.key].mean for score in track.scores]
     found = list(scored.values().values())
     if not (np.isfinite(found).all() and np.allclose(found, claimed, rtol=1e-9, atol=1e-12)):
-        raise ValueError("its metrics are not those of the scores by case")
+        raise ValueError("metrics must be those of the scores by case, got others")
     return scored
 
 
 def _columns(path: Path, cases: int, digest: str) -> dict[str, np.ndarray]:
     if not path.is_file():
-        raise ValueError(f"{path.name} is missing: the scores by case that `astroboard score --out` wrote")
+        raise ValueError(
+            f"{path.name} must lie beside the card, got none; `astroboard score --out` writes it"
+        )
     files, columns = list_zip(path), {}
     if len(files.names) > limits.MAX_COLUMNS:
-        raise ValueError(f"{path.name}: more than {limits.MAX_COLUMNS} columns")
+        raise ValueError(f"{path.name} must have {limits.MAX_COLUMNS} columns at most, got more")
     if files.sha256() != digest:
-        raise ValueError(f"{path.name}: its SHA-256 is not the one in the card")
+        raise ValueError(f"{path.name} must have the SHA-256 in the card, got another")
     with files.open() as content:
         for name in files.names:
             shape = (cases, CASE_ID_BYTES) if name == "case_id.npy" else (cases,)
             data = content(name, cases * CASE_ID_BYTES + limits.MAX_NPY_HEADER)
             values = columns[name.removesuffix(".npy")] = read_npy(data, shape)
             if not np.isfinite(values).all():
-                raise ValueError(f"{path.name}, {name}: expected finite numbers")
+                raise ValueError(f"{path.name}, {name}: numbers must be finite, got NaN or infinity")
     return columns

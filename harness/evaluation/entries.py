@@ -39,7 +39,9 @@ def score_all(
             if path.suffix == CARD:
                 scored.append(_card_for(truth, path))
             elif truth is None:
-                raise HarnessError(f"{path} is no score card (.json): name the truth file with --truth")
+                raise HarnessError(
+                    f"{path} must be a score card (.json) where there is no truth; name one with --truth"
+                )
             else:
                 scored.append(score(path, truth, executor=executor))
         except (SubmissionError, CardError) as error:
@@ -58,7 +60,7 @@ def _card_for(truth: Dataset | None, path: Path) -> Scored:
         or card.case_ids != truth.case_ids()
         or not np.array_equal(card.groups, truth.groups())
     ):
-        raise CardError(f"{path.name} was scored against another truth file than {truth.path.name}")
+        raise CardError(f"{path.name} must be scored against {truth.path.name}, got another truth")
     return card
 
 
@@ -67,10 +69,10 @@ def check_one_truth(scored: Sequence[Scored]) -> None:
     for first, other in ((scored[0], other) for other in scored[1:]):
         names = f"{first.path.name} and {other.path.name}"
         if (other.track, other.truth_fingerprint) != (first.track, first.truth_fingerprint):
-            raise HarnessError(f"{names} were scored against different truth files; one is needed for all")
+            raise HarnessError(f"{names} must be scored against one truth file, got different truth files")
         if other.case_ids != first.case_ids or not np.array_equal(other.groups, first.groups):
             raise HarnessError(
-                f"{names} have other cases, groups or another order of them, though they name one truth; "
+                f"{names} must have the same cases and groups in one order, got other cases of one truth; "
                 "score both again with one file"
             )
 

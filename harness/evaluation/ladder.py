@@ -98,7 +98,8 @@ def _rows(track: Track, state: Mapping[str, Any]) -> list[Row]:
              for name, team in state["teams"].items()]  # fmt: skip
     best = {score: [team["best"][score.key]["score"] for team in state["teams"].values()]
             for score in track.scores}  # fmt: skip
-    values = {score.key: np.array([round(one, score.digits) for one in each]) for score, each in best.items()}
+    values = {score.key: np.array([round(value, score.digits) for value in released])
+              for score, released in best.items()}  # fmt: skip
     order = board_order(track, values, names)
     values = {key: each[order] for key, each in values.items()}
     ranks = standings(track, values, {key: np.empty((0, len(order))) for key in values}, state["groups"])
@@ -116,37 +117,37 @@ def _rows(track: Track, state: Mapping[str, Any]) -> list[Row]:
     return rows
 
 
-def _read_state(path: Path, track: Track, scored: Sequence[Scored]) -> dict[str, Any]:
-    """The state in the file, or a new one; for the cases that these submissions were scored on."""
+def _read_state(path: Path, track: Track, accepted: Sequence[Scored]) -> dict[str, Any]:
+    """The state in the file, or a new one, for the cases that these submissions were scored on."""
     about: dict[str, Any] = {}
-    for first in scored[:1]:
-        if (groups := len(np.unique(first.groups))) < MIN_GROUPS_FOR_RANKS:
-            raise HarnessError(
-                f"a ladder needs {MIN_GROUPS_FOR_RANKS} groups of cases or more, and there are {groups}"
-            )
+    for first in accepted[:1]:
         about = {
             "schema": LADDER,
             "track": track.name,
             "truth_fingerprint": first.truth_fingerprint,
             "cases": len(first.case_ids),
-            "groups": groups,
+            "groups": len(np.unique(first.groups)),
             "cases_sha256": hashlib.sha256(" ".join(first.case_ids).encode()).hexdigest(),
         }
-    if not (about or path.exists()):
-        raise HarnessError(f"{path}: a ladder begins with a submission that is accepted, and there is none")
+        if about["groups"] < MIN_GROUPS_FOR_RANKS:
+            least = f"{MIN_GROUPS_FOR_RANKS} groups of cases or more"
+            raise HarnessError(f"a ladder must have {least}, got {about['groups']}")
     if not path.exists():
+        if not about:
+            raise HarnessError(f"{path}: a ladder must begin with an accepted submission, got none")
         return about | {"teams": {}, "sums": {}}
     state = read_json(path, LADDER)
     if any(state.get(key) != value for key, value in about.items()):
         raise HarnessError(
-            f"{path} is the ladder of another truth file or another public part; name a new file"
+            f"{path} must be the ladder of this truth file and public subset, got that of others; "
+            "name a new file"
         )
     try:
         whole = _used(state) <= state["sums"].keys()
     except (KeyError, TypeError, AttributeError):
         whole = False
     if not whole:
-        raise HarnessError(f"{path} is damaged: it does not hold what its teams climbed with")
+        raise HarnessError(f"{path} must hold the sums of all released scores, got a damaged file")
     return state
 
 
@@ -164,5 +165,5 @@ def _unpacked(text: str, like: GroupSums) -> GroupSums:
     try:
         matrix = np.frombuffer(zlib.decompress(base64.b64decode(text))).reshape(like.matrix.shape)
     except (binascii.Error, zlib.error, ValueError) as error:
-        raise HarnessError(f"the state of the ladder is damaged: {error}") from error
+        raise HarnessError(f"a ladder must hold sums over groups, got a damaged file: {error}") from error
     return replace(like, matrix=sparse.csr_array(matrix))

@@ -26,7 +26,7 @@ class Standings(NamedTuple):
 
 def board_order(track: Track, values: Values, names: Sequence[tuple[str, ...]]) -> list[int]:
     """The indices of the rows, best first; ``names`` decide between rows of equal rank."""
-    mean_rank, _ = rank_then_aggregate(track, values)
+    mean_rank = rank_then_aggregate(track, values).mean
     return sorted(range(len(names)), key=lambda index: (mean_rank[index], *names[index]))
 
 
@@ -37,21 +37,21 @@ def standings(track: Track, values: Values, drawn: Values, groups: int) -> Stand
     """
     if groups < MIN_GROUPS_FOR_RANKS:
         drawn = {key: resamples[:0] for key, resamples in drawn.items()}
-    ranks, drawn_ranks = ranks_by_score(track, values), ranks_by_score(track, drawn)
-    mean_rank, rank = rank_then_aggregate(track, values)
-    drawn_mean_rank, drawn_rank = rank_then_aggregate(track, drawn)
+    ranks, drawn_ranks = rank_then_aggregate(track, values), rank_then_aggregate(track, drawn)
     normalised_mean, rank_of_means = aggregate_then_rank(track, values)
-    overall: dict[str, list[Any]] = _with_bounds(rank, drawn_rank, groups) | {
-        "mean_rank": mean_rank.tolist(),
+    overall: dict[str, list[Any]] = _with_bounds(ranks.overall, drawn_ranks.overall, groups) | {
+        "mean_rank": ranks.mean.tolist(),
         "rank_of_means": rank_of_means.tolist(),
         "normalised_mean": normalised_mean.tolist(),
-        "group": _inseparable(drawn_mean_rank, groups),
-        "p_better_than_next": _better_than_next(drawn_mean_rank),
+        "group": _inseparable(drawn_ranks.mean, groups),
+        "p_better_than_next": _better_than_next(drawn_ranks.mean),
     }
-    unranked: dict[str, list[Any]] = dict.fromkeys(("rank", "rank_low", "rank_high"), [None] * len(rank))
+    unranked: dict[str, list[Any]] = dict.fromkeys(
+        ("rank", "rank_low", "rank_high"), [None] * len(ranks.mean)
+    )
     by_score = {}
     for key, sign, ranked in ((score.key, score.sign, score.ranked) for score in track.scores):
-        bounds = _with_bounds(ranks[key], drawn_ranks[key], groups) if ranked else unranked
+        bounds = _with_bounds(ranks.by_score[key], drawn_ranks.by_score[key], groups) if ranked else unranked
         by_score[key] = _by_row(bounds | {"p_better_than_next": _better_than_next(drawn[key] * sign)})
     return Standings(_by_row(overall), by_score)
 
@@ -60,15 +60,19 @@ def _by_row(columns: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
-def ranks_by_score(track: Track, values: Values) -> dict[str, np.ndarray]:
-    """The ranks (..., rows) by each ranked score; equal values share one."""
-    return {score.key: shared_ranks(values[score.key] * score.sign) for score in track.ranked}
+class Ranks(NamedTuple):
+    """Ranks (..., rows): by each ranked score, their mean, and the ranks by this mean."""
+
+    by_score: dict[str, np.ndarray]
+    mean: np.ndarray
+    overall: np.ndarray
 
 
-def rank_then_aggregate(track: Track, values: Values) -> tuple[np.ndarray, np.ndarray]:
-    """The mean of the ranks by each ranked score, and the ranks by this mean: both (..., rows)."""
-    mean_rank = np.mean(list(ranks_by_score(track, values).values()), axis=0)
-    return mean_rank, shared_ranks(mean_rank)
+def rank_then_aggregate(track: Track, values: Values) -> Ranks:
+    """Rank by each ranked score, then by the mean of these ranks; equal values share a rank."""
+    by_score = {score.key: shared_ranks(values[score.key] * score.sign) for score in track.ranked}
+    mean = np.mean(list(by_score.values()), axis=0)
+    return Ranks(by_score, mean, shared_ranks(mean))
 
 
 def aggregate_then_rank(track: Track, values: Values) -> tuple[np.ndarray, np.ndarray]:

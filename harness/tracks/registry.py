@@ -14,14 +14,15 @@ ENTRY_POINTS = "astroboard.tracks"
 
 
 def track_names() -> list[str]:
+    """The names of all tracks, in alphabetical order."""
     return sorted(TRACKS.keys() | entry_points(group=ENTRY_POINTS).names)
 
 
 def get_track(name: str) -> Track:
-    """The track of that name: one of these two, found without installation, or one that a package adds."""
+    """The track of that name: one of these two, or one that a package adds; HarnessError if there is none."""
     if name in TRACKS:
         return TRACKS[name]
     for entry in entry_points(group=ENTRY_POINTS, name=name):
         track: Track = entry.load()
         return track
-    raise HarnessError(f"there is no track {name!r}; there are: {', '.join(track_names())}")
+    raise HarnessError(f"track must be one of {', '.join(track_names())}, got {name!r}")

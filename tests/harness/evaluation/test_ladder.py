@@ -98,7 +98,7 @@ def test_a_state_of_other_cases_or_a_damaged_one(tmp_path):
     state, entry = tmp_path / "state.json", ranked_by(np.random.default_rng(0).random(60))
     climb([entry], state)
     before = state.read_bytes()
-    with pytest.raises(HarnessError, match="another public part"):
+    with pytest.raises(HarnessError, match="public subset"):
         climb([subset_of(entry, 0.5, 1, False)], state, part="public")
     with pytest.raises(HarnessError, match="groups of cases"):
         climb([ranked_by(np.ones(9))], tmp_path / "few.json")
@@ -111,7 +111,7 @@ def test_a_state_of_other_cases_or_a_damaged_one(tmp_path):
         state.write_text(json.dumps(kept | damage))
         with pytest.raises(HarnessError, match="damaged"):
             climb([entry], state)
-    with pytest.raises(HarnessError, match="begins with"):
+    with pytest.raises(HarnessError, match="must begin with"):
         climb([], tmp_path / "new.json")
     state.write_bytes(before)
     assert released(climb([], state)) == round(entry.columns["wmape"].mean(), 4)
