@@ -26,8 +26,10 @@ from submissions import Findings, ValidationReport, open_submission
 from submissions.reading import Chunk
 
 CHUNK = 256
-WORTH_PROCESSES = 20_000  # cases: fewer are scored sooner by threads, which need not start and import first
-THREADS = 4  # no more than that share a process well, and so many do as well as processes
+MIN_CASES_FOR_PROCESSES = 20_000
+"""Fewer cases are scored sooner by threads, which need not start and import first."""
+MAX_THREADS = 4
+"""So many threads do as well as processes; more of them wait for each other."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +80,9 @@ def score(
         digest = stack.enter_context(ThreadPoolExecutor(1)).submit(submission.sha256)
         pool = executor
         if isinstance(executor, Processes) and (
-            executor.workers <= THREADS or len(case_ids) < WORTH_PROCESSES
+            executor.workers <= MAX_THREADS or len(case_ids) < MIN_CASES_FOR_PROCESSES
         ):
-            pool = stack.enter_context(ThreadPoolExecutor(min(executor.workers, THREADS)))
+            pool = stack.enter_context(ThreadPoolExecutor(min(executor.workers, MAX_THREADS)))
         tasks = (  # which are made while others run: after the first fault, the rest is read and not scored
             _Task(chunk, truth.path.absolute(), truth.truth.name, track.by_case if accepted else None)
             for chunk in submission.chunks(CHUNK)

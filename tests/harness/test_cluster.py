@@ -73,7 +73,7 @@ def test_pack(dask, tmp_path):
 
 
 def test_score_and_leaderboard(dask, tmp_path, submission_of, noisy_maps, monkeypatch):
-    monkeypatch.setattr("harness.evaluation.scoring.WORTH_PROCESSES", 0, raising=False)
+    monkeypatch.setattr("harness.evaluation.scoring.MIN_CASES_FOR_PROCESSES", 0)
     simulate(MASS_MAPPING, truth := tmp_path / "truth.h5", 600, seed=3)
     zips = [
         submission_of(tmp_path / f"{sigma}.zip", truth, noisy_maps(sigma), method=f"noise {sigma}")

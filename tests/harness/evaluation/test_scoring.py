@@ -128,8 +128,8 @@ def pools():
 @pytest.fixture
 def small_chunks(monkeypatch):
     monkeypatch.setattr(scoring, "CHUNK", 7)
-    monkeypatch.setattr(scoring, "WORTH_PROCESSES", 0)
-    monkeypatch.setattr(scoring, "THREADS", 1)
+    monkeypatch.setattr(scoring, "MIN_CASES_FOR_PROCESSES", 0)
+    monkeypatch.setattr(scoring, "MAX_THREADS", 1)
 
 
 def note(told, done, total, what):
