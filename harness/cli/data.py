@@ -88,8 +88,8 @@ def pack(
 ) -> None:
     """Pack the data that organisers hand out into the dataset file OUT.
 
-    mass-mapping: .tar, .tar.gz or folders with EPSILON/ and KAPPA/, each read by a worker. stamps: the pickle
-    of the challenge, or ZTF alert packets: .avro, .tar, .tar.gz or folders of them.
+    mass-mapping: .tar, .tar.gz or folders with EPSILON/ and KAPPA/. stamps: the pickle of the challenge, or
+    ZTF alert packets: .avro, .tar, .tar.gz or folders of them. Each SOURCE is read by one worker.
 
     The workers of a Dask cluster read SOURCE and write beside OUT: both must be on a disk that all share.
     """
