@@ -122,7 +122,7 @@ class Baseline(Protocol):
         Returns
         -------
         dict
-            What was chosen or reached, as JSON values: the ``outcome`` of the run's record.
+            Chosen settings and validation scores, as JSON values: the ``outcome`` of the run's record.
 
         Raises
         ------

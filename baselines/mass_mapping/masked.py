@@ -1,7 +1,7 @@
 """KS93 of the noise-free pixels: the exact inversion of a reduced shear that is known in most of the map.
 
 Where Δe = 0 the reduced shear g = γ / (1 − κ) is free of noise. With γ = D κ, the transform of Kaiser &
-Squires, it says that there
+Squires, these pixels satisfy
 
     D κ + g κ = g
 
@@ -14,9 +14,9 @@ towards the least-squares solution by conjugate gradients (Hestenes & Stiefel 19
 The plain iteration κ ← KS93(g (1 − κ)), with g in the noisy pixels as the last κ predicts it, has the same
 limit, but steps down the gradient without looking back and needs about five times as many rounds.
 
-A crop of a wider field is not one period of a periodic map. A border around it, of which nothing is known,
-makes room for the matter outside, and the same equations hold. Whether to leave one, how many rounds to
-make (noise in the shear grows with them) and how much to smooth are chosen on validation cases.
+A crop of a wider field is not one period of a periodic map. A border of unobserved pixels around it makes
+room for the matter outside, and the same equations hold. The width of the border, the number of rounds (which
+amplify the noise of the shear) and the smoothing are chosen on validation cases.
 """
 
 from __future__ import annotations

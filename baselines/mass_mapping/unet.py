@@ -63,10 +63,8 @@ class UNet:
     def __post_init__(self) -> None:
         counts = (self.filters, self.kernel, self.epochs, self.batch_size)
         if not (min(counts) >= 1 and 0 < self.learning_rate < inf and 0 <= self.dropout < 1):
-            raise BaselineError(
-                "filters, kernel, epochs, batch_size and learning_rate must be positive, "
-                f"dropout 0 or more and below 1, got {self}"
-            )
+            positive = "filters, kernel, epochs, batch_size and learning_rate"
+            raise must_be(positive, "positive, dropout 0 or more and below 1", self)
         if self.patience < 0:
             raise must_be("patience", "0, for none, or a number of epochs", self.patience)
         size = MAP_SIZE + 2 * self.padding
@@ -268,7 +266,7 @@ class UNet2k(UNet):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.filters % 2 or self.large_kernel < 1:
-            raise BaselineError(f"filters must be even and large_kernel positive, got {self}")
+            raise must_be("filters", "even, and large_kernel positive", self)
 
     @property
     def kernels(self) -> tuple[int, ...]:
@@ -310,9 +308,7 @@ class UNetFinetuned(UNet):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not (self.finetuning_epochs >= 1 and 0 < self.finetuning_learning_rate < inf):
-            raise BaselineError(
-                f"finetuning_epochs and finetuning_learning_rate must be positive, got {self}"
-            )
+            raise must_be("finetuning_epochs and finetuning_learning_rate", "positive", self)
 
     def learn(self, train: Examples, validation: Examples, training: Training) -> dict[str, Any]:
         """Train the UNet, then its last layer; return the record of both."""

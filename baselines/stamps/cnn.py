@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from scipy.special import softmax
 
-from baselines.protocol import BaselineError, Cases, Training, untrained
+from baselines.protocol import Cases, Training, must_be, untrained
 from baselines.stamps.metadata import COLUMNS, column_names, features_of, metadata_features, moments
 from baselines.stamps.preparation import N_CLASSES, STAMP_SHAPE, class_labels, prepare, prepared
 from baselines.stamps.sampling import SAMPLERS
@@ -48,11 +48,9 @@ class PlainCNN:
 
     def __post_init__(self) -> None:
         if not (min(self.epochs, self.batch_size) >= 1 and 0 < self.learning_rate < inf):
-            raise BaselineError(f"epochs, batch_size and learning_rate must be positive, got {self}")
+            raise must_be("epochs, batch_size and learning_rate", "positive", self)
         if not (0 <= self.dropout < 1 and 0 <= self.beta < inf and self.patience >= 0):
-            raise BaselineError(
-                f"dropout must be 0 or more and below 1, beta and patience 0 or more, got {self}"
-            )
+            raise must_be("dropout", "0 or more and below 1, beta and patience 0 or more", self)
 
     def new_network(self) -> Any:
         """The untrained network."""

@@ -50,9 +50,8 @@ def column_names(columns: str) -> tuple[str, ...]:
 def metadata_features(metadata: np.ndarray | None, names: tuple[str, ...]) -> np.ndarray:
     """Columns of structured metadata (n,) as float32 (n, len(names)), NaN where there is no value.
 
-    The two latitudes are computed from ``ra`` and ``dec``, all in degrees; ``isdiffpos`` is 1 or 0. An
-    optional column that is not there has no value. ``BaselineError`` if another one is not there, or if one
-    holds no numbers.
+    The two latitudes are computed from ``ra`` and ``dec``, all in degrees; ``isdiffpos`` is 1 or 0. A missing
+    optional column has no values. Raises `BaselineError` if another column is missing, or holds no numbers.
     """
     if metadata is None:
         raise BaselineError("the data set has no metadata, which this baseline learns and predicts from")

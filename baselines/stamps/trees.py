@@ -38,7 +38,7 @@ class MetadataTrees:
     def __post_init__(self) -> None:
         self.names = column_names(self.columns)
         if not (self.iterations >= 1 and 0 < self.learning_rate < float("inf")):
-            raise BaselineError(f"iterations and learning_rate must be positive, got {self}")
+            raise must_be("iterations and learning_rate", "positive", self)
 
     def fit(self, train: Cases, validation: Cases, training: Training) -> dict[str, Any]:
         """Fit the trees; return the number of iterations that is kept, and its validation log-loss."""
