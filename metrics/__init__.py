@@ -1,7 +1,7 @@
-"""What a score is: pure functions of arrays, of NumPy and SciPy alone. They read no file and print nothing.
+"""The scores: pure functions of arrays, with NumPy and SciPy alone. They read no file and print nothing.
 
-`metrics.mass_mapping` scores pairs of maps (..., H, W), one number a map; `metrics.classification` scores
-integer labels (N,), confusion matrices (..., K, K) and class probabilities (N, K).
+`metrics.mass_mapping` scores pairs of maps (..., H, W), with one number a map. `metrics.classification`
+scores integer labels (N,), confusion matrices (..., K, K) and class probabilities (N, K).
 """
 
 from metrics.classification import (
@@ -23,13 +23,8 @@ from metrics.classification import (
     normalise_rows,
     precision,
     precision_from_confusion,
-    precision_recall_curve,
     recall,
     recall_from_confusion,
-    reliability_curve,
-    roc_auc,
-    roc_curve,
-    scores_by_class,
 )
 from metrics.mass_mapping import (
     correlation,
@@ -39,7 +34,6 @@ from metrics.mass_mapping import (
     l2_dpeaks,
     mae,
     map_scores,
-    wmae,
     wmape,
     wmse,
 )
@@ -49,7 +43,6 @@ __all__ = [
     "balanced_accuracy", "balanced_accuracy_from_confusion", "brier", "brier_by_case", "calibration_bins",
     "calibration_error", "confusion_matrix", "correlation", "dicee", "dpeaks", "fbeta",
     "fbeta_from_confusion", "find_peaks", "l2_dpeaks", "log_loss", "log_loss_by_case", "mae", "map_scores",
-    "normalise_rows", "precision", "precision_from_confusion", "precision_recall_curve", "recall",
-    "recall_from_confusion", "reliability_curve", "roc_auc", "roc_curve", "scores_by_class", "wmae", "wmape",
+    "normalise_rows", "precision", "precision_from_confusion", "recall", "recall_from_confusion", "wmape",
     "wmse",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""What every score asks of its input, checked here before it runs: ValueError says what came and where."""
+"""The checks that the input of every score passes first. A ValueError says what came, and where."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ LARGEST = float(np.finfo(np.float32).max)
 SUM_TOLERANCE = 2e-3  # of a probability vector: room for five values of float16, or of three decimals
 
 
-def apply_to_maps(
-    formula: Callable[..., NDArray[Any]], dtype: DTypeLike, scratch: int = 0, **maps: ArrayLike
-) -> Any:
-    """``formula`` of maps (..., H, W) of one shape, in an array (..., *what it gives for one map).
+def refusal(what: str, expected: str, got: object, advice: str = "") -> ValueError:
+    """The error that all functions here raise: what must be as expected, what came, and what to do."""
+    return ValueError(f"{what} must {expected}, got {got}" + (f"; {advice}" if advice else ""))
 
-    ``formula`` gets a few maps at a time, (n, H, W) in the order given, and ``scratch`` arrays more of that
-    shape, all of ``dtype`` and free to overwrite; it returns a new array (n, ...). The same few arrays serve
-    all maps: memory is bounded, and new pages would cost more time than the arithmetic.
+
+def apply_to_maps(formula: Callable[..., NDArray[Any]], dtype: DTypeLike, **maps: ArrayLike) -> Any:
+    """Apply ``formula`` to maps (..., H, W) of one shape, a few at a time.
+
+    ``formula`` gets arrays (n, H, W) of ``dtype`` in the order given. It may overwrite them, and returns a
+    new array (n, ...). The same arrays serve all maps: memory is bounded, and new pages would cost more time
+    than the arithmetic. The result has the leading shape of the maps.
 
     Raises ValueError unless the maps have one shape, are not empty, and hold real numbers that are finite in
     float32. Boolean, complex, object and masked arrays are refused.
@@ -36,24 +39,30 @@ def apply_to_maps(
     stacks = {name: other.reshape(-1, *shape[-2:]) for name, other in arrays.items()}
     n = len(stacks[first])
     step = min(n, max(1, BYTES_AT_ONCE // (shape[-2] * shape[-1] * np.dtype(dtype).itemsize)))
-    work = [np.empty((step, *shape[-2:]), dtype) for _ in range(len(stacks) + scratch)]
+    work = [np.empty((step, *shape[-2:]), dtype) for _ in stacks]
     results = []
     for start in range(0, n, step):
-        parts = [part[: n - start] for part in work]
-        for (name, stack), part in zip(stacks.items(), parts, strict=False):
-            if not _fill(part, stack[start : start + step]):
-                rule = "be finite in float32 (replace what is NaN, infinite or too large)"
-                _require(name, arrays[name], np.abs(arrays[name].astype(np.float64)) <= LARGEST, rule)
-        results.append(formula(*parts))
+        chunks = [array[: n - start] for array in work]
+        for (name, stack), chunk in zip(stacks.items(), chunks, strict=True):
+            if not _fill(chunk, stack[start : start + step]):
+                finite = np.abs(arrays[name].astype(np.float64)) <= LARGEST
+                _require(
+                    name,
+                    arrays[name],
+                    finite,
+                    "be finite in float32",
+                    "replace NaN, infinite and huge values",
+                )
+        results.append(formula(*chunks))
     return np.concatenate(results).reshape(shape[:-2] + results[0].shape[1:])[()]
 
 
 def _fill(work: NDArray[Any], values: NDArray[Any]) -> bool:
-    """Copy values into an array of another dtype; False if one of them is not finite in float32."""
+    """Copy values into an array of another dtype; whether all are finite in float32."""
     limit = LARGEST
     if values.dtype == np.float16:
-        # NumPy converts float16 value by value. Moving the bits into place and scaling away the difference of
-        # the exponents' zeros is exact and eight times faster; infinity and NaN come out at 2¹⁶ or more.
+        # NumPy converts float16 one by one. To move the bits and to scale by the difference of the exponents'
+        # zeros is exact, and several times as fast. Infinity and NaN come out at 2¹⁶ or more.
         form, bits = np.finfo(work.dtype), work.view(f"i{work.itemsize}")
         bits[...] = values.view(np.int16)
         bits <<= form.nmant - 10
@@ -88,12 +97,13 @@ def check_probabilities(
     """
     array = _array("probabilities", probabilities, "fiu")
     _require_shape("probabilities", array, "(N, K)", array.ndim == 2)
-    (true,) = check_labels(array.shape[1], labels=labels)
-    _require_shape("probabilities", array, f"({len(true)}, K), as there are labels", len(array) == len(true))
+    (checked,) = check_labels(array.shape[1], labels=labels)
+    n = len(checked)
+    _require_shape("probabilities", array, f"({n}, K), as there are {n} labels", len(array) == n)
     _require("probabilities", array, array >= 0, "be 0 or more")
     sums = array.sum(axis=1, dtype=np.float64)
-    _require("sums of rows of probabilities", sums, abs(sums - 1) <= SUM_TOLERANCE, "be 1 (normalise them)")
-    return true, array.astype(np.float32 if array.dtype == np.float32 else np.float64)
+    _require("sums of rows of probabilities", sums, abs(sums - 1) <= SUM_TOLERANCE, "be 1", "normalise them")
+    return checked, array.astype(np.float32 if array.dtype == np.float32 else np.float64)
 
 
 def check_confusion(confusion: ArrayLike, positive: int = 0) -> NDArray[Any]:
@@ -107,22 +117,21 @@ def check_confusion(confusion: ArrayLike, positive: int = 0) -> NDArray[Any]:
 
 def _array(name: str, values: ArrayLike, kinds: str) -> NDArray[Any]:
     if isinstance(values, np.ma.MaskedArray):
-        raise ValueError(f"{name} is a masked array: fill it first, for a score sees every value")
+        raise refusal(name, "be a plain array", "a masked array", "fill it, for a score sees every value")
     array = np.asarray(values)
     if array.dtype.kind not in kinds:
         expected = "real numbers" if "f" in kinds else "integers"
-        raise ValueError(f"{name} must hold {expected}, but has dtype {array.dtype}: convert it first")
+        raise refusal(name, f"hold {expected}", f"dtype {array.dtype}", "convert it")
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def _require_shape(name: str, array: NDArray[Any], expected: str, holds: bool) -> None:
     if not holds or array.size == 0:
-        raise ValueError(f"{name} must have shape {expected} and not be empty, but has shape {array.shape}")
+        raise refusal(name, f"have shape {expected} and not be empty", f"shape {array.shape}")
 
 
-def _require(name: str, array: NDArray[Any], good: NDArray[np.bool_], rule: str) -> None:
+def _require(name: str, array: NDArray[Any], good: NDArray[np.bool_], rule: str, advice: str = "") -> None:
     if not good.all():
         index = tuple(int(i) for i in np.argwhere(~good)[0])
-        count = np.count_nonzero(~good)
-        where = f"{name}{list(index)} is {array[index]}"
-        raise ValueError(f"{name} must {rule}, but {where} ({count} such of {array.size}, this the first)")
+        found = f"{array[index]} at {name}{list(index)} ({np.count_nonzero(~good)} such of {array.size})"
+        raise refusal(name, rule, found, advice)

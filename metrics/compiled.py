@@ -1,8 +1,22 @@
-"""The scores of `metrics.mass_mapping`, compiled by numba for maps of 128 × 128 pixels in float16 or float32.
+"""Scores and peaks of maps of 128 × 128 pixels, compiled by numba; `metrics.mass_mapping` calls them.
 
-Scores equal those of NumPy to rounding, for their sums run in another order. Peaks are those of maps smoothed
-in single precision, and come with a word on whether rounding might have changed them. Sizes are constants, so
-that the compiler unrolls what runs over the weights, and each pixel that is loaded serves four sums.
+*Sums over the pixels* take two loops. The first adds up the errors and the values, in float64. The second
+compares each pixel with the means, for the masks of DICEE and for the correlation. A pixel so near to a mean
+that rounding may decide is only counted here (``at_mean``); the caller then computes that mean exactly.
+
+*Peaks* take three steps. (1) `_smooth_down` smooths along the columns: a Gaussian is separable, so that two
+passes of 25 weights do for its 625. Four rows are summed together, since they share most of their inputs, and
+are stored as a *strip*: the four numbers of a column side by side. (2) `_smooth_along` smooths the strips
+along their rows. A step of one column is a step of four numbers, so that one instruction serves four rows and
+adds numbers that lie close together. (3) `_find_highest` compares each pixel with its eight neighbours, and
+keeps the highest peaks in a short sorted list; a pixel below the last of a full list needs no closer look.
+
+SciPy smooths in float64, and rounds once an axis; here all sums are of float32, which is twice as fast. So
+two pixels may come out in another order, if they are closer than a *tolerance*, the bound of that rounding.
+No such comparison is decided here: the map is *uncertain*, and the caller smooths it again with SciPy. That
+makes the peaks those of SciPy in all cases, ties included. Of a hundred maps of noise, one is uncertain.
+
+Shapes are constants and loops have no branches, so that the compiler unrolls and vectorises them.
 """
 
 from __future__ import annotations
@@ -15,200 +29,258 @@ from numpy.typing import NDArray
 
 SIDE = 128
 PIXELS = SIDE * SIDE
-RADIUS = 12  # the most pixels to one side that the weights of the smoothing reach
-MIDDLE = RADIUS * SIDE  # where a map begins that has as many rows more above it, and below it
-ROWS = 4  # of a strip, which holds so many rows, smoothed together: column by column, row by row in each
-BLOCK = 64  # pixels that are searched for peaks together
+SIGMA = 3.0  # pixels
+RADIUS = 12  # pixels; SciPy cuts the Gaussian off at 4 σ
+ROWS = 4  # of a strip
+STRIPS = SIDE // ROWS
+MARGIN = ROWS * RADIUS  # numbers before and after the pixels of a strip
 LANES = 16  # numbers that one instruction takes, at most
-ZERO = 1e-5
-EPSILON = 2.0**-52
-NO_OVERFLOW = 1e37  # with a value beyond it, a sum might overflow
+BLOCK = 4 * LANES  # numbers that are summed, and searched for peaks, together
+ZERO_REPLACEMENT = 1e-5
+EPSILON = 2.0**-52  # of float64
+NO_OVERFLOW = 1e37  # above it, the sum of two pixels might overflow float32
 
-COLUMNS = ("wmape", "mae", "wmae", "wmse", "correlation", "in_truth", "in_guess", "in_both", "at_mean")
-"""Scores by pixels, and of the masks of DICEE how many pixels are in that of T, in that of P, in both, and so
-near to a mean that its rounding might decide, where that is not the mean of a constant map."""
+COLUMNS = ("wmape", "mae", "wmse", "correlation", "in_target", "in_prediction", "in_both", "at_mean")
+"""What `score_pixels` computes: four scores, and the numbers of pixels above the mean of each map, above both
+means, and too near to a mean to tell."""
 
-ANY_ORDER = {"reassoc", "contract", "nsz"}  # of sums
+ANY_ORDER = {"reassoc", "contract", "nsz"}  # what the compiler may do with sums of float64
 IN_ORDER = {"contract", "nsz"}
 
 
-def scores(
-    target: NDArray[Any], prediction: NDArray[Any], n_peaks: int, weights: NDArray[np.float32], slack: float
-) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.bool_]] | None:
-    """Of maps (n, SIDE, SIDE): COLUMNS (n, 9), the peaks of both (2, n, n_peaks, 2), and which are in doubt.
+def _gaussian() -> tuple[NDArray[np.float32], float]:
+    """The weights of the smoothing from the middle outwards, and the tolerance for pixels of up to 1.
 
-    ``weights`` (RADIUS + 1,) are those of the smoothing from the middle outwards. ``slack`` is how far the
-    difference of two smoothed pixels may be off in a map whose largest value is 1. None if a value is not
-    finite.
+    The unit is 2⁻²⁴, the most that rounding to float32 changes, as a share. A sum runs from the ends of the
+    Gaussian inwards, and stays small for long: rounding it costs less than Σ w (1 + distance) units. Rounding
+    the sums of two pixels, the products and the weights costs a unit each. There are two passes; SciPy rounds
+    twice, the comparison once; and each of two compared pixels may be off by that.
     """
-    maps = [np.ascontiguousarray(each).reshape(-1, PIXELS) for each in (target, prediction)]
-    bits = [each.view(f"u{each.itemsize}") for each in maps]
-    limits = [float(np.finfo(each.dtype).max) for each in maps]
-    columns = np.empty((len(target), len(COLUMNS)))
-    peaks = np.zeros((2, len(target), n_peaks, 2), np.int64)
-    doubtful = np.zeros((2, len(target)), np.bool_)
-    finite = _scores(*bits, *limits, weights, slack, columns, peaks, doubtful)
-    return (columns, peaks, doubtful) if finite else None
+    distance = np.arange(RADIUS + 1)
+    heights = np.exp(-0.5 * (distance / SIGMA) ** 2)
+    weights = heights / (heights[0] + 2 * heights[1:].sum())
+    units = weights[0] + 2 * (weights[1:] * (1 + distance[1:])).sum() + 3
+    return weights.astype(np.float32), 2 * (2 * units + 3) * 2.0**-24
+
+
+_GAUSSIAN = _gaussian()  # arguments, for a constant array would keep loops from being vectorised
 
 
 def _compile(freedom: set[str] | bool = False) -> Any:
-    """Compile a function that is called with arrays of one kind; ``freedom`` is what its sums may do."""
+    """Compile a function; ``freedom`` is what the compiler may do with its floating-point arithmetic."""
     return numba.njit(cache=True, error_model="numpy", nogil=True, fastmath=freedom)
 
 
+def score_maps(
+    target: NDArray[Any], prediction: NDArray[Any], n_peaks: int, pixels: bool
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.bool_]] | None:
+    """Of float16 or float32 maps (n, SIDE, SIDE): COLUMNS (n, 8), the peaks of target and prediction
+    (2, n, n_peaks, 2), and whether these are certain (2, n). None if a value is not finite.
+
+    No column is computed, and none returned, unless ``pixels``; no peak if ``n_peaks`` is 0.
+    """
+    n = len(target)
+    columns, peaks = np.empty((n if pixels else 0, len(COLUMNS))), np.zeros((2, n, n_peaks, 2), np.int64)
+    certain = np.ones((2, n), np.bool_)
+    finite = _score_pairs(_bits(target), _bits(prediction), *_GAUSSIAN, columns, peaks, certain)
+    return (columns, peaks, certain) if finite else None
+
+
+def find_peaks(maps: NDArray[Any], n_peaks: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]] | None:
+    """The peaks (n, n_peaks, 2) of maps (n, SIDE, SIDE), and whether they are certain (n,)."""
+    peaks, certain = np.zeros((len(maps), n_peaks, 2), np.int64), np.ones(len(maps), np.bool_)
+    finite = _find_all_peaks(_bits(maps), *_GAUSSIAN, peaks, certain)
+    return (peaks, certain) if finite else None
+
+
+def _bits(maps: NDArray[Any]) -> NDArray[Any]:
+    return np.ascontiguousarray(maps).reshape(-1, PIXELS).view(f"u{maps.itemsize}")
+
+
 @_compile()
-def _load(bits, work):  # type: ignore[no-untyped-def]
-    """Write float16 or float32, seen as integers, as float32; infinities come out beyond the limit."""
-    work_bits = work.view(np.uint32)
+def _load(bits, pixels):  # type: ignore[no-untyped-def]
+    """Write float16 or float32, seen as integers, as float32; whether all are finite.
+
+    The bits of a float16 are moved to their places, and the zeros of the exponents differ by 112. Infinity
+    and NaN are what has all bits of the exponent set.
+    """
+    out = pixels.view(np.uint32)
+    largest = np.uint32(0)
     if bits.itemsize == 2:
         for i in range(PIXELS):
             wide = np.uint32(bits[i])
-            work_bits[i] = (wide & 0x7FFF) << 13 | (wide & 0x8000) << 16
+            largest = max(largest, np.uint32(wide & 0x7FFF))
+            out[i] = (wide & 0x7FFF) << 13 | (wide & 0x8000) << 16
         for i in range(PIXELS):
-            work[i] *= np.float32(2.0**112)
-    else:
-        for i in range(PIXELS):
-            work_bits[i] = bits[i]
+            pixels[i] *= np.float32(2.0**112)
+        return largest < 0x7C00
+    for i in range(PIXELS):
+        largest = max(largest, np.uint32(bits[i] & 0x7FFFFFFF))
+        out[i] = bits[i]
+    return largest < 0x7F800000
 
 
 @_compile()
-def _extremes(values):  # type: ignore[no-untyped-def]
-    """The least and the greatest of float32, NaN if there is one.
-
-    They are compared as integers, which are alike for the compiler in any order: those of positive numbers
-    rise with them, those of negative ones fall, and without signs all of these are above all of those.
-    """
-    signed, unsigned = values.view(np.int32), values.view(np.uint32)
-    top, least, most = signed[0], unsigned[0], unsigned[0]
-    for i in range(values.size):
-        top, least, most = max(top, signed[i]), min(least, unsigned[i]), max(most, unsigned[i])
-    negative, positive = most >= 2**31, top >= 0
-    found = np.array([most if negative else least, top if positive else least], np.uint32).view(np.float32)
-    return np.float64(found[0]), np.float64(found[1])
+def _extremes(pixels):  # type: ignore[no-untyped-def]
+    """The least and the greatest value: of each column first, whose neighbours are compared at once."""
+    lows, highs = pixels[:SIDE].copy(), pixels[:SIDE].copy()
+    for row in range(1, SIDE):
+        x = pixels[row * SIDE : (row + 1) * SIDE]
+        for c in range(SIDE):
+            lows[c] = x[c] if x[c] < lows[c] else lows[c]
+            highs[c] = x[c] if x[c] > highs[c] else highs[c]
+    return np.float64(lows.min()), np.float64(highs.max())
 
 
 @_compile(ANY_ORDER)
-def _pixel_scores(t, p, low, high, low_p, high_p, out):  # type: ignore[no-untyped-def]
-    """Write COLUMNS of one map; the extremes of T and of P are known."""
-    sum_t = sum_p = sum_d = sum_td = sum_dd = sum_tdd = sum_filled = sum_e = sum_te = 0.0
+def _score_pixels(target, prediction, low, high, low_p, high_p, columns):  # type: ignore[no-untyped-def]
+    """Write the columns of one pair of maps, whose least and greatest values are known."""
+    sum_t = sum_p = sum_d = sum_dd = sum_tdd = sum_filled = sum_e = sum_te = 0.0
     zeros = 0
     for i in range(PIXELS):
-        true, given = np.float64(t[i]), np.float64(p[i])
-        d = given - true
-        sum_t += true
-        sum_p += given
+        t, p = np.float64(target[i]), np.float64(prediction[i])
+        d = p - t
+        sum_t += t
+        sum_p += p
         sum_d += abs(d)
-        sum_td += true * abs(d)
         sum_dd += d * d
-        sum_tdd += true * (d * d)
-        zeros += true == 0
-        filled = true if true != 0 else ZERO
-        e = abs((given if given != 0 else ZERO) - filled) / abs(filled)
+        sum_tdd += t * (d * d)
+        zeros += t == 0
+        filled = t if t != 0 else ZERO_REPLACEMENT
+        e = abs((p if p != 0 else ZERO_REPLACEMENT) - filled) / abs(filled)
         sum_filled += filled
         sum_e += e
         sum_te += filled * e
     mean, mean_p = sum_t / PIXELS, sum_p / PIXELS
     edge, edge_p = max(mean, low), max(mean_p, low_p)  # the mean of a constant map may round to below it
-    doubt = PIXELS * max(high, -low) * EPSILON if low < high else -1.0
-    doubt_p = PIXELS * max(high_p, -low_p) * EPSILON if low_p < high_p else -1.0
+    near = PIXELS * max(high, -low) * EPSILON if low < high else -1.0
+    near_p = PIXELS * max(high_p, -low_p) * EPSILON if low_p < high_p else -1.0
     in_t = in_p = in_both = at_mean = 0
     tt = pp = tp = 0.0
     for i in range(PIXELS):
-        true, given = np.float64(t[i]), np.float64(p[i])
-        in_t += true > edge
-        in_p += given > edge_p
-        in_both += (true > edge) & (given > edge_p)
-        dt, dp = true - mean, given - mean_p
-        at_mean += bool((abs(dt) <= doubt) | (abs(dp) <= doubt_p))
+        t, p = np.float64(target[i]), np.float64(prediction[i])
+        in_t += t > edge
+        in_p += p > edge_p
+        in_both += (t > edge) & (p > edge_p)
+        dt, dp = t - mean, p - mean_p
+        at_mean += bool((abs(dt) <= near) | (abs(dp) <= near_p))
         tt += dt * dt
         pp += dp * dp
         tp += dt * dp
-    highest = max(high, ZERO) if zeros else high
+    highest = max(high, ZERO_REPLACEMENT) if zeros else high
     varies = low < high and low_p < high_p
     low, high = abs(low), abs(high)
     span = low + high if low + high > 0 else 1.0
-    weights = PIXELS + (sum_t + PIXELS * low) / span
-    out[0] = (sum_e + sum_te / highest) / (PIXELS + sum_filled / highest)
-    out[1] = sum_d / PIXELS
-    out[2] = (sum_d + (sum_td + low * sum_d) / span) / weights
-    out[3] = (sum_dd + (sum_tdd + low * sum_dd) / span) / weights
-    out[4] = min(max(tp / (np.sqrt(tt) * np.sqrt(pp)), -1.0), 1.0) if varies else 0.0
-    out[5], out[6], out[7], out[8] = in_t, in_p, in_both, at_mean
-
-
-@_compile(IN_ORDER)
-def _smooth_down(rows, strips, weights):  # type: ignore[no-untyped-def]
-    """Smooth (SIDE + 2 RADIUS, SIDE) along the first axis into strips, with room at both ends."""
-    for row in range(0, SIDE, ROWS):
-        x = rows[row * SIDE : (row + ROWS + 2 * RADIUS) * SIDE]
-        out = strips[row // ROWS, ROWS * RADIUS :]
-        for c in range(SIDE):
-            a = b = d = e = np.float32(0)
-            for k in range(RADIUS, 0, -1):
-                up, down = (RADIUS - k) * SIDE + c, (RADIUS + k) * SIDE + c
-                a += weights[k] * (x[up] + x[down])
-                b += weights[k] * (x[up + SIDE] + x[down + SIDE])
-                d += weights[k] * (x[up + 2 * SIDE] + x[down + 2 * SIDE])
-                e += weights[k] * (x[up + 3 * SIDE] + x[down + 3 * SIDE])
-            middle = RADIUS * SIDE + c
-            a += weights[0] * x[middle]
-            b += weights[0] * x[middle + SIDE]
-            d += weights[0] * x[middle + 2 * SIDE]
-            e += weights[0] * x[middle + 3 * SIDE]
-            out[ROWS * c], out[ROWS * c + 1], out[ROWS * c + 2], out[ROWS * c + 3] = a, b, d, e
-
-
-@_compile(IN_ORDER)
-def _smooth_across(strips, smooth, weights):  # type: ignore[no-untyped-def]
-    """Smooth strips along their rows, one behind the other, with a column before the first and after all."""
-    for strip in range(SIDE // ROWS):
-        for start in range(0, ROWS * SIDE, 4 * LANES):
-            x = strips[strip, start : start + 4 * LANES + 2 * ROWS * RADIUS]
-            begin = ROWS + strip * ROWS * SIDE + start
-            out = smooth[begin : begin + 4 * LANES]
-            for c in range(LANES):
-                a = b = d = e = np.float32(0)
-                for k in range(RADIUS, 0, -1):
-                    left, right = ROWS * (RADIUS - k) + c, ROWS * (RADIUS + k) + c
-                    a += weights[k] * (x[left] + x[right])
-                    b += weights[k] * (x[left + LANES] + x[right + LANES])
-                    d += weights[k] * (x[left + 2 * LANES] + x[right + 2 * LANES])
-                    e += weights[k] * (x[left + 3 * LANES] + x[right + 3 * LANES])
-                middle = ROWS * RADIUS + c
-                a += weights[0] * x[middle]
-                b += weights[0] * x[middle + LANES]
-                d += weights[0] * x[middle + 2 * LANES]
-                e += weights[0] * x[middle + 3 * LANES]
-                out[c], out[c + LANES], out[c + 2 * LANES], out[c + 3 * LANES] = a, b, d, e
+    columns[0] = (sum_e + sum_te / highest) / (PIXELS + sum_filled / highest)
+    columns[1] = sum_d / PIXELS
+    columns[2] = (sum_dd + (sum_tdd + low * sum_dd) / span) / (PIXELS + (sum_t + PIXELS * low) / span)
+    columns[3] = min(max(tp / (np.sqrt(tt) * np.sqrt(pp)), -1.0), 1.0) if varies else 0.0
+    columns[4], columns[5], columns[6], columns[7] = in_t, in_p, in_both, at_mean
 
 
 @_compile()
-def _at(row, column):  # type: ignore[no-untyped-def]
-    """Where a pixel is in the smoothed strips."""
+def _find_peaks(padded, low, high, weights, tolerance, work, peaks):  # type: ignore[no-untyped-def]
+    """Write the peaks (k, 2) of a map that has RADIUS rows of margin above and below; are they certain?"""
+    strips, smooth, heights, around, ranked = work
+    largest = max(high, -low)
+    if low == high or largest >= NO_OVERFLOW:
+        return low == high
+    _smooth_down(padded, strips, weights)
+    _smooth_along(strips, smooth, weights)
+    within = np.float32(tolerance * largest + 2e-30)  # the latter is what subnormal numbers lose
+    certain = _find_highest(smooth, within, heights, around, ranked)
+    for rank in range(len(peaks)):
+        peaks[rank, 0], peaks[rank, 1] = ranked[rank, 0], ranked[rank, 1]
+    return certain
+
+
+@_compile(IN_ORDER)
+def _smooth_down(padded, strips, weights):  # type: ignore[no-untyped-def]
+    """Smooth a map with RADIUS rows of margin above and below along its columns, and store strips."""
+    for row in range(RADIUS):
+        for c in range(SIDE):
+            padded[(RADIUS - 1 - row) * SIDE + c] = padded[(RADIUS + row) * SIDE + c]
+            padded[(RADIUS + SIDE + row) * SIDE + c] = padded[(RADIUS + SIDE - 1 - row) * SIDE + c]
+    for strip in range(STRIPS):
+        first = strip * ROWS * SIDE
+        x = padded[first : first + (ROWS + 2 * RADIUS) * SIDE]
+        out = strips[strip, MARGIN:]
+        for c in range(SIDE):
+            sum_0 = sum_1 = sum_2 = sum_3 = np.float32(0)
+            for k in range(RADIUS, 0, -1):
+                up, down = (RADIUS - k) * SIDE + c, (RADIUS + k) * SIDE + c
+                sum_0 += weights[k] * (x[up] + x[down])
+                sum_1 += weights[k] * (x[up + SIDE] + x[down + SIDE])
+                sum_2 += weights[k] * (x[up + 2 * SIDE] + x[down + 2 * SIDE])
+                sum_3 += weights[k] * (x[up + 3 * SIDE] + x[down + 3 * SIDE])
+            i = RADIUS * SIDE + c
+            sum_0 += weights[0] * x[i]
+            sum_1 += weights[0] * x[i + SIDE]
+            sum_2 += weights[0] * x[i + 2 * SIDE]
+            sum_3 += weights[0] * x[i + 3 * SIDE]
+            i = ROWS * c
+            out[i], out[i + 1], out[i + 2], out[i + 3] = sum_0, sum_1, sum_2, sum_3
+
+
+@_compile(IN_ORDER)
+def _smooth_along(strips, smooth, weights):  # type: ignore[no-untyped-def]
+    """Smooth strips along their rows, and store them one behind the other, after one column of margin."""
+    for strip in range(STRIPS):
+        left, right = strips[strip], strips[strip, ROWS * SIDE :]
+        for k in range(RADIUS):
+            for row in range(ROWS):
+                left[ROWS * (RADIUS - 1 - k) + row] = left[ROWS * (RADIUS + k) + row]
+                right[ROWS * (RADIUS + k) + row] = right[ROWS * (RADIUS - 1 - k) + row]
+    for strip in range(STRIPS):
+        for start in range(0, ROWS * SIDE, BLOCK):
+            x = strips[strip, start : start + BLOCK + 2 * MARGIN]
+            begin = ROWS + strip * ROWS * SIDE + start
+            out = smooth[begin : begin + BLOCK]
+            for i in range(LANES):
+                sum_0 = sum_1 = sum_2 = sum_3 = np.float32(0)
+                for k in range(RADIUS, 0, -1):
+                    left, right = ROWS * (RADIUS - k) + i, ROWS * (RADIUS + k) + i
+                    sum_0 += weights[k] * (x[left] + x[right])
+                    sum_1 += weights[k] * (x[left + LANES] + x[right + LANES])
+                    sum_2 += weights[k] * (x[left + 2 * LANES] + x[right + 2 * LANES])
+                    sum_3 += weights[k] * (x[left + 3 * LANES] + x[right + 3 * LANES])
+                middle = MARGIN + i
+                sum_0 += weights[0] * x[middle]
+                sum_1 += weights[0] * x[middle + LANES]
+                sum_2 += weights[0] * x[middle + 2 * LANES]
+                sum_3 += weights[0] * x[middle + 3 * LANES]
+                out[i], out[i + LANES], out[i + 2 * LANES], out[i + 3 * LANES] = sum_0, sum_1, sum_2, sum_3
+
+
+@_compile()
+def _index(row, column):  # type: ignore[no-untyped-def]
+    """Where a pixel is in the smoothed strips, after the margin of one column."""
     return ROWS + row // ROWS * (ROWS * SIDE) + ROWS * column + row % ROWS
 
 
 @_compile()
-def _place(i):  # type: ignore[no-untyped-def]
+def _position(i):  # type: ignore[no-untyped-def]
+    """Row and column of number ``i`` after that margin."""
     return i // (ROWS * SIDE) * ROWS + i % ROWS, i % (ROWS * SIDE) // ROWS
 
 
 @_compile()
-def _around(smooth, row, column):  # type: ignore[no-untyped-def]
-    """The highest of the eight neighbours of a pixel."""
-    highest = max(smooth[_at(row, column - 1)], smooth[_at(row, column + 1)])
-    for across in range(-1, 2):
-        highest = max(highest, smooth[_at(row - 1, column + across)], smooth[_at(row + 1, column + across)])
+def _highest_neighbour(smooth, row, column):  # type: ignore[no-untyped-def]
+    highest = max(smooth[_index(row, column - 1)], smooth[_index(row, column + 1)])
+    for near in range(column - 1, column + 2):
+        highest = max(highest, smooth[_index(row - 1, near)], smooth[_index(row + 1, near)])
     return highest
 
 
 @_compile()
-def _highest(smooth, slack, heights, nearby, peaks):  # type: ignore[no-untyped-def]
-    """Sort the highest k + 1 peaks of a smoothed map in strips into ``peaks`` (k + 1, 2), and say whether the
-    first k are beyond doubt. ``heights`` and ``nearby`` (k + 1,) keep them and their highest neighbours.
+def _find_highest(smooth, tolerance, heights, around, peaks):  # type: ignore[no-untyped-def]
+    """Sort the k + 1 highest peaks of smoothed strips into ``peaks`` (k + 1, 2); whether the first k are
+    certain: higher by more than the tolerance than the next peak and than their own neighbours.
+
+    ``heights`` and ``around`` (k + 1,) are work space for the peaks and their highest neighbours.
     """
     last = len(heights) - 1
-    higher = np.empty(BLOCK, np.bool_)
+    candidate = np.empty(BLOCK, np.bool_)
     heights[:] = -np.inf
     peaks[:] = 0
     least = heights[last]
@@ -216,79 +288,69 @@ def _highest(smooth, slack, heights, nearby, peaks):  # type: ignore[no-untyped-
         here, left, right = smooth[start + ROWS :], smooth[start:], smooth[start + 2 * ROWS :]
         found = 0
         for i in range(BLOCK):
-            around = left[i] if left[i] > right[i] else right[i]
-            around = around if around > least else least
-            higher[i] = here[i] + slack >= around
-            found += higher[i]
+            beside = left[i] if left[i] > right[i] else right[i]
+            beside = beside if beside > least else least
+            candidate[i] = here[i] + tolerance >= beside
+            found += candidate[i]
         if found == 0:
             continue
         for i in range(BLOCK):
             height = here[i]
-            if not (higher[i] and height > least):
+            if not candidate[i] or height <= least:
                 continue
-            row, column = _place(start + i)
+            row, column = _position(start + i)
             if row == 0 or row == SIDE - 1 or column == 0 or column == SIDE - 1:
                 continue
-            around = _around(smooth, row, column)
-            if height + slack < around:
+            highest = _highest_neighbour(smooth, row, column)
+            if height + tolerance < highest:
                 continue
             rank = last
             while rank > 0 and height > heights[rank - 1]:
-                heights[rank], nearby[rank] = heights[rank - 1], nearby[rank - 1]
+                heights[rank], around[rank] = heights[rank - 1], around[rank - 1]
                 peaks[rank, 0], peaks[rank, 1] = peaks[rank - 1, 0], peaks[rank - 1, 1]
                 rank -= 1
-            heights[rank], nearby[rank] = height, around
+            heights[rank], around[rank] = height, highest
             peaks[rank, 0], peaks[rank, 1] = row, column
             least = heights[last]
     certain = True
     for rank in range(last):
-        certain &= peaks[rank, 0] > 0
-        certain &= heights[rank] > nearby[rank] + slack and heights[rank] > heights[rank + 1] + slack
+        higher = heights[rank] > around[rank] + tolerance and heights[rank] > heights[rank + 1] + tolerance
+        certain &= peaks[rank, 0] > 0 and higher
     return certain
 
 
 @_compile()
-def _smooth(rows, strips, smooth, weights):  # type: ignore[no-untyped-def]
-    """Smooth a map that begins at MIDDLE of ``rows``, both margins of which are its mirror images."""
-    for k in range(RADIUS):
-        for c in range(SIDE):
-            rows[(RADIUS - 1 - k) * SIDE + c] = rows[(RADIUS + k) * SIDE + c]
-            rows[(RADIUS + SIDE + k) * SIDE + c] = rows[(RADIUS + SIDE - 1 - k) * SIDE + c]
-    _smooth_down(rows, strips, weights)
-    for strip in range(SIDE // ROWS):
-        left, right = strips[strip], strips[strip, ROWS * SIDE :]
-        for k in range(RADIUS):
-            for row in range(ROWS):
-                left[ROWS * (RADIUS - 1 - k) + row] = left[ROWS * (RADIUS + k) + row]
-                right[ROWS * (RADIUS + k) + row] = right[ROWS * (RADIUS - 1 - k) + row]
-    _smooth_across(strips, smooth, weights)
+def _work_space(n_peaks):  # type: ignore[no-untyped-def]
+    strips = np.empty((STRIPS, ROWS * SIDE + 2 * MARGIN), np.float32)
+    smooth = np.zeros(ROWS + PIXELS + ROWS, np.float32)
+    heights, around = np.empty(n_peaks + 1, np.float32), np.empty(n_peaks + 1, np.float32)
+    return strips, smooth, heights, around, np.empty((n_peaks + 1, 2), np.int64)
 
 
 @_compile()
-def _scores(target, prediction, most, most_p, weights, slack, columns, peaks, doubtful):  # type: ignore[no-untyped-def]
-    rows = np.empty((2, (SIDE + 2 * RADIUS) * SIDE), np.float32)
-    t, p = rows[0, MIDDLE : MIDDLE + PIXELS], rows[1, MIDDLE : MIDDLE + PIXELS]
-    strips = np.empty((SIDE // ROWS, ROWS * (SIDE + 2 * RADIUS)), np.float32)
-    smooth = np.zeros(PIXELS + 2 * ROWS, np.float32)
-    k = peaks.shape[2]
-    ranked = np.empty((k + 1, 2), np.int64)
-    heights, nearby = np.empty(k + 1, np.float32), np.empty(k + 1, np.float32)
+def _score_pairs(target, prediction, weights, tolerance, columns, peaks, certain):  # type: ignore[no-untyped-def]
+    padded, work = np.empty((2, (SIDE + 2 * RADIUS) * SIDE), np.float32), _work_space(peaks.shape[2])
+    t, p = padded[0, RADIUS * SIDE :][:PIXELS], padded[1, RADIUS * SIDE :][:PIXELS]
     for n in range(len(target)):
-        _load(target[n], t)
-        _load(prediction[n], p)
+        if not (_load(target[n], t) & _load(prediction[n], p)):
+            return False
         low, high = _extremes(t)
         low_p, high_p = _extremes(p)
-        if not (-most <= low and high <= most and -most_p <= low_p and high_p <= most_p):
+        if len(columns):
+            _score_pixels(t, p, low, high, low_p, high_p, columns[n])
+        if peaks.shape[2]:
+            certain[0, n] = _find_peaks(padded[0], low, high, weights, tolerance, work, peaks[0, n])
+            certain[1, n] = _find_peaks(padded[1], low_p, high_p, weights, tolerance, work, peaks[1, n])
+    return True
+
+
+@_compile()
+def _find_all_peaks(maps, weights, tolerance, peaks, certain):  # type: ignore[no-untyped-def]
+    padded, work = np.empty((SIDE + 2 * RADIUS) * SIDE, np.float32), _work_space(peaks.shape[1])
+    pixels = padded[RADIUS * SIDE :][:PIXELS]
+    for n in range(len(maps)):
+        if not _load(maps[n], pixels):
             return False
-        _pixel_scores(t, p, low, high, low_p, high_p, columns[n])
-        for which in range(2):
-            largest = max(high, -low) if which == 0 else max(high_p, -low_p)
-            doubtful[which, n] = largest >= NO_OVERFLOW
-            if doubtful[which, n] or (low == high if which == 0 else low_p == high_p):
-                continue
-            _smooth(rows[which], strips, smooth, weights)
-            off = np.float32(slack * largest + 2e-30)
-            doubtful[which, n] = not _highest(smooth, off, heights, nearby, ranked)
-            for rank in range(k):
-                peaks[which, n, rank, 0], peaks[which, n, rank, 1] = ranked[rank, 0], ranked[rank, 1]
+        low, high = _extremes(pixels)
+        certain[n] = _find_peaks(padded, low, high, weights, tolerance, work, peaks[n])
     return True

@@ -1,139 +1,287 @@
-"""Scores of convergence maps κ: one number for each pair of a true map T and a predicted map P.
+"""Scores of convergence maps κ: one number for each pair of a target T and a prediction P.
 
-All take arrays (..., H, W) of real numbers and return float64 (...), a scalar for one map. Lower is better
-and 0 best, but for `correlation`. Sums run over the pixels of one map, in float64; a map's score does not
-depend on the maps beside it. Where shapes differ, nothing is given, or a value is not finite in float32,
-ValueError says so. WMAPE, DICEE and DPEAKS rank the mass-mapping challenge of Astrodatatón USM 2024.
+All take arrays (..., H, W) of real numbers, and give float64 (...), a scalar for one map. Lower is better and
+0 is best, but for `correlation`. Sums run over the pixels of a map, in float64. The score of a map does not
+depend on the maps beside it. WMAPE, DICEE and DPEAKS rank the mass-mapping challenge of Astrodatatón USM
+2024.
+
+Each score has two implementations that agree. The formulas here use NumPy and SciPy and are always there.
+`metrics.compiled` scores float16 and float32 maps of 128 × 128 pixels several times as fast, where numba is
+installed. Numba is imported by the first such call, since that takes longer than to score a thousand maps.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from metrics.checking import Scores, apply_to_maps
+from metrics.checking import Scores, apply_to_maps, refusal
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 
-STAND_IN_FOR_ZERO = 1e-5
-BLOCK, LARGEST_MATRIX = 32, 512  # pixels, of the smoothing by matrices
-NO_OVERFLOW = 1e37
-UNIT = 2.0**-24  # rounding to float32 changes a number by less than this share of it
-COMPILED = (128, 128)  # pixels of the maps that `metrics.compiled` is for
+ZERO_REPLACEMENT = 1e-5
+COMPILED_SHAPE = (128, 128)
+
+MASK_SIZES = "mask sizes"  # (..., 3): pixels above the mean of T, of P, of both
+OFFSETS = "offsets"  # (..., n_peaks, 2): from the peaks of T to those of P
+INPUTS = {
+    "wmape": "wmape", "dicee": MASK_SIZES, "dpeaks": OFFSETS, "l2_dpeaks": OFFSETS, "mae": "mae",
+    "wmse": "wmse", "correlation": "correlation",
+}  # fmt: skip
+"""The scores, in their order, and what each is computed from: itself, or something shared."""
+
+
+def map_scores(
+    target: ArrayLike, prediction: ArrayLike, keys: Iterable[str] | None = None
+) -> dict[str, Scores]:
+    """Several scores of the same maps, in one pass where they are compiled.
+
+    Parameters
+    ----------
+    target, prediction : array-like of shape (..., H, W)
+    keys : names of functions below, optional
+        Those to compute; by default ``wmape``, ``dicee``, ``dpeaks``, ``l2_dpeaks``, ``mae``, ``wmse`` and
+        ``correlation``.
+
+    Returns
+    -------
+    dict of float64 of shape (...)
+        By name, in the order of ``keys``; each equals what the function gives with its defaults.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, or as the functions raise.
+    """
+    keys = list(INPUTS if keys is None else keys)
+    if unknown := [key for key in keys if key not in INPUTS]:
+        raise refusal("keys", f"be among {', '.join(INPUTS)}", ", ".join(unknown))
+    return _scores(target, prediction, keys)
 
 
 def wmape(target: ArrayLike, prediction: ArrayLike) -> Scores:
-    """Weighted mean absolute percentage error, as a fraction: Σ W |P − T| / |T| / Σ W, W = 1 + T / max(T).
+    """Weighted mean absolute percentage error: Σ W |P − T| / |T| / Σ W, W = 1 + T / max(T).
 
-    Every exact 0 in T and in P becomes 1e-5 before anything else, the maximum included. Pixels where T is
-    near 0 dominate, so that an all-zero P scores about 1, better than many a good map. Weights are negative
-    where T < −max(T) < 0. ValueError if those of a map add up to 0, as they do for a mean of −max(T).
+    T is the target, P the prediction. The score is a fraction, not a percentage. Every exact 0 in T and in P
+    becomes 1e-5 first, also for the maximum. Pixels where T is near 0 dominate: an all-zero P scores about 1,
+    better than many a good map. Weights are negative where T < −max(T) < 0.
 
+    Parameters
+    ----------
+    target, prediction : array-like of shape (..., H, W)
+        T and P.
+
+    Returns
+    -------
+    float64 of shape (...)
+        0 is best.
+
+    Raises
+    ------
+    ValueError
+        If shapes differ, if a value is not finite in float32, or if the weights of a map add up to 0, as they
+        do where the mean of T is −max(T).
+
+    Examples
+    --------
     >>> wmape([[1.0, 2.0]], [[1.5, 2.0]])
     np.float64(0.21428571428571427)
     """
-    return _score(_wmape, target, prediction)
-
-
-def _wmape(truth: Floats, error: Floats) -> Scores:
-    truth[truth == 0] = STAND_IN_FOR_ZERO
-    error[error == 0] = STAND_IN_FOR_ZERO
-    error -= truth
-    error /= truth
-    np.abs(error, out=error)
-    highest, unweighted = truth.max(axis=1), error.sum(axis=1)
-    error *= truth
-    # Σ W e = Σ e + Σ T e / max(T), and Σ W likewise: the weights need no array of their own.
-    return (unweighted + error.sum(axis=1) / highest) / (truth.shape[1] + truth.sum(axis=1) / highest)
+    return _scores(target, prediction, ["wmape"])["wmape"]
 
 
 def dicee(target: ArrayLike, prediction: ArrayLike, alpha: float = 0.5, beta: float = 0.5) -> Scores:
     """Dice error of the dense regions, 1 − TP / (TP + α FP + β FN), in 0..1.
 
-    A mask is where a map is strictly above its own mean; FP counts the pixels in the mask of P alone, FN
-    those in that of T alone. A denominator of 0 scores 0: so do two constant maps, whose masks are empty. A
-    constant P scores 1 for any other T. α and β are 0 or more.
+    The mask of a map is where it is strictly above its own mean. TP counts the pixels in both masks, FP those
+    in the mask of P alone, FN those in that of T alone. A denominator of 0 scores 0: so do two constant maps,
+    whose masks are empty. A constant P scores 1 for any other T.
 
+    Parameters
+    ----------
+    target, prediction : array-like of shape (..., H, W)
+        T and P.
+    alpha, beta : float
+        The weights α of FP and β of FN, 0 or more.
+
+    Returns
+    -------
+    float64 of shape (...)
+        0 is best. With the default weights it is one minus the Dice coefficient [1]_.
+
+    Raises
+    ------
+    ValueError
+        If shapes differ, if a value is not finite in float32, or if a weight is negative or not finite.
+
+    References
+    ----------
+    .. [1] L. R. Dice, Measures of the amount of ecologic association between species, Ecology 26, 297 (1945).
+
+    Examples
+    --------
     >>> dicee([[0.0, 1.0, 1.0, 1.0]], [[0.0, 0.0, 9.0, 9.0]])
     np.float64(0.2)
     """
     if not (0 <= alpha < np.inf and 0 <= beta < np.inf):
-        raise ValueError(f"alpha and beta must be finite and 0 or more, but are {alpha} and {beta}")
-
-    def formula(truth: Floats, guess: Floats) -> Scores:
-        masks = [_above_mean(truth), _above_mean(guess)]
-        masks.append(masks[0] & masks[1])
-        counts = [np.bitwise_count(one).sum(axis=1, dtype=np.int64) for one in masks]
-        return _dice_error(counts, alpha, beta)
-
-    return _score(formula, target, prediction)
-
-
-def _dice_error(counts: Sequence[Scores], alpha: float, beta: float) -> Scores:
-    """From how many pixels (n,) are in the mask of T, in that of P, and in both."""
-    in_truth, in_guess, in_both = counts
-    wrong = alpha * (in_guess - in_both) + beta * (in_truth - in_both)
-    return np.divide(wrong, in_both + wrong, out=np.zeros(wrong.shape), where=wrong > 0)
-
-
-def _above_mean(maps: Floats) -> NDArray[np.uint8]:
-    """The masks, eight pixels to a byte. A mean whose rounding might decide is summed exactly."""
-    mean, low, high = maps.mean(axis=1), maps.min(axis=1), maps.max(axis=1)
-    doubt = maps.shape[1] * np.finfo(np.float64).eps * np.maximum(high, -low)
-    for row in np.flatnonzero((low < high) & (np.abs(maps - mean[:, None]).min(axis=1) <= doubt)):
-        mean[row] = math.fsum(maps[row]) / maps.shape[1]
-    # That of a constant map may round to below its value, and would then put all of it into the mask.
-    return np.packbits(maps > np.maximum(mean, low)[:, None], axis=1)
+        raise refusal("alpha and beta", "be finite and 0 or more", f"{alpha} and {beta}")
+    return _scores(target, prediction, ["dicee"], alpha=alpha, beta=beta)["dicee"]
 
 
 def dpeaks(target: ArrayLike, prediction: ArrayLike, n_peaks: int = 3, sigma: float = 3.0) -> Scores:
-    """Σ |Δrow| + |Δcolumn|, in pixels, over the peaks of `find_peaks` in T and P, paired by rank.
+    """Distance of the peaks of T and P, paired by rank: Σ |Δrow| + |Δcolumn|, in pixels.
 
+    The peaks are those of `find_peaks`. One that a map does not have is at (0, 0).
+
+    Parameters
+    ----------
+    target, prediction : array-like of shape (..., H, W)
+        T and P.
+    n_peaks : int
+        Peaks of each map, 1 or more.
+    sigma : float
+        Standard deviation of the smoothing before, in pixels, above 0.
+
+    Returns
+    -------
+    float64 of shape (...)
+        0 is best.
+
+    Raises
+    ------
+    ValueError
+        If shapes differ, if a value is not finite in float32, or if a setting is out of range.
+
+    Examples
+    --------
     >>> spot, moved = np.zeros((2, 32, 32))
     >>> spot[10, 10] = moved[12, 9] = 1
     >>> dpeaks(spot, moved)
     np.float64(3.0)
     """
-    return _city_blocks(_peak_offsets(target, prediction, n_peaks, sigma))
-
-
-def _city_blocks(offsets: Any) -> Scores:
-    return np.abs(offsets).sum(axis=(-2, -1), dtype=np.float64)
+    return _scores(target, prediction, ["dpeaks"], n_peaks=n_peaks, sigma=sigma)["dpeaks"]
 
 
 def l2_dpeaks(target: ArrayLike, prediction: ArrayLike, n_peaks: int = 3, sigma: float = 3.0) -> Scores:
-    """Mean Euclidean distance, in pixels, of the pairs of peaks that `dpeaks` takes."""
-    return _mean_distance(_peak_offsets(target, prediction, n_peaks, sigma))
+    """Mean Euclidean distance, in pixels, of the pairs of peaks that `dpeaks` takes.
+
+    Parameters
+    ----------
+    target, prediction, n_peaks, sigma
+        As for `dpeaks`.
+
+    Returns
+    -------
+    float64 of shape (...)
+        0 is best.
+    """
+    return _scores(target, prediction, ["l2_dpeaks"], n_peaks=n_peaks, sigma=sigma)["l2_dpeaks"]
 
 
-def _mean_distance(offsets: Any) -> Scores:
-    return np.sqrt((offsets**2).sum(axis=-1)).mean(axis=-1)
+def mae(target: ArrayLike, prediction: ArrayLike) -> Scores:
+    """Mean absolute error, the mean of |P − T|.
+
+    Parameters
+    ----------
+    target, prediction : array-like of shape (..., H, W)
+        T and P.
+
+    Returns
+    -------
+    float64 of shape (...)
+        0 is best.
+
+    Raises
+    ------
+    ValueError
+        If shapes differ, or if a value is not finite in float32.
+    """
+    return _scores(target, prediction, ["mae"])["mae"]
 
 
-def _peak_offsets(target: ArrayLike, prediction: ArrayLike, n_peaks: int, sigma: float) -> Any:
-    _check_peak_settings(n_peaks, sigma)
+def wmse(target: ArrayLike, prediction: ArrayLike) -> Scores:
+    """Weighted mean squared error, Σ W' (P − T)² / Σ W', W' = 1 + (T + |min T|) / (|max T| + |min T|).
 
-    def formula(truth: Singles, guess: Singles, *scratch: Singles) -> NDArray[np.int64]:
-        return _peaks(guess, n_peaks, sigma, scratch) - _peaks(truth, n_peaks, sigma, scratch)
+    Where T is 0 everywhere, W' is 1.
 
-    return apply_to_maps(formula, np.float32, 3, target=target, prediction=prediction)
+    Parameters
+    ----------
+    target, prediction : array-like of shape (..., H, W)
+        T and P.
+
+    Returns
+    -------
+    float64 of shape (...)
+        0 is best.
+
+    Raises
+    ------
+    ValueError
+        If shapes differ, or if a value is not finite in float32.
+    """
+    return _scores(target, prediction, ["wmse"])["wmse"]
+
+
+def correlation(target: ArrayLike, prediction: ArrayLike) -> Scores:
+    """Pearson's correlation of the pixels, in −1..1, best at 1; 0 where T or P is constant.
+
+    Parameters
+    ----------
+    target, prediction : array-like of shape (..., H, W)
+        T and P.
+
+    Returns
+    -------
+    float64 of shape (...)
+
+    Raises
+    ------
+    ValueError
+        If shapes differ, or if a value is not finite in float32.
+
+    Examples
+    --------
+    >>> correlation([[0.0, 1.0, 3.0]], [[5.0, 4.0, 2.0]])
+    np.float64(-1.0)
+    """
+    return _scores(target, prediction, ["correlation"])["correlation"]
 
 
 def find_peaks(maps: ArrayLike, n_peaks: int = 3, sigma: float = 3.0) -> NDArray[np.int64]:
-    """The highest peaks of maps (..., H, W) after smoothing: row and column of each, (..., n_peaks, 2).
+    """The highest peaks of smoothed maps, the highest first.
 
     Maps are cast to float32 and smoothed by SciPy's ``gaussian_filter`` with its defaults, ``sigma`` in
     pixels. A peak is a pixel off the border, above the map's minimum, and not below any of its eight
-    neighbours. The highest comes first; equals, as the pixels of a plateau, come in the order of the pixels.
-    (0, 0) fills the places of peaks that a map does not have. These are exactly the peaks of scikit-image's
+    neighbours. Peaks of equal height, as the pixels of a plateau, come in the order of the pixels. (0, 0)
+    fills the places of peaks that a map does not have. These are exactly the peaks of scikit-image's
     ``peak_local_max(smoothed, num_peaks=n_peaks)``.
 
+    Parameters
+    ----------
+    maps : array-like of shape (..., H, W)
+    n_peaks : int
+        Peaks of each map, 1 or more.
+    sigma : float
+        Standard deviation of the Gaussian, in pixels, above 0.
+
+    Returns
+    -------
+    int64 of shape (..., n_peaks, 2)
+        Row and column of each peak.
+
+    Raises
+    ------
+    ValueError
+        If a value is not finite in float32, or if a setting is out of range.
+
+    Examples
+    --------
     >>> spots = np.zeros((16, 16))
     >>> spots[4, 9], spots[11, 3] = 2, 1
     >>> find_peaks(spots, n_peaks=3, sigma=1)
@@ -142,248 +290,89 @@ def find_peaks(maps: ArrayLike, n_peaks: int = 3, sigma: float = 3.0) -> NDArray
            [ 0,  0]])
     """
     _check_peak_settings(n_peaks, sigma)
-
-    def formula(chunk: Singles, *scratch: Singles) -> NDArray[np.int64]:
-        return _peaks(chunk, n_peaks, sigma, scratch)
-
-    peaks: NDArray[np.int64] = apply_to_maps(formula, np.float32, 3, maps=maps)
-    return peaks
-
-
-def _check_peak_settings(n_peaks: int, sigma: float) -> None:
-    if not isinstance(n_peaks, int | np.integer) or n_peaks < 1 or not 0 < sigma < np.inf:
-        raise ValueError(
-            f"n_peaks must be a whole number from 1 and sigma positive, but are {n_peaks} and {sigma}"
-        )
+    if (kernels := _kernels(maps)) and sigma == kernels.SIGMA:
+        array = np.asarray(maps)
+        stack = array.reshape(-1, *COMPILED_SHAPE)
+        if found := kernels.find_peaks(stack, n_peaks):
+            peaks = _certain_peaks(stack, found[0], found[1], sigma)
+            return peaks.reshape(*array.shape[:-2], n_peaks, 2)
+    peaks = apply_to_maps(lambda chunk: _find_peaks(chunk, n_peaks, sigma), np.float32, maps=maps)
+    return np.asarray(peaks)
 
 
-def _peaks(maps: Singles, n_peaks: int, sigma: float, scratch: Sequence[Singles]) -> NDArray[np.int64]:
-    """Peaks (n, n_peaks, 2) by matrix products in single precision, by SciPy's slower filter if in doubt."""
-    smooth, *spare = scratch
-    n, height, width = maps.shape
-    peaks = np.zeros((n, n_peaks, 2), np.int64)
-    if min(height, width) < 3:
-        return peaks
-    low, high = maps.min(axis=(1, 2)), maps.max(axis=(1, 2))
-    doubtful, largest = low < high, np.maximum(high, -low).astype(np.float64)
-    if max(height, width) <= LARGEST_MATRIX and largest.max() < NO_OVERFLOW:
-        # A weighted mean of k values, with rounded weights and in any order, is off by less than k + 2
-        # units of the largest value. There are two such means here, and the filter rounds twice.
-        terms = min(2 * int(4 * sigma + 0.5) + 1, max(height, width))
-        error = (2 * (terms + 2) + 4) * UNIT * largest + 1e-30
-        slack = np.where(doubtful, 2 * error, -np.inf)  # a constant map shall have no candidates
-        _smooth(maps, sigma, spare[0], smooth)
-        peaks, certain = _highest(smooth, n_peaks, slack.astype(np.float32), spare)
-        doubtful &= ~certain
-    if doubtful.any():
-        peaks[doubtful] = _peaks_by_filter(maps[doubtful], n_peaks, sigma)
-    return peaks
-
-
-def gaussian_filter(maps: Singles, sigmas: tuple[float, ...]) -> Singles:
-    """SciPy's, imported when it is asked for: that takes longer than to score a thousand maps."""
-    from scipy import ndimage
-
-    smooth: Singles = ndimage.gaussian_filter(maps, sigmas)
-    return smooth
-
-
-def _peaks_by_filter(maps: Singles, n_peaks: int, sigma: float) -> NDArray[np.int64]:
-    smooth = gaussian_filter(maps, (0, sigma, sigma))
-    return _highest(smooth, n_peaks, np.zeros(len(maps), np.float32), np.empty((2, *maps.shape), np.float32))[
-        0
-    ]
-
-
-def _smooth(maps: Singles, sigma: float, half: Singles, smooth: Singles) -> None:
-    """Write the smoothed maps into ``smooth``, by way of those smoothed along the first axis alone."""
-    for outputs, inputs, weights in _smoothing(maps.shape[1], sigma):
-        np.matmul(weights, maps[:, inputs], out=half[:, outputs])
-    for outputs, inputs, weights in _smoothing(maps.shape[2], sigma):
-        np.matmul(half[:, :, inputs], weights.T, out=smooth[:, :, outputs])
-
-
-@lru_cache(maxsize=16)
-def _smoothing(size: int, sigma: float) -> list[tuple[slice, slice, Singles]]:
-    """SciPy's Gaussian filter of ``size`` pixels as blocks of a banded matrix: outputs, inputs, weights."""
-    from scipy.ndimage import gaussian_filter1d
-
-    matrix = gaussian_filter1d(np.eye(size), sigma, axis=0).astype(np.float32)
-    blocks = []
-    for start in range(0, size, BLOCK):
-        rows = matrix[start : start + BLOCK]
-        used = np.flatnonzero(rows.any(axis=0))
-        inputs = slice(int(used[0]), int(used[-1]) + 1)
-        blocks.append((slice(start, start + len(rows)), inputs, np.ascontiguousarray(rows[:, inputs])))
-    return blocks
-
-
-def _highest(
-    smooth: Singles, n_peaks: int, slack: Singles, spare: Sequence[Singles] | Singles
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Peaks (n, n_peaks, 2) of smoothed maps, and for each map whether they are beyond doubt.
-
-    ``slack`` (n,) is how far the difference of two pixels may be off; no comparison closer than that decides.
-    """
-    n, height, width = smooth.shape
-    size, pixels, slack = height * width, smooth.reshape(-1), slack[:, None]
-    three, nine = (array[:n].reshape(-1) for array in spare)
-    three, nine, raised = three[:-2], nine[: -2 * width - 2], three.reshape(n, size)
-    # The highest of 3 × 3, in the flat array: wrong on the borders of a map, which are excluded below.
-    np.maximum(pixels[:-2], pixels[2:], out=three)
-    np.maximum(three, pixels[1:-1], out=three)
-    np.maximum(three[: -2 * width], three[2 * width :], out=nine)
-    np.maximum(nine, three[width:-width], out=nine)
-    np.add(smooth.reshape(n, size), slack, out=raised)  # in the place of ``three``
-    place = np.flatnonzero(raised.reshape(-1)[width + 1 : -width - 1] >= nine) + (width + 1)
-
-    # A pixel this close to the minimum is no peak, or one in doubt: if it is needed, so is the filter.
-    floor = smooth.min(axis=(1, 2), keepdims=True)[:, 0] + slack
-    place = place[pixels[place] > floor[place // size, 0]]
-    row, column = np.divmod(place % size, width)
-    place = place[(row > 0) & (row < height - 1) & (column > 0) & (column < width - 1)]
-    place = place[np.lexsort((-pixels[place], place // size))]  # stable: equals stay in the order of pixels
-    which = place // size
-    rank = np.arange(len(place)) - np.searchsorted(which, which)
-    place, which, rank = (values[rank <= n_peaks] for values in (place, which, rank))
-
-    places = np.repeat(np.arange(n)[:, None] * size, n_peaks + 1, axis=1)
-    heights = np.repeat(floor, n_peaks + 1, axis=1)
-    places[which, rank], heights[which, rank] = place, pixels[place]
-    peaks, peak, runner_up = places[:, :-1], heights[:, :-1], heights[:, 1:]
-    neighbours = np.array([-width - 1, -width, 1 - width, -1, 1, width - 1, width, width + 1])
-    around = pixels[peaks[..., None] + neighbours].max(axis=-1)
-    certain = (peak > around + slack) & (peak > runner_up + slack)
-    return np.stack(np.divmod(peaks % size, width), axis=-1), certain.all(axis=1)
-
-
-def mae(target: ArrayLike, prediction: ArrayLike) -> Scores:
-    """Mean absolute error, the mean of |P − T|."""
-    return _score(lambda t, p: _distance(t, p).mean(axis=1), target, prediction)
-
-
-def wmae(target: ArrayLike, prediction: ArrayLike) -> Scores:
-    """Weighted mean absolute error, Σ W' |P − T| / Σ W', with the weights W' of `wmse`."""
-    return _score(lambda t, p: _weighted_mean(_distance(t, p), _contrast(t)), target, prediction)
-
-
-def wmse(target: ArrayLike, prediction: ArrayLike) -> Scores:
-    """Weighted mean squared error, Σ W' (P − T)² / Σ W', W' = 1 + (T + |min T|) / (|max T| + |min T|).
-
-    Where T is 0 everywhere, W' is 1.
-    """
-    return _score(
-        lambda t, p: _weighted_mean(np.square(_distance(t, p), out=p), _contrast(t)), target, prediction
-    )
-
-
-def _distance(truth: Floats, guess: Floats) -> Floats:
-    guess -= truth
-    return np.abs(guess, out=guess)
-
-
-def _contrast(truth: Floats) -> Floats:
-    low, high = np.abs(truth.min(axis=1, keepdims=True)), np.abs(truth.max(axis=1, keepdims=True))
-    truth += low
-    truth /= np.where(low + high > 0, low + high, 1)
-    truth += 1
-    return truth
-
-
-def _weighted_mean(values: Floats, weights: Floats) -> Scores:
-    values *= weights
-    return values.sum(axis=1) / weights.sum(axis=1)
-
-
-def correlation(target: ArrayLike, prediction: ArrayLike) -> Scores:
-    """Pearson's correlation of the pixels, in −1..1, best at 1; 0 where T or P is constant.
-
-    >>> correlation([[0.0, 1.0, 3.0]], [[5.0, 4.0, 2.0]])
-    np.float64(-1.0)
-    """
-    return _score(_correlation, target, prediction)
-
-
-def _correlation(truth: Floats, guess: Floats) -> Scores:
-    varies = (truth.min(axis=1) < truth.max(axis=1)) & (guess.min(axis=1) < guess.max(axis=1))
-    for maps in (truth, guess):
-        maps -= maps.mean(axis=1, keepdims=True)
-        maps /= np.where(varies, np.linalg.norm(maps, axis=1), 1)[:, None]
-    truth *= guess
-    return np.where(varies, np.clip(truth.sum(axis=1), -1, 1), 0)
-
-
-def _score(formula: Callable[[Floats, Floats], Scores], target: ArrayLike, prediction: ArrayLike) -> Scores:
-    """``formula`` of the pixels (n, H·W) of T and of P, which it may overwrite: (n,)."""
-
-    def flat(truth: Floats, guess: Floats) -> Scores:
-        return formula(truth.reshape(len(truth), -1), guess.reshape(len(guess), -1))
-
+def _scores(
+    target: ArrayLike, prediction: ArrayLike, keys: Sequence[str],
+    alpha: float = 0.5, beta: float = 0.5, n_peaks: int = 3, sigma: float = 3.0,
+) -> dict[str, Scores]:  # fmt: skip
+    """The scores ``keys``, by name: what they are computed from, first, then the scores."""
+    _check_peak_settings(n_peaks, sigma)
+    inputs = {INPUTS[key] for key in keys}
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        return _finite(apply_to_maps(flat, np.float64, target=target, prediction=prediction))
-
-
-def _finite(scores: Scores) -> Scores:
-    if not np.isfinite(scores).all():
-        index = [int(i) for i in np.argwhere(~np.isfinite(scores))[0]]
-        raise ValueError(f"the score of map {index} is not finite: its weights add up to 0, or divide by 0")
-    return scores
-
-
-ALL: dict[str, Callable[[ArrayLike, ArrayLike], Scores]] = {
-    "wmape": wmape,
-    "dicee": dicee,
-    "dpeaks": dpeaks,
-    "l2_dpeaks": l2_dpeaks,
-    "mae": mae,
-    "wmae": wmae,
-    "wmse": wmse,
-    "correlation": correlation,
-}
-
-
-def map_scores(target: ArrayLike, prediction: ArrayLike) -> dict[str, Scores]:
-    """All scores above, each with its defaults, by name.
-
-    Where numba is installed, those of float16 and float32 maps of 128 × 128 pixels are compiled: several
-    times as fast, and equal to rounding (`dicee`, `dpeaks` and `l2_dpeaks` exactly).
-    """
-    scores = _compiled_scores(target, prediction)
-    return scores or {name: score(target, prediction) for name, score in ALL.items()}
-
-
-def _compiled_scores(target: ArrayLike, prediction: ArrayLike) -> dict[str, Scores] | None:
-    maps = [each for each in (target, prediction) if type(each) is np.ndarray]
-    if [each.dtype in (np.float16, np.float32) and each.shape[-2:] == COMPILED for each in maps] != [
-        True
-    ] * 2:
-        return None
-    if maps[0].shape != maps[1].shape or not maps[0].size or not (kernels := _kernels()):
-        return None
-    leading = maps[0].shape[:-2]
-    maps = [each.reshape(-1, *COMPILED) for each in maps]
-    found = kernels.scores(*maps, 3, *_weights(3.0, kernels.RADIUS))
-    if not found:
-        return None
-    columns, peaks, doubtful = found
-    for its_maps, its_peaks, in_doubt in zip(maps, peaks, doubtful, strict=True):
-        if in_doubt.any():
-            its_peaks[in_doubt] = _peaks_by_filter(its_maps[in_doubt].astype(np.float32), 3, 3.0)
-    offsets = peaks[1] - peaks[0]
-    by_pixels = dict(zip(kernels.COLUMNS, columns.T, strict=True))
-    dice = _dice_error([by_pixels[name] for name in ("in_truth", "in_guess", "in_both")], 0.5, 0.5)
-    if (at_mean := by_pixels["at_mean"] > 0).any():
-        dice[at_mean] = dicee(maps[0][at_mean], maps[1][at_mean])
-    scores = by_pixels | {
-        "dicee": dice,
-        "dpeaks": _city_blocks(offsets),
-        "l2_dpeaks": _mean_distance(offsets),
+        found = _by_compiled(target, prediction, inputs, n_peaks, sigma)
+        if found is None:
+            found = {name: _by_numpy(target, prediction, name, n_peaks, sigma) for name in inputs}
+    final: dict[str, Callable[[Any], Scores]] = {
+        "dicee": lambda sizes: _dice_error(sizes, alpha, beta),
+        "dpeaks": _manhattan,
+        "l2_dpeaks": _mean_distance,
     }
-    return {name: _finite(scores[name].reshape(leading)[()]) for name in ALL}
+    return {key: final.get(key, _finite)(found[INPUTS[key]]) for key in keys}
+
+
+def _by_numpy(target: ArrayLike, prediction: ArrayLike, name: str, n_peaks: int, sigma: float) -> Any:
+    if name == OFFSETS:
+
+        def offsets(target: Singles, prediction: Singles) -> NDArray[np.int64]:
+            return _find_peaks(prediction, n_peaks, sigma) - _find_peaks(target, n_peaks, sigma)
+
+        return apply_to_maps(offsets, np.float32, target=target, prediction=prediction)
+
+    def by_pixels(target: Floats, prediction: Floats) -> Floats:
+        return FORMULAS[name](target.reshape(len(target), -1), prediction.reshape(len(prediction), -1))
+
+    return apply_to_maps(by_pixels, np.float64, target=target, prediction=prediction)
+
+
+def _by_compiled(
+    target: Any, prediction: Any, inputs: set[str], n_peaks: int, sigma: float
+) -> dict[str, Any] | None:
+    """None where NumPy has to do it: for other maps, other settings, and the message about a bad value."""
+    kernels, with_peaks = _kernels(target, prediction), OFFSETS in inputs
+    if not kernels or target.shape != prediction.shape or (with_peaks and sigma != kernels.SIGMA):
+        return None
+    leading = target.shape[:-2]
+    stacks = [maps.reshape(-1, *COMPILED_SHAPE) for maps in (target, prediction)]
+    scored = kernels.score_maps(*stacks, n_peaks if with_peaks else 0, pixels=inputs != {OFFSETS})
+    if not scored:
+        return None
+    columns, peaks, certain = scored
+    found: dict[str, Any] = {}
+    if with_peaks:
+        of_target, of_prediction = map(_certain_peaks, stacks, peaks, certain, [sigma] * 2)
+        found[OFFSETS] = (of_prediction - of_target).reshape(*leading, n_peaks, 2)
+    if len(columns):
+        by_name = dict(zip(kernels.COLUMNS, columns.T, strict=True))
+        sizes = np.stack([by_name[name] for name in ("in_target", "in_prediction", "in_both")], axis=-1)
+        if (unclear := by_name["at_mean"] > 0).any():
+            target, prediction = (stack[unclear] for stack in stacks)
+            sizes[unclear] = _by_numpy(target, prediction, MASK_SIZES, n_peaks, sigma)
+        found |= {name: column.reshape(leading)[()] for name, column in by_name.items()}
+        found[MASK_SIZES] = sizes.reshape(*leading, 3)
+    return found
+
+
+def _kernels(*maps: Any) -> Any:
+    """`metrics.compiled`, if it is there and for such maps."""
+    for array in maps:
+        if type(array) is not np.ndarray or array.shape[-2:] != COMPILED_SHAPE or not array.size:
+            return None
+        if array.dtype not in (np.float16, np.float32):
+            return None
+    return _import_compiled()
 
 
 @lru_cache(maxsize=1)
-def _kernels() -> Any:
+def _import_compiled() -> Any:
     try:
         from metrics import compiled
     except (ImportError, RuntimeError):  # no numba, or no folder where it may keep what it compiled
@@ -391,17 +380,120 @@ def _kernels() -> Any:
     return compiled
 
 
-@lru_cache(maxsize=1)
-def _weights(sigma: float, radius: int) -> tuple[Singles, float]:
-    """Weights of SciPy's Gaussian filter of that radius from the middle outwards, and how far off the
-    difference of two pixels may be that are smoothed with them, for values up to 1.
+# --- formulas of the pixels (n, H·W) of targets and predictions, which they may overwrite: (n,) or (n, 3)
 
-    Sums that begin far out stay small for long: to round them changes them by less than Σ w (1 + |distance|)
-    units. Sums of two pixels, products and weights are rounded, too, each by less than a unit in all. There
-    are two such sums; SciPy's filter rounds twice, and so does the comparison of two results.
-    """
-    outwards = np.arange(radius + 1)
-    heights = np.exp(-0.5 * (outwards / sigma) ** 2)
-    weights = heights / (heights[0] + 2 * heights[1:].sum())
-    reach = weights[0] + 2 * (weights[1:] * (1 + outwards[1:])).sum()
-    return weights.astype(np.float32), 2 * (2 * (reach + 3) + 3) * UNIT
+
+def _wmape(target: Floats, prediction: Floats) -> Floats:
+    target[target == 0] = ZERO_REPLACEMENT
+    prediction[prediction == 0] = ZERO_REPLACEMENT
+    error = np.subtract(prediction, target, out=prediction)
+    error /= target
+    np.abs(error, out=error)
+    highest, unweighted = target.max(axis=1), error.sum(axis=1)
+    error *= target
+    # Σ W e = Σ e + Σ T e / max(T), and Σ W likewise: the weights need no array of their own.
+    weights = target.shape[1] + target.sum(axis=1) / highest
+    return np.asarray((unweighted + error.sum(axis=1) / highest) / weights)
+
+
+def _mask_sizes(target: Floats, prediction: Floats) -> Floats:
+    masks = [_above_mean(target), _above_mean(prediction)]
+    masks.append(masks[0] & masks[1])
+    return np.stack([mask.sum(axis=1, dtype=np.float64) for mask in masks], axis=-1)
+
+
+def _above_mean(maps: Floats) -> NDArray[np.bool_]:
+    """Where maps are above their own mean, which is summed exactly where its rounding might decide."""
+    mean, low, high = maps.mean(axis=1), maps.min(axis=1), maps.max(axis=1)
+    rounding = maps.shape[1] * np.finfo(np.float64).eps * np.maximum(high, -low)
+    for row in np.flatnonzero((low < high) & (np.abs(maps - mean[:, None]).min(axis=1) <= rounding)):
+        mean[row] = math.fsum(maps[row]) / maps.shape[1]
+    # The mean of a constant map may round to below its value, and would then put all of it into the mask.
+    return np.asarray(maps > np.maximum(mean, low)[:, None])
+
+
+def _mae(target: Floats, prediction: Floats) -> Floats:
+    prediction -= target
+    return np.asarray(np.abs(prediction, out=prediction).mean(axis=1))
+
+
+def _wmse(target: Floats, prediction: Floats) -> Floats:
+    prediction -= target
+    error = np.square(prediction, out=prediction)
+    low, high = np.abs(target.min(axis=1, keepdims=True)), np.abs(target.max(axis=1, keepdims=True))
+    target += low
+    target /= np.where(low + high > 0, low + high, 1)
+    target += 1
+    error *= target
+    return np.asarray(error.sum(axis=1) / target.sum(axis=1))
+
+
+def _correlation(target: Floats, prediction: Floats) -> Floats:
+    varies = (target.min(axis=1) < target.max(axis=1)) & (prediction.min(axis=1) < prediction.max(axis=1))
+    for maps in (target, prediction):
+        maps -= maps.mean(axis=1, keepdims=True)
+        maps /= np.where(varies, np.linalg.norm(maps, axis=1), 1)[:, None]
+    target *= prediction
+    return np.where(varies, np.clip(target.sum(axis=1), -1, 1), 0)
+
+
+FORMULAS = {
+    "wmape": _wmape, MASK_SIZES: _mask_sizes, "mae": _mae, "wmse": _wmse, "correlation": _correlation,
+}  # fmt: skip
+
+
+def _finite(scores: Scores) -> Scores:
+    if not np.isfinite(scores).all():
+        index = [int(i) for i in np.argwhere(~np.isfinite(scores))[0]]
+        got = f"{np.asarray(scores)[*index]}; its weights add up to 0, or divide by 0"
+        raise refusal(f"the score of map {index}", "be finite", got)
+    return scores
+
+
+def _dice_error(sizes: Any, alpha: float, beta: float) -> Scores:
+    in_target, in_prediction, in_both = np.moveaxis(sizes, -1, 0)
+    wrong = alpha * (in_prediction - in_both) + beta * (in_target - in_both)
+    return np.divide(wrong, in_both + wrong, out=np.zeros(np.shape(wrong)), where=wrong > 0)[()]
+
+
+# --- peaks
+
+
+def _check_peak_settings(n_peaks: int, sigma: float) -> None:
+    if not isinstance(n_peaks, int | np.integer) or n_peaks < 1 or not 0 < sigma < np.inf:
+        expected = "be a whole number from 1, and sigma positive and finite"
+        raise refusal("n_peaks", expected, f"{n_peaks} and {sigma}")
+
+
+def _find_peaks(maps: Singles, n_peaks: int, sigma: float) -> NDArray[np.int64]:
+    """The peaks (n, n_peaks, 2) of maps (n, H, W), by SciPy's filter."""
+    from scipy import ndimage  # here, since to import it takes longer than to score a thousand maps
+
+    peaks = np.zeros((len(maps), n_peaks, 2), np.int64)
+    smooth = ndimage.gaussian_filter(maps, (0, sigma, sigma))
+    max_over_row = np.maximum(np.maximum(smooth[:, :, :-2], smooth[:, :, 1:-1]), smooth[:, :, 2:])
+    max_over_3x3 = np.maximum(np.maximum(max_over_row[:, :-2], max_over_row[:, 1:-1]), max_over_row[:, 2:])
+    inner = smooth[:, 1:-1, 1:-1]
+    candidates = (inner == max_over_3x3) & (inner > smooth.min(axis=(1, 2), keepdims=True))
+    for heights, candidate, found in zip(inner, candidates, peaks, strict=True):
+        pixels = np.argwhere(candidate)
+        order = np.argsort(-heights[candidate], kind="stable")[:n_peaks]  # equals stay in the order of pixels
+        found[: len(order)] = pixels[order] + 1
+    return peaks
+
+
+def _certain_peaks(
+    maps: NDArray[Any], peaks: NDArray[np.int64], certain: NDArray[np.bool_], sigma: float
+) -> NDArray[np.int64]:
+    """Replace the compiled peaks that are uncertain."""
+    for index in np.flatnonzero(~certain):
+        peaks[index] = _find_peaks(maps[index : index + 1].astype(np.float32), peaks.shape[1], sigma)[0]
+    return peaks
+
+
+def _manhattan(offsets: Any) -> Scores:
+    return np.abs(offsets).sum(axis=(-2, -1), dtype=np.float64)
+
+
+def _mean_distance(offsets: Any) -> Scores:
+    return np.sqrt((offsets**2).sum(axis=-1)).mean(axis=-1)

@@ -18,7 +18,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from baselines.keras_loop import keras
-from metrics.mass_mapping import STAND_IN_FOR_ZERO
+from metrics.mass_mapping import ZERO_REPLACEMENT
 
 ops = keras.ops
 Tensor = Any  # of the backend's own type, or, for targets, whatever it can convert
@@ -156,9 +156,9 @@ class WMAPE(MapLoss):
 
     def by_map(self, target: Tensor, prediction: Tensor) -> Tensor:
         """The score of each map, (n, H, W) to (n,)."""
-        target = ops.where(target == 0, STAND_IN_FOR_ZERO, target)
+        target = ops.where(target == 0, ZERO_REPLACEMENT, target)
         # Added rather than put in its place, so that the gradient passes.
-        prediction = prediction + ops.where(prediction == 0, STAND_IN_FOR_ZERO, 0.0)
+        prediction = prediction + ops.where(prediction == 0, ZERO_REPLACEMENT, 0.0)
         weight = 1 + target / ops.max(target, axis=PIXELS, keepdims=True)
         error = ops.abs(prediction - target) / ops.abs(target)
         return ops.sum(weight * error, axis=PIXELS) / ops.sum(weight, axis=PIXELS)

@@ -28,10 +28,12 @@ def test_every_float16_that_is_not_finite_is_found():
             metrics.mae(np.ones((1, 2), np.float16), np.array([[1, value]], np.float16))
 
 
-def test_memory_at_work_does_not_grow_with_the_number_of_maps():
+@pytest.mark.parametrize("dtype", [np.float16, np.float64])
+def test_memory_at_work_does_not_grow_with_the_number_of_maps(dtype):
     peaks = []
+    metrics.map_scores(*np.zeros((2, 128, 128), dtype))
     for n in (32, 96):
-        maps = np.zeros((n, 128, 128), np.float16)
+        maps = np.zeros((n, 128, 128), dtype)
         maps[:, 40, 50] = 1
         tracemalloc.start()
         metrics.wmape(maps, maps)
@@ -56,13 +58,13 @@ def test_labels_come_back_as_int64():
 @pytest.mark.parametrize(
     ("labels", "predictions", "message"),
     [
-        ([0, 1], [0, 1, 1], r"predictions must have shape of labels, \(2,\).*has shape \(3,\)"),
-        ([[0, 1]], [[0, 1]], r"labels must have shape \(N,\).*has shape \(1, 2\)"),
+        ([0, 1], [0, 1, 1], r"predictions must have shape of labels, \(2,\).*got shape \(3,\)"),
+        ([[0, 1]], [[0, 1]], r"labels must have shape \(N,\).*got shape \(1, 2\)"),
         (np.zeros(0, int), np.zeros(0, int), r"labels must have shape \(N,\) and not be empty"),
-        ([0.0, 1.0], [0, 1], r"labels must hold integers, but has dtype float64"),
-        ([0, 1], [False, True], r"predictions must hold integers, but has dtype bool"),
+        ([0.0, 1.0], [0, 1], r"labels must hold integers, got dtype float64"),
+        ([0, 1], [False, True], r"predictions must hold integers, got dtype bool"),
         ([0, 1], ["AGN", "SN"], r"predictions must hold integers"),
-        (np.ma.array([0, 1]), [0, 1], r"labels is a masked array"),
+        (np.ma.array([0, 1]), [0, 1], r"labels must be a plain array, got a masked array"),
     ],
 )
 def test_labels_are_refused(labels, predictions, message):
@@ -80,7 +82,7 @@ def test_labels_are_refused(labels, predictions, message):
 
 @pytest.mark.parametrize("bad", [-1, 3])
 def test_labels_out_of_range_are_refused(bad):
-    message = rf"predictions must lie in 0..2, but predictions\[1\] is {bad} \(1 such of 4"
+    message = rf"predictions must lie in 0..2, got {bad} at predictions\[1\] \(1 such of 4"
     with pytest.raises(ValueError, match=message):
         metrics.confusion_matrix([0, 1, 2, 0], [0, bad, 1, 2], 3)
 
@@ -89,16 +91,20 @@ def test_labels_out_of_range_are_refused(bad):
     ("labels", "probabilities", "message"),
     [
         ([0, 1], [0.5, 0.5], r"probabilities must have shape \(N, K\).*\(2,\)"),
-        ([0, 1, 1], [[0.5, 0.5]], r"probabilities must have shape \(3, K\), as there are labels.*\(1, 2\)"),
-        ([0, 2], [[1, 0], [0, 1]], r"labels must lie in 0..1, but labels\[1\] is 2"),
+        ([0, 1, 1], [[0.5, 0.5]], r"probabilities must have shape \(3, K\), as there are 3 labels.*\(1, 2\)"),
+        ([0, 2], [[1, 0], [0, 1]], r"labels must lie in 0..1, got 2 at labels\[1\]"),
         (
             [0, 1],
             [[1, 0], [1.5, -0.5]],
-            r"probabilities must be 0 or more, but probabilities\[1, 1\] is -0.5",
+            r"probabilities must be 0 or more, got -0.5 at probabilities\[1, 1\]",
         ),
-        ([0, 1], [[1, 0], [np.nan, 1]], r"probabilities must be 0 or more, but probabilities\[1, 0\] is nan"),
-        ([0, 1], [[1, 0], [np.inf, 0]], r"rows of probabilities must be 1.*\[1\] is inf"),
-        ([0, 1], [[0.5, 0.5], [0.7, 0.7]], r"sums of rows of probabilities must be 1.*\[1\] is 1.4"),
+        ([0, 1], [[1, 0], [np.nan, 1]], r"be 0 or more, got nan at probabilities\[1, 0\]"),
+        ([0, 1], [[1, 0], [np.inf, 0]], r"rows of probabilities must be 1, got inf at .*\[1\]"),
+        (
+            [0, 1],
+            [[0.5, 0.5], [0.7, 0.7]],
+            r"sums of rows .* must be 1, got 1.4 at .*\[1\].*; normalise them",
+        ),
         ([0, 1], np.zeros((0, 2)), r"probabilities must have shape \(N, K\) and not be empty"),
         ([0, 1], [["1", "0"], ["0", "1"]], r"probabilities must hold real numbers"),
     ],
@@ -121,10 +127,10 @@ def test_rounded_probabilities_are_accepted():
     [
         ([1, 2], 0, r"confusion must have shape \(..., K, K\).*\(2,\)"),
         (np.ones((4, 2, 3)), 0, r"confusion must have shape \(..., K, K\).*\(4, 2, 3\)"),
-        (np.ones((0, 2, 2)), 0, r"not be empty, but has shape \(0, 2, 2\)"),
-        ([[1, -2], [3, 4]], 0, r"confusion must be finite and 0 or more, but confusion\[0, 1\] is -2"),
-        ([[1.0, np.nan], [3, 4]], 0, r"confusion\[0, 1\] is nan"),
-        ([[1, 2], [3, 4]], 2, r"positive must lie in 0..1, but positive\[0\] is 2"),
+        (np.ones((0, 2, 2)), 0, r"not be empty, got shape \(0, 2, 2\)"),
+        ([[1, -2], [3, 4]], 0, r"confusion must be finite and 0 or more, got -2 at confusion\[0, 1\]"),
+        ([[1.0, np.nan], [3, 4]], 0, r"got nan at confusion\[0, 1\]"),
+        ([[1, 2], [3, 4]], 2, r"positive must lie in 0..1, got 2 at positive\[0\]"),
         ([[1, 2], [3, 4]], -1, r"positive must lie in 0..1"),
     ],
 )

@@ -14,7 +14,7 @@ KAPPA[KAPPA == 0] = 3 / 128
 TARGET, PREDICTION = KAPPA[:2], KAPPA[2:]
 
 IDENTITY = "best at identity"
-SYMMETRIC = "symmetric in truth and prediction"
+SYMMETRIC = "symmetric in target and prediction"
 SCALE = "unchanged when both maps are scaled alike"
 AFFINE = "unchanged by a positive affine change of the prediction"
 PIXELS = "unchanged when the pixels of both maps are shuffled alike"
@@ -27,7 +27,6 @@ SCORES = {
     "dpeaks": (metrics.dpeaks, {IDENTITY, FLIPS, SCALE, SYMMETRIC, AFFINE}),
     "l2_dpeaks": (metrics.l2_dpeaks, {IDENTITY, FLIPS, SCALE, SYMMETRIC, AFFINE}),
     "mae": (metrics.mae, {*WEIGHTED, SYMMETRIC}),
-    "wmae": (metrics.wmae, WEIGHTED),
     "wmse": (metrics.wmse, WEIGHTED),
     "correlation": (metrics.correlation, {*WEIGHTED, SCALE, SYMMETRIC, AFFINE}),
 }
@@ -151,8 +150,8 @@ def test_layout_in_memory_is_free_and_inputs_stay_as_they_are(name):
 def test_values_that_are_not_finite(name, which, dtype, value):
     maps = {"target": TARGET.astype(dtype), "prediction": PREDICTION.astype(dtype)}
     maps[which][1, 5, [3, 9]] = value
-    message = f"{which} must be finite .*{which}[1, 5, 3] is {value} (2 such of 512"
-    with pytest.raises(ValueError, match=re.escape(message).replace(r"\.\*", ".*")):
+    message = f"{which} must be finite in float32, got {value} at {which}[1, 5, 3] (2 such of 512)"
+    with pytest.raises(ValueError, match=re.escape(message)):
         score_of(name)(maps["target"], maps["prediction"])
 
 
@@ -171,7 +170,7 @@ def test_a_bad_value_far_into_the_maps_is_named_by_its_own_index(name):
     maps = np.ones((2, n, SIDE, SIDE), np.float16) + KAPPA[0].astype(np.float16)
     bad = maps.copy()
     bad[1, n - 2, 4, 7] = np.nan
-    with pytest.raises(ValueError, match=re.escape(f"prediction[1, {n - 2}, 4, 7] is nan (1 such")):
+    with pytest.raises(ValueError, match=re.escape(f"nan at prediction[1, {n - 2}, 4, 7] (1 such")):
         score_of(name)(maps, bad)
 
 
@@ -205,11 +204,11 @@ def test_maps_must_be_there(name, shape):
 @every_score
 @pytest.mark.parametrize("dtype", [bool, complex, object, "U3", "M8[s]"])
 def test_maps_must_hold_real_numbers(name, dtype):
-    with pytest.raises(ValueError, match=r"prediction must hold real numbers, but has dtype"):
+    with pytest.raises(ValueError, match=r"prediction must hold real numbers, got dtype"):
         score_of(name)(TARGET, np.zeros(TARGET.shape, dtype))
 
 
 @every_score
 def test_a_masked_array_is_refused_for_its_mask_would_be_lost(name):
-    with pytest.raises(ValueError, match="target is a masked array"):
+    with pytest.raises(ValueError, match="target must be a plain array, got a masked array; fill it"):
         score_of(name)(np.ma.masked_greater(TARGET, 1), PREDICTION)

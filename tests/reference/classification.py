@@ -49,15 +49,6 @@ def brier_by_case(labels, probabilities):
     ]
 
 
-def scores_by_class(labels, predictions, n_classes):
-    return {
-        "precision": [precision(labels, predictions, c) for c in range(n_classes)],
-        "recall": [recall(labels, predictions, c) for c in range(n_classes)],
-        "f1": [fbeta(labels, predictions, 1, c) for c in range(n_classes)],
-        "f2": [fbeta(labels, predictions, 2, c) for c in range(n_classes)],
-    }
-
-
 def normalise_rows(confusion):
     return [[count / sum(row) if sum(row) else 0.0 for count in row] for row in confusion]
 
@@ -68,42 +59,18 @@ def _passed(labels, scores, positive, threshold):
     return len(passed) - sum(passed), sum(passed)
 
 
-def precision_recall_curve(labels, scores, positive):
-    points, positives = [], sum(label == positive for label in labels)
+def average_precision(labels, scores, positive):
+    positives = sum(label == positive for label in labels)
+    total, recall_before = 0.0, 0.0
     for threshold in sorted(set(scores), reverse=True):
         others, hits = _passed(labels, scores, positive, threshold)
-        points.append((hits / (others + hits), hits / positives if positives else 0.0, threshold))
-    return points
-
-
-def average_precision(labels, scores, positive):
-    total, before = 0.0, 0.0
-    for p, r, _ in precision_recall_curve(labels, scores, positive):
-        total += (r - before) * p
-        before = r
+        recall_now = hits / positives if positives else 0.0
+        total += (recall_now - recall_before) * hits / (others + hits)
+        recall_before = recall_now
     return total
 
 
-def roc_curve(labels, scores, positive):
-    positives = sum(label == positive for label in labels)
-    others = len(labels) - positives
-    points = [(0.0, 0.0, math.inf)]
-    for threshold in sorted(set(scores), reverse=True):
-        wrong, hits = _passed(labels, scores, positive, threshold)
-        points.append((wrong / others if others else 0.0, hits / positives if positives else 0.0, threshold))
-    return points
-
-
-def roc_auc(labels, scores, positive):
-    """How often a positive case has the higher score of a pair, half a time if they are equal."""
-    cases = list(zip(labels, scores, strict=True))
-    higher = [s for label, s in cases if label == positive]
-    lower = [s for label, s in cases if label != positive]
-    wins = [1.0 if high > low else 0.5 if high == low else 0.0 for high in higher for low in lower]
-    return sum(wins) / len(wins) if wins else 0.0
-
-
-def reliability_curve(labels, probabilities, n_bins):
+def _reliability(labels, probabilities, n_bins):
     bins = [[] for _ in range(n_bins)]
     for label, row in zip(labels, probabilities, strict=True):
         row = [float(p) for p in row]
@@ -119,5 +86,5 @@ def reliability_curve(labels, probabilities, n_bins):
 
 
 def calibration_error(labels, probabilities, n_bins=15):
-    curve = reliability_curve(labels, probabilities, n_bins)
+    curve = _reliability(labels, probabilities, n_bins)
     return sum(cases * abs(hits - confidence) for confidence, hits, cases in curve) / len(labels)

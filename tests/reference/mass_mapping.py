@@ -18,12 +18,12 @@ def wmape(target, prediction):
 
 def dicee(target, prediction, alpha=0.5, beta=0.5):
     truth, guess = ([Fraction(float(value)) for value in np.ravel(kappa)] for kappa in (target, prediction))
-    truth_mean, guess_mean = sum(truth) / len(truth), sum(guess) / len(guess)
+    target_mean, prediction_mean = sum(truth) / len(truth), sum(guess) / len(guess)
     hits = false_alarms = misses = 0
     for t, p in zip(truth, guess, strict=True):
-        hits += t > truth_mean and p > guess_mean
-        false_alarms += not t > truth_mean and p > guess_mean
-        misses += t > truth_mean and not p > guess_mean
+        hits += t > target_mean and p > prediction_mean
+        false_alarms += not t > target_mean and p > prediction_mean
+        misses += t > target_mean and not p > prediction_mean
     denominator = hits + alpha * false_alarms + beta * misses
     return 1 - hits / denominator if denominator else 0.0
 
@@ -55,12 +55,6 @@ def contrast_weights(target):
     truth = [float(t) for t in np.ravel(target)]
     low, high = abs(min(truth)), abs(max(truth))
     return [1 + (t + low) / (high + low) if high + low else 1 for t in truth]
-
-
-def wmae(target, prediction):
-    weights = contrast_weights(target)
-    errors = [abs(float(p) - float(t)) for t, p in zip(np.ravel(target), np.ravel(prediction), strict=True)]
-    return sum(w * e for w, e in zip(weights, errors, strict=True)) / sum(weights)
 
 
 def wmse(target, prediction):

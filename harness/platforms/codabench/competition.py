@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import shutil
 import zipfile
 from contextlib import ExitStack
@@ -159,11 +160,11 @@ def _write_texts(folder: Path, inputs: Dataset, plan: Plan) -> None:
 
 
 def definition(name: str) -> str:
-    """What a function of ``metrics`` says of itself, and its defaults; "" where none has the name."""
+    """The definition in the docstring of a function of ``metrics``, and its defaults; "" if there is none."""
     found = getattr(metrics, f"{name}_by_case", None) or getattr(metrics, name, None)
     if not found:
         return ""
-    text = (inspect.getdoc(found) or "").partition(">>>")[0].strip()
+    text = re.split(r"\n\w.*\n---", inspect.getdoc(found) or "")[0].replace(" [1]_", "").strip()
     given = [one for one in inspect.signature(found).parameters.values() if one.default is not one.empty]
     return text + "\n\n" * bool(given) + ", ".join(f"{one.name} = {one.default}" for one in given)
 

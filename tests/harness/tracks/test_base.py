@@ -25,13 +25,13 @@ def test_a_track_needs_scores_by_case_alone():
 
 def test_a_further_score_of_maps_is_one_more_entry():
     """The order of the scores, and of the columns, is of no importance."""
-    further = Score("further", "further", "", by_case=metrics.wmae)
+    further = Score("further", "further", "", by_case=metrics.mae)
     track = replace(MASS_MAPPING, scores=(further, *MASS_MAPPING.scores[::-1]))
     columns, groups = track.by_case(TARGETS, PREDICTIONS), np.arange(6)
     found = group_sums(track, columns, groups).total_scores(track)
     known = group_sums(MASS_MAPPING, MASS_MAPPING.by_case(TARGETS, PREDICTIONS), groups)
     assert {key: found[key] for key in found if key != "further"} == known.total_scores(MASS_MAPPING)
-    np.testing.assert_allclose(found["further"], metrics.wmae(TARGETS, PREDICTIONS).mean())
+    np.testing.assert_allclose(found["further"], metrics.mae(TARGETS, PREDICTIONS).mean())
 
 
 def test_map_scores_computed_together_are_those_of_their_functions():
