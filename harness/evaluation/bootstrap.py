@@ -1,7 +1,7 @@
 """How sure a score is: whole groups (clusters, objects) are drawn, the same ones for every submission.
 
-Cases of one group share much, so drawing cases would give intervals that are too narrow. What is made of the
-draws here (intervals, probabilities, p-values) is explained in docs/ranking.md.
+Cases of one group are not independent, so drawing cases would give intervals that are too narrow.
+docs/ranking.md explains what the draws are used for: intervals, probabilities and p-values.
 """
 
 from __future__ import annotations

@@ -58,15 +58,15 @@ def make_leaderboard(
     """Score submissions, or read score cards, and rank them. Nothing is drawn.
 
     A file that cannot be read is listed as not ranked. ``truth`` may be None where all are cards.
-    ``public_fraction`` scores that share of the groups only, drawn with ``seed`` (without one: made of the
-    truth), or with ``final`` all others. ``ladder`` names the file that keeps released scores. Raises
+    ``public_fraction`` scores only that share of the groups, or with ``final`` all others; they are drawn
+    with ``seed``, by default one that is derived from the truth. ``ladder`` names the file that keeps released scores. Raises
     HarnessError where the entries are not of one truth, or the seed is missing.
     """
     with open_dataset(truth) if truth else nullcontext() as data:
         track, scored, unreadable = score_all(paths, data, progress, executor)
         if public_fraction is not None and seed is None:
             if data is None:
-                raise HarnessError("a public part must be drawn with a seed or a truth file, got neither")
+                raise HarnessError("a public subset must be drawn with a seed or a truth file, got neither")
             seed = secret_seed(data)
     part: Part | None = None
     if public_fraction is not None and seed is not None:

@@ -55,9 +55,8 @@ class Score(ScoreInfo):
     """One score of a track: the mean over the cases of a column, or a function of sums over the cases.
 
     Give ``by_case`` for a score that is computed for each case, ``mean_of`` for the mean of a column of the
-    track, ``summary`` for any other. With ``summary`` and ``mean_of`` the score is equal to that mean, which
-    is then not computed again; the column serves what needs a value a case (standard deviations, Wilcoxon's
-    test, the cases that differ most).
+    track, ``summary`` for any other. A score with ``summary`` may name the column that it equals the mean of:
+    standard deviations, Wilcoxon's test and the comparison of cases use the values of each case.
 
     Parameters
     ----------
@@ -113,8 +112,9 @@ class Track:
     format : Format
         How predictions are written in a submission.
     columns : callable, optional
-        ``columns(targets, predictions)`` gives columns (N,) by name: those that statistics are made of, and
-        scores that are sooner computed together. What it does not give, ``by_case`` of a score computes.
+        ``columns(targets, predictions)`` gives columns (N,) by name: those that statistics are computed from,
+        and scores that are faster computed together. A score that is not among them is computed by its own
+        ``by_case``.
     further_statistics : callable, optional
         ``further_statistics(columns, groups)`` gives what is summed over the cases beside the columns that
         scores are the means of: arrays (N, ...) by name, for the groups (N,) of the cases.
