@@ -59,8 +59,8 @@ def make_leaderboard(
 
     A file that cannot be read is listed as not ranked. ``truth`` may be None where all are cards.
     ``public_fraction`` scores only that share of the groups, or with ``final`` all others; they are drawn
-    with ``seed``, by default one that is derived from the truth. ``ladder`` names the file that keeps released scores. Raises
-    HarnessError where the entries are not of one truth, or the seed is missing.
+    with ``seed``, by default one that is derived from the truth. ``ladder`` names the file that keeps
+    released scores. Raises HarnessError where the entries are not of one truth, or the seed is missing.
     """
     with open_dataset(truth) if truth else nullcontext() as data:
         track, scored, unreadable = score_all(paths, data, progress, executor)
