@@ -282,7 +282,7 @@ def test_what_cannot_be_a_start(first, stamps, maps, tmp_path):
     wider.write_text("[cnn]\nepochs = 1\nkernel = 5\n")
     for name, data, settings, message in (
         ("majority", stamps, "smoke", "majority is no network"),
-        ("cnn-rotinv", stamps, "smoke", "is a run of cnn: one of cnn-rotinv was expected"),
+        ("cnn-rotinv", stamps, "smoke", "must be a run of cnn-rotinv, got one of cnn"),
         ("cnn", stamps, str(wider), "other layers than this one"),
     ):
         with pytest.raises((HarnessError, BaselineError), match=message):
