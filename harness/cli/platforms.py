@@ -47,7 +47,7 @@ def bundle(truth: Path, inputs: Path | None, out: Path, as_json: bool, **options
     options["start"] = options["start"] or datetime.combine(datetime.now(UTC), time())
     options["end"] = options["end"] or options["start"] + timedelta(days=60)
     options["close"] = options["close"] or options["end"] + timedelta(days=7)
-    summary = competition.bundle(truth, inputs, out, competition.Plan(**options))
+    summary = competition.write_bundle(truth, inputs, out, competition.Options(**options))
     if as_json:
         print_json(summary)
         return

@@ -18,10 +18,10 @@ from harness.tracks.stamps import STAMPS, SUPERNOVA
 from submissions import Code, SubmissionError, open_submission
 from submissions.formats.stamps import CLASS_NUMBERS, CLASSES
 
-with suppress(ImportError):  # it is there on Kaggle; here any mapping of columns does, such as a dict
+with suppress(ImportError):  # Kaggle has it; any mapping of columns will do, such as a dict
     import pandas as pd  # type: ignore
 
-# A column of classes holds no probabilities: scores of these cannot be asked for.
+# Scores of predicted classes: Kaggle's tables have no probabilities.
 SCORES: dict[str, Callable[[Any], Any]] = {
     "accuracy": metrics.accuracy_from_confusion,
     "sn_f1": partial(metrics.fbeta_from_confusion, beta=1, positive=SUPERNOVA),
@@ -45,32 +45,32 @@ def score(
     Raises ParticipantVisibleError for faults of the submission, ValueError for those of the solution.
     """
     if metric not in SCORES:
-        raise ValueError(f"metric must be one of {', '.join(SCORES)}, but is {metric!r}")
-    true = _classes(solution, row_id_column_name, ValueError)
-    given = _classes(submission, row_id_column_name, ParticipantVisibleError)
-    if missing := [name for name in true if name not in given]:
+        raise ValueError(f"metric must be one of {', '.join(SCORES)}, got {metric!r}")
+    labels = _classes(solution, row_id_column_name, ValueError)
+    predictions = _classes(submission, row_id_column_name, ParticipantVisibleError)
+    if missing := [name for name in labels if name not in predictions]:
         raise ParticipantVisibleError(f"{len(missing)} ids have no row, the first of them {missing[0]}")
-    labels, predictions = list(true.values()), [given[name] for name in true]
-    return float(SCORES[metric](metrics.confusion_matrix(labels, predictions, len(CLASSES))))
+    predicted = [predictions[name] for name in labels]
+    return float(SCORES[metric](metrics.confusion_matrix(list(labels.values()), predicted, len(CLASSES))))
 
 
 def _classes(frame: Any, id_column: str, fault: type[Exception]) -> dict[str, int]:
-    """The number of the class of each row id."""
+    """The number of the class of each row id; raises ``fault`` for a frame without them."""
     columns = [column for column in frame if column not in (id_column, "Usage")]
     if id_column not in frame or len(columns) != 1:
-        raise fault(f"expected the columns {id_column} and one of classes, got {', '.join(map(str, frame))}")
-    found: dict[str, int] = {}
+        raise fault(f"the columns must be {id_column} and one of classes, got {', '.join(map(str, frame))}")
+    classes: dict[str, int] = {}
     for row_id, value in zip(map(str, frame[id_column]), map(str, frame[columns[0]]), strict=True):
-        if row_id in found:
+        if row_id in classes:
             raise fault(f"id {row_id} comes twice")
         if value not in CLASS_NUMBERS:
-            raise fault(f"id {row_id}: expected one of {', '.join(CLASSES)}, got {value[:50]!r}")
-        found[row_id] = CLASS_NUMBERS[value]
-    return found
+            raise fault(f"id {row_id} must have one of {', '.join(CLASSES)}, got {value[:50]!r}")
+        classes[row_id] = CLASS_NUMBERS[value]
+    return classes
 
 
 def write_solution(truth: Path, out: Path, public_fraction: float, seed: int | None) -> int:
-    """Write the true classes as ``case_id,label,Usage``, parted by object; returns the number of rows."""
+    """Write the true classes as ``case_id,label,Usage``, split by object; returns the number of rows."""
     with open_dataset(truth, STAMPS) as data:
         public = public_cases(data.groups(), public_fraction, secret_seed(data) if seed is None else seed)
         usage = np.where(public, "Public", "Private").tolist()
@@ -93,6 +93,7 @@ def write_predictions(submission: Path, data: Path, out: Path) -> int:
 def _write(
     out: Path, header: Iterable[str], case_ids: list[str], labels: np.ndarray, *more: list[str]
 ) -> int:
+    """Write a table of case ids, the names of their classes, and further columns; returns the rows."""
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(header)

@@ -120,6 +120,8 @@ class Track:
         scores are the means of: arrays (N, ...) by name, for the groups (N,) of the cases.
     classes : tuple of str
         The names of the classes, if the truth is a label; its columns are the track's own choice.
+    constant_prediction : float
+        Every number of a valid prediction that is the same for all cases, as in a sample submission.
     sources : tuple of str
         What data sets are packed from, in the order in which they are tried.
     simulator : str
@@ -145,6 +147,7 @@ class Track:
     columns: Callable[[np.ndarray, np.ndarray], dict[str, np.ndarray]] | None = None
     further_statistics: Callable[[Columns, np.ndarray], dict[str, np.ndarray]] | None = None
     classes: tuple[str, ...] = ()
+    constant_prediction: float = 0.0
     sources: tuple[str, ...] = ()
     simulator: str = ""
     simulator_options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

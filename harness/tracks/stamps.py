@@ -114,6 +114,7 @@ STAMPS = Track(
     columns=_columns,
     further_statistics=_statistics,
     classes=CLASSES,
+    constant_prediction=1 / len(CLASSES),
     sources=("harness.data.sources.alert_pickle", "harness.data.sources.avro_alerts"),
     simulator="harness.data.simulate.stamps:simulate",
     splitter="harness.data.split:split_balanced",

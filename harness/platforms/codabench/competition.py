@@ -20,18 +20,24 @@ import metrics
 from harness.data.split import public_cases, secret_seed
 from harness.data.store import CHUNK, DataError, Dataset, create, open_dataset
 from harness.files import HarnessError, beside
-from harness.platforms.codabench.program import copy_code
 from harness.platforms.codabench.worker import CASES, TRUTH
 from harness.tracks.registry import TRACKS
 from submissions import write_submission
 from submissions.writing import entry
 
 MAX_TITLE, MAX_COLUMN_TEXT = 255, 36
+PROJECT = Path(__file__).parents[3]
+CODE = ("metrics", "submissions", "harness")
+NOT_NEEDED = ("__pycache__", "templates", "cli", "claims", "runs", "report", "sources", "simulate", "demo.py")
+"""What no scoring imports of CODE: the upper floors of the harness, and how data sets are made."""
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What an organiser decides. Public phase: ``start`` to ``end``, then the private one to ``close``."""
+class Options:
+    """What an organiser decides. The public phase is from ``start`` to ``end``, the private one to ``close``.
+
+    Without a ``seed``, which groups are public is drawn from the truth.
+    """
 
     start: datetime
     end: datetime
@@ -42,34 +48,35 @@ class Plan:
     docker_image: str
 
 
-def bundle(truth: Path, inputs: Path | None, out: Path, plan: Plan) -> dict[str, Any]:
+def write_bundle(truth: Path, inputs: Path | None, out: Path, options: Options) -> dict[str, Any]:
     """Write the competition to ``out``: a zip if its name ends so, else a folder. The same bytes each time.
 
     All cases of ``truth`` are test cases; ``inputs`` holds the same ones, and may be absent where ``truth``
-    is a full data set. Without a seed the truth draws the public part. Returns the seed, and the number of
-    cases and groups of each part. Raises HarnessError for data or a plan that make no competition.
+    is a full data set. Returns the seed, and the number of cases and groups of each phase. Raises
+    HarnessError for data or options that make no competition.
     """
     if out.suffix != ".zip" and out.exists():
         raise HarnessError(f"{out} exists already: name a new folder, or a file that ends in .zip")
-    if not plan.start < plan.end < plan.close:
-        raise HarnessError(f"expected start < end < close, got {plan.start}, {plan.end} and {plan.close}")
+    if not options.start < options.end < options.close:
+        dates = f"{options.start}, {options.end} and {options.close}"
+        raise HarnessError(f"dates must be start < end < close, got {dates}")
     out.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         answers = stack.enter_context(open_dataset(truth))
         questions = stack.enter_context(open_dataset(inputs or truth, answers.track))
-        groups, seed = answers.groups(), secret_seed(answers) if plan.seed is None else plan.seed
-        public = public_cases(groups, plan.public_fraction, seed)
-        parts = {"public": public, "private": ~public}
-        _check(answers, questions, parts, plan)
+        groups, seed = answers.groups(), secret_seed(answers) if options.seed is None else options.seed
+        public = public_cases(groups, options.public_fraction, seed)
+        phases = {"public": public, "private": ~public}
+        _check(answers, questions, phases, options)
         folder = Path(stack.enter_context(TemporaryDirectory(dir=out.parent, prefix=".bundle."))) / "bundle"
-        _write(folder, answers, questions, parts, plan)
+        _write(folder, answers, questions, phases, options)
         if out.suffix == ".zip":
             zip_folder(folder, out)
         else:
             folder.replace(out)
         return {"seed": seed} | {
-            name: {"cases": int(part.sum()), "groups": len(np.unique(groups[part]))}
-            for name, part in parts.items()
+            name: {"cases": int(of_phase.sum()), "groups": len(np.unique(groups[of_phase]))}
+            for name, of_phase in phases.items()
         }
 
 
@@ -84,55 +91,64 @@ def zip_folder(folder: Path, out: Path) -> None:
                 shutil.copyfileobj(source, target, 1 << 20)
 
 
-def _check(truth: Dataset, inputs: Dataset, parts: dict[str, np.ndarray], plan: Plan) -> None:
-    track, values, _ = truth.track, truth.truth, inputs.inputs  # which raise where there are none
+def _check(truth: Dataset, inputs: Dataset, phases: dict[str, np.ndarray], options: Options) -> None:
+    track, targets, _ = truth.track, truth.truth, inputs.inputs  # which raise where there are none
     if track.name not in TRACKS:
         raise HarnessError(f"{track.name} is of another package, whose code no scoring program holds")
     if sorted(truth.case_ids()) != sorted(inputs.case_ids()):
-        raise DataError(f"{inputs.path} does not hold the inputs of the cases of {truth.path}, and no others")
-    limits = [(plan.title or track.title, MAX_TITLE)]
-    limits += [(text, MAX_COLUMN_TEXT) for one in track.scores for text in (one.key, one.title)]
+        raise DataError(f"{inputs.path} must have the cases of {truth.path}, and no others")
+    limits = [(options.title or track.title, MAX_TITLE)]
+    limits += [(text, MAX_COLUMN_TEXT) for score in track.scores for text in (score.key, score.title)]
     for text, limit in limits:
         if len(text) > limit or not text.isprintable():
-            raise HarnessError(f"expected {limit} printable characters at most, got the title {text!r}")
-    for name, part in parts.items() if track.classes else ():
-        for absent in set(range(len(track.classes))) - set(values[:][part].tolist()):
-            message = f"no {track.classes[absent]} among the {name} cases"
-            raise DataError(f"{message}: choose another seed or public fraction")
+            raise HarnessError(f"a title must have {limit} printable characters at most, got {text!r}")
+    for number, class_name in enumerate(track.classes):
+        of_class = targets[:] == number
+        for phase, of_phase in phases.items():
+            if not (of_class & of_phase).any():
+                raise DataError(
+                    f"the {phase} cases must have every class, got no {class_name}; choose another seed or "
+                    "public fraction"
+                )
 
 
-def _write(folder: Path, truth: Dataset, inputs: Dataset, parts: dict[str, np.ndarray], plan: Plan) -> None:
+def _write(
+    folder: Path, truth: Dataset, inputs: Dataset, phases: dict[str, np.ndarray], options: Options
+) -> None:
     from matplotlib.image import imsave
 
-    program, kit = folder / "scoring_program", folder / "starting_kit"
-    _write_texts(folder, inputs, plan)
-    copy_code(["harness.platforms.codabench.score", "harness.platforms.kaggle"], program)
-    (program / "harness/platforms/codabench/score.py").replace(program / "score.py")
-    shutil.copyfile(
-        Path(__file__).with_name("details.html"), program / "harness/platforms/codabench/details.html"
-    )
-    copy_code(["harness.evaluation.scoring"], kit)
+    track, program, kit = truth.track, folder / "scoring_program", folder / "starting_kit"
+    _write_texts(folder, inputs, options)
+    copy_code(program)
+    copy_code(kit)
+    shutil.copyfile(Path(__file__).with_name("score.py"), program / "score.py")
 
-    track = truth.track
     _copy(inputs, kit / "inputs.h5", "inputs", ["metadata", track.inputs.name], np.ones(len(inputs), bool))
     with open_dataset(kit / "inputs.h5") as handed_out:
         cases = {"case_ids": handed_out.case_ids(), "fingerprint": handed_out.fingerprint}
-    alike = np.full((1, *track.format.shape), 1 / len(track.classes) if track.classes else 0.0)
+    constant = np.full((1, *track.format.shape), track.constant_prediction)
     write_submission(
         kit / "sample_submission.zip", track.format, "sample", "all alike", cases["case_ids"],
-        (alike for _ in cases["case_ids"]), {"dataset_fingerprint": cases["fingerprint"]},
+        (constant for _ in cases["case_ids"]), {"dataset_fingerprint": cases["fingerprint"]},
     )  # fmt: skip
-    references = {folder / f"reference_data_{name}": part for name, part in parts.items()}
-    for reference, part in references.items():
-        _copy(truth, reference / TRUTH, "truth", [track.truth.name], part)
+    references = {folder / f"reference_data_{name}": of_phase for name, of_phase in phases.items()}
+    for reference, of_phase in references.items():
+        _copy(truth, reference / TRUTH, "truth", [track.truth.name], of_phase)
         (reference / CASES).write_text(json.dumps(cases), encoding="utf-8")
-    for one in (program, kit, *references):
-        zip_folder(one, one.with_suffix(".zip"))
-        shutil.rmtree(one)
+    for unzipped in (program, kit, *references):
+        zip_folder(unzipped, unzipped.with_suffix(".zip"))
+        shutil.rmtree(unzipped)
     imsave(folder / "logo.png", _logo(), cmap="magma")
 
 
+def copy_code(folder: Path) -> None:
+    """Copy into a folder the code of this project that scores: there is one scorer."""
+    for name in CODE:
+        shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns(*NOT_NEEDED))
+
+
 def _copy(source: Dataset, path: Path, role: str, columns: list[str], kept: np.ndarray) -> None:
+    """Write the kept cases (N,) of a data set as another one, with these columns."""
     columns = [name for name in ("case_id", "group", *columns) if name in source.columns]
     with create(path, source.track, role, {"made_by": "astroboard bundle"}) as writer:
         for rows in (slice(start, start + CHUNK) for start in range(0, len(source), CHUNK)):
@@ -140,7 +156,8 @@ def _copy(source: Dataset, path: Path, role: str, columns: list[str], kept: np.n
                 writer.append(**{name: source.columns[name][rows][kept[rows]] for name in columns})
 
 
-def _write_texts(folder: Path, inputs: Dataset, plan: Plan) -> None:
+def _write_texts(folder: Path, inputs: Dataset, options: Options) -> None:
+    """Fill in the templates: pages, competition.yaml, and the texts of program and kit."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -151,9 +168,9 @@ def _write_texts(folder: Path, inputs: Dataset, plan: Plan) -> None:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         text = environment.get_template(name).render(
-            track=inputs.track, plan=plan, title=plan.title or inputs.track.title, cases=len(inputs),
+            track=inputs.track, options=options, title=options.title or inputs.track.title, cases=len(inputs),
             metadata=inputs.metadata is not None,
-            private_start=plan.end + timedelta(seconds=1),  # a phase starts after the last one has ended
+            private_start=options.end + timedelta(seconds=1),  # a phase starts after the last one has ended
             definition=definition,
         )  # fmt: skip
         path.write_text(text, encoding="utf-8")
@@ -161,12 +178,13 @@ def _write_texts(folder: Path, inputs: Dataset, plan: Plan) -> None:
 
 def definition(name: str) -> str:
     """The definition in the docstring of a function of ``metrics``, and its defaults; "" if there is none."""
-    found = getattr(metrics, f"{name}_by_case", None) or getattr(metrics, name, None)
-    if not found:
+    function = getattr(metrics, f"{name}_by_case", None) or getattr(metrics, name, None)
+    if not function:
         return ""
-    text = re.split(r"\n\w.*\n---", inspect.getdoc(found) or "")[0].replace(" [1]_", "").strip()
-    given = [one for one in inspect.signature(found).parameters.values() if one.default is not one.empty]
-    return text + "\n\n" * bool(given) + ", ".join(f"{one.name} = {one.default}" for one in given)
+    text = re.split(r"\n\w.*\n---", inspect.getdoc(function) or "")[0].replace(" [1]_", "").strip()
+    parameters = inspect.signature(function).parameters.values()
+    defaults = [f"{each.name} = {each.default}" for each in parameters if each.default is not each.empty]
+    return text + "\n\n" * bool(defaults) + ", ".join(defaults)
 
 
 def _logo() -> np.ndarray:

@@ -69,11 +69,11 @@ def test_frames_of_pandas():
         ({"id": [4, 3, 2, 7]}, "1 ids have no row, the first of them 1"),
         (
             {"label": ["bogus", "VS", "AGN", "nova"]},
-            "id 1: expected one of AGN, SN, VS, asteroid, bogus, got 'nova'",
+            "id 1 must have one of AGN, SN, VS, asteroid, bogus, got 'nova'",
         ),
         ({"label": ["bogus", "VS", "AGN", float("nan")]}, "got 'nan'"),
-        ({"AGN": [0.1] * 4}, "expected the columns id and one of classes, got id, label, AGN"),
-        ({"id": None}, "expected the columns id"),
+        ({"AGN": [0.1] * 4}, "the columns must be id and one of classes, got id, label, AGN"),
+        ({"id": None}, "the columns must be id"),
     ],
 )
 def test_faults_of_a_submission_are_told_to_its_author(change, message):

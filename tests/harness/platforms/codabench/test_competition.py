@@ -178,15 +178,13 @@ def test_what_makes_no_competition(small, maps, stamps, truths, make_bundle, tmp
         return make_bundle(*words, *out, status=1).stderr
 
     assert "must be a file with inputs" in refused(maps / "test-truth.h5")
-    assert "does not hold the inputs of the cases" in refused(
-        maps / "test-truth.h5", "--inputs", maps / "data.h5"
-    )
+    assert "must have the cases of" in refused(maps / "test-truth.h5", "--inputs", maps / "data.h5")
     assert "'stamps'" in refused(maps / "test-truth.h5", "--inputs", stamps / "test-inputs.h5")
     assert "must be a file with the truth" in refused(maps / "test-inputs.h5")
     assert "HDF5" in refused(__file__)
     assert "two groups" in refused(small("one.h5", [1, 1], kappa=0.1))
     lacking = small("lacking.h5", [1, 2, 3], labels=[0, 1, 2])
-    assert "among the p" in refused(lacking)
+    assert "must have every class" in refused(lacking)
     assert "255" in refused(*truths["mass-mapping"], "--title", "x" * 256)
     assert "start < end < close" in refused(*truths["mass-mapping"], "--start", "2027-01-01")
     make_bundle(*truths["mass-mapping"], *out, "--public-fraction", 1, status=2)
