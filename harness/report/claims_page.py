@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -15,7 +14,6 @@ from harness.report.export import markdown as board_markdown
 from harness.report.figures import inline, sweep_figure
 from harness.report.page import render
 
-T = TypeVar("T")
 HEADER = ("claim", "verdict", "score", "A", "B", "difference [95 %]", "claimed", "of this score")
 LEFT = 3
 """The first columns of HEADER hold text, the others numbers."""
@@ -36,7 +34,7 @@ def claim_rows(claim: dict[str, Any]) -> list[tuple[str, ...]]:
     ]
 
 
-def _pairs(sides: Sequence[T]) -> tuple[Sequence[T], Sequence[T]]:
+def _pairs(sides: list[Any]) -> tuple[list[Any], list[Any]]:
     """What stands under A and under B: one side each or, of four sides, a pair whose difference is meant."""
     return (sides[:1], sides[1:]) if len(sides) == 2 else (sides[:2], sides[2:])
 
@@ -114,31 +112,15 @@ def curve(entry: dict[str, Any]) -> Figure:
 
 def write_claims_page(record: dict[str, Any], path: Path) -> None:
     """Write the verdicts and the boards of a record as a page."""
-    claims = [
-        claim
-        | {
-            "between": sides_text(claim),
-            "notes": notes(claim),
-            "rows": [
-                score
-                | {
-                    "values": values_text(score),
-                    "found": difference_text(score),
-                    "claimed": expected_text(score),
-                }
-                for score in claim["scores"]
-            ],
-        }
-        for claim in record["claims"]
-    ]
-    boards = []
-    for entry in record["boards"]:
-        board = board_of(entry)
-        shown = {
+    boards = [
+        {
             "heading": board_title(entry["says"], board),
             "picture": inline(curve(entry)) if entry["over"] else None,
             "header": board_header(board)[0],
             "rows": board_rows(board),
         }
-        boards.append(entry | shown)
-    write_text(path, render("claims.html", record=record, claims=claims, boards=boards))
+        | entry
+        for entry, board in ((entry, board_of(entry)) for entry in record["boards"])
+    ]
+    texts = {each.__name__: each for each in (values_text, difference_text, expected_text, sides_text, notes)}
+    write_text(path, render("claims.html", record=record, claims=record["claims"], boards=boards, **texts))

@@ -106,8 +106,7 @@ def _by_case(
     }
     if overview:
         drawn = overview(submission.columns, np.array([predictions[name] for name in submission.case_ids]))
-        panels = [panel | {"picture": figures.inline(panel["figure"])} for panel in drawn["panels"]]
-        shown["overview"] = drawn | {"panels": panels}
+        shown["overview"] = drawn | {"pictures": [figures.inline(panel.figure) for panel in drawn["panels"]]}
     return manifest, shown
 
 

@@ -6,19 +6,31 @@ Such a module has two functions, and may have a third:
   ``target`` are None where they are unknown; None is returned where the figure needs them.
 - ``case_texts(case_id, target, prediction) -> dict[str, str]`` says in words what the figure shows:
   ``target`` and ``prediction``, which may be empty, and ``alt``, the text in place of the picture.
-- ``overview(columns, predictions) -> dict[str, Any]`` draws all cases of a submission, from the scores by
-  case and the predictions (N, ...) in the same order. It returns a ``title``; ``panels``, each with
-  ``figure``, ``title``, ``note``, ``alt`` and whether it is ``wide``; and a ``table`` with ``title``,
-  ``label``, ``corner``, ``columns``, ``column_note`` and ``rows``: a name, and a share and a count a column.
+- ``overview(columns, predictions) -> dict[str, Any]`` draws all cases of a submission, from its columns by
+  case and its predictions (N, ...), in the same order. It returns a ``title``, a list of `Panel` as
+  ``panels`` and, of a classifier, its ``confusion``: for each class the name and, by predicted class, a
+  share of the cases and their number.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from harness.data.store import Dataset
+
+
+class Panel(NamedTuple):
+    """A figure on the page of a submission; ``alt`` is the text in its place, ``wide`` fills the page."""
+
+    figure: Figure
+    title: str
+    note: str
+    alt: str
+    wide: bool = False
 
 
 def value_of_case(data: Dataset, column: str) -> Callable[[str], np.ndarray | None]:

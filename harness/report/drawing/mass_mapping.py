@@ -18,10 +18,7 @@ PEAKS = {"true peaks": ("o", colours.TRUE_PEAKS), "predicted peaks": ("x", colou
 
 
 def case_figure(
-    inputs: np.ndarray | None,  # noqa: ARG001
-    target: np.ndarray | None,
-    prediction: np.ndarray,
-    title: str,
+    _inputs: np.ndarray | None, target: np.ndarray | None, prediction: np.ndarray, title: str
 ) -> Figure | None:
     """True map, predicted map, their difference, and the regions that DICEE compares; (128, 128) each.
 
@@ -32,7 +29,7 @@ def case_figure(
         return None
     target, prediction = target.astype(np.float32), prediction.astype(np.float32)
     figure = Figure(figsize=(15, 4.4 if title else 3.55), layout="constrained")
-    axes = figure.subplots(1, 4)
+    axes = figure.subplots(1, 4, subplot_kw={"xticks": [], "yticks": []})
     limits = tuple(np.quantile(target, [0.005, 0.999]))
     largest = np.abs(prediction - target).max() or 1.0
     for axis, image, name, (low, high), colour_map in (
@@ -53,9 +50,6 @@ def case_figure(
         handles=marks, loc="lower left", fontsize=8, facecolor=colours.PEAKS_LEGEND, labelcolor="white"
     )
     _draw_regions(axes[3], target, prediction)
-    for axis in axes:
-        axis.set_xticks([])
-        axis.set_yticks([])
     if title:
         wmape, dpeaks = metrics.wmape(target, prediction), metrics.dpeaks(target, prediction)
         figure.suptitle(f"{title}   (WMAPE {wmape:.2f}, DPEAKS {dpeaks:.0f})", parse_math=False)
@@ -81,27 +75,22 @@ def _draw_regions(axis: Any, target: np.ndarray, prediction: np.ndarray) -> None
     axis.legend(handles=patches, loc="lower right", fontsize=8)
 
 
-def case_texts(case_id: str, target: np.ndarray, prediction: np.ndarray) -> dict[str, str]:  # noqa: ARG001
+def case_texts(case_id: str, _target: np.ndarray, _prediction: np.ndarray) -> dict[str, str]:
     """A map has no short text; ``alt`` says which pictures there are."""
-    alt = (
-        f"True map, predicted map, their difference and the regions above the mean of {case_id}, "
-        "with the three highest peaks of both maps"
-    )
+    pictures = "True map, predicted map, their difference and the regions above the mean"
+    alt = f"{pictures} of {case_id}, with the three highest peaks of both maps"
     return {"target": "", "prediction": "", "alt": alt}
 
 
 def weights_figure(kappa: np.ndarray, weights: Mapping[str, np.ndarray], title: str) -> Figure:
     """A true map and, by name, the weights in 0..1 that a loss gives to its pixels; (H, W) each."""
     figure = Figure(figsize=(2.6 * (len(weights) + 1), 3.2), layout="constrained")
-    axes = figure.subplots(1, len(weights) + 1)
+    axes = figure.subplots(1, len(weights) + 1, subplot_kw={"xticks": [], "yticks": []})
     axes[0].imshow(kappa, vmax=np.quantile(kappa, 0.999), cmap=colours.MAP)
     axes[0].set_title("true κ")
     for axis, (name, weight) in zip(axes[1:], weights.items(), strict=True):
         drawn = axis.imshow(weight, vmin=0, vmax=1, cmap=colours.WEIGHT, interpolation="nearest")
         axis.set_title(name)
     figure.colorbar(drawn, ax=axes[1:], shrink=0.8, pad=0.01)
-    for axis in axes:
-        axis.set_xticks([])
-        axis.set_yticks([])
     figure.suptitle(title, parse_math=False)
     return figure

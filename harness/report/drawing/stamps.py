@@ -16,6 +16,7 @@ from sklearn.metrics import auc, precision_recall_curve, roc_curve
 
 import metrics
 from harness.report import colours
+from harness.report.drawing import Panel
 from harness.tracks.stamps import CALIBRATION_BINS, SUPERNOVA
 from submissions.formats.stamps import CLASSES
 
@@ -62,47 +63,23 @@ def case_texts(case_id: str, target: np.ndarray, prediction: np.ndarray) -> dict
 
 
 def overview(columns: Mapping[str, np.ndarray], probabilities: np.ndarray) -> dict[str, Any]:
-    """The confusion matrix, as a picture and as a table, the reliability, and the supernovae's curves."""
+    """The confusion matrix, as a picture and as numbers, the reliability, and the supernovae's curves."""
     labels = columns["label"]
     counts = metrics.confusion_matrix(labels, columns["predicted"], len(CLASSES))
     shares = metrics.normalise_rows(counts)
-    rows = [
-        (name, list(zip(*row, strict=True)))
-        for name, *row in zip(CLASSES, shares.tolist(), counts.tolist(), strict=True)
-    ]
     panels = [
-        {
-            "figure": confusion_figure(counts, CLASSES),
-            "title": "Confusion matrix",
-            "note": "shares of the true class, and counts",
-            "alt": "Confusion matrix; the table below has its numbers",
-            "wide": False,
-        },
-        {
-            "figure": reliability_figure(labels, probabilities),
-            "title": "Reliability",
-            "note": "how often the most probable class is right, by its probability; on the dotted line "
-            "probabilities mean what they say",
-            "alt": "Reliability curve, and the number of alerts by probability",
-            "wide": False,
-        },
-        {
-            "figure": supernova_curves_figure(labels, probabilities),
-            "title": "Supernovae against the rest",
-            "note": "the dot is where the most probable class decides",
-            "alt": "Precision-recall curve and ROC curve of the supernovae",
-            "wide": True,
-        },
-    ]
-    table = {
-        "title": "The confusion matrix as a table",
-        "label": "Confusion matrix",
-        "corner": "true class",
-        "columns": CLASSES,
-        "column_note": "predicted",
-        "rows": rows,
-    }
-    return {"title": "Classes", "panels": panels, "table": table}
+        Panel(confusion_figure(counts, CLASSES), "Confusion matrix", "shares of the true class, and counts",
+              "Confusion matrix; the table below has its numbers"),
+        Panel(reliability_figure(labels, probabilities), "Reliability",
+              "how often the most probable class is right, by its probability; on the dotted line "
+              "probabilities mean what they say",
+              "Reliability curve, and the number of alerts by probability"),
+        Panel(supernova_curves_figure(labels, probabilities), "Supernovae against the rest",
+              "the dot is where the most probable class decides",
+              "Precision-recall curve and ROC curve of the supernovae", wide=True),
+    ]  # fmt: skip
+    cells = np.stack([shares, counts], axis=-1).tolist()
+    return {"title": "Classes", "panels": panels, "confusion": list(zip(CLASSES, cells, strict=True))}
 
 
 def confusion_figure(confusion: np.ndarray, classes: Sequence[str]) -> Figure:
