@@ -1,81 +1,63 @@
-"""The demonstration: both tracks from simulated data to a leaderboard, step by step as a person would."""
+"""The demonstration: the commands that lead from simulated data to a leaderboard of both tracks."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.data.simulate.dataset import simulate
-from harness.data.split import Shares, split
-from harness.evaluation.leaderboard import make_leaderboard
 from harness.files import HarnessError, write_text
-from harness.progress import progress_bar
-from harness.report.page import BoardSource, write_leaderboard
-from harness.report.terminal import print_board
 from harness.runs.registry import all_baselines
-from harness.runs.training import submit, train
-from harness.tracks import MASS_MAPPING, STAMPS, Track
+from harness.tracks import Track, get_track, track_names
 
-CASES = {
-    "smoke": {MASS_MAPPING.name: 400, STAMPS.name: 2000},
-    "laptop": {MASS_MAPPING.name: 4000, STAMPS.name: 12000},
-    "paper": {MASS_MAPPING.name: 60000, STAMPS.name: 52244},
-}
 QUICK = ("zeros", "ks93", "ks93-masked", "wiener", "majority", "metadata-trees", "cnn")
-"""What the smoke demonstration trains: the other networks would take longer than all of these."""
-TEST_PART = {"smoke": 0.4, "laptop": 0.2, "paper": 0.1}  # of the clusters: too few have no intervals
+"""The baselines of the smoke demonstration. The other networks would take longer than all of these."""
+TEST_SHARE = {"smoke": 0.4, "laptop": 0.2, "paper": 0.1}  # of the clusters: few of them have no intervals
 MARK = ".astroboard-demo"
 TEAM = "astroboard"
 
 
-def run_demo(out: Path, preset: str, seed: int, say: Callable[[str], Any]) -> None:
-    """Run all of it in the folder ``out``, which is emptied first if an earlier demonstration made it."""
-    _empty(out)
-    sources = [_one_track(track, out, preset, seed, say) for track in (MASS_MAPPING, STAMPS)]
-    with progress_bar("pages") as progress:
-        write_leaderboard(sources, out, progress)
-    say("")
-    for source in sources:
-        print_board(source.board)
-    say(f"page: {out / 'index.html'}")
+def run_demo(
+    out: Path, preset: str, seed: int, run: Callable[[list[str]], Any], complain: Callable[[str], Any]
+) -> None:
+    """Have ``run`` execute the commands of the demonstration, each a list of words, in the folder ``out``.
 
-
-def _empty(out: Path) -> None:
+    The folder is emptied first if an earlier demonstration made it. Raises HarnessError if it holds anything
+    else. ``complain`` hears of baselines that cannot be loaded.
+    """
     if out.is_dir() and any(out.iterdir()):
         if not (out / MARK).is_file():
             raise HarnessError(f"{out} holds other files: name a new folder for the demonstration with --out")
         shutil.rmtree(out)
     write_text(out / MARK, "This folder is emptied by the next demonstration in it.\n")
+    kinds = all_baselines(complain)
+    commands: list[list[Any]] = []
+    boards: list[list[Any]] = []
+    for track in (track for track in map(get_track, track_names()) if preset in track.demo_cases):
+        names = [name for name, kind in kinds.items() if kind.track == track.name]
+        names = [name for name in names if preset != "smoke" or name in QUICK]
+        if names:
+            commands += list(_submit(track, names, out, preset, seed))
+            boards.append(_rank(names, out / track.name, out))
+    for words in commands + boards:
+        run([str(word) for word in words])
 
 
-def _one_track(track: Track, out: Path, preset: str, seed: int, say: Callable[[str], Any]) -> BoardSource:
-    """The board of a track, and what the pages of its submissions are made from."""
-    folder, cases, part = out / track.name, CASES[preset][track.name], TEST_PART[preset]
-    data, inputs, truth = folder / "data.h5", folder / "test-inputs.h5", folder / "test-truth.h5"
-    say(f"$ astroboard simulate {track.name} {data} --cases {cases} --seed {seed}")
-    with progress_bar("simulating") as progress:
-        simulate(track, data, cases, seed=seed, progress=progress)
-    say(f"$ astroboard split {data} {folder} --seed {seed} --test-part {part}")
-    with progress_bar("splitting") as progress:
-        split(data, folder, seed, Shares(test_part=part), progress)
-    submissions = []
-    for name, kind in all_baselines(say).items():
-        if kind.track != track.name or (preset == "smoke" and name not in QUICK):
-            continue
-        run, submission = folder / "runs" / name, folder / "submissions" / f"{name}.zip"
-        say(f"$ astroboard train {name} --data {folder} --out {run} --preset {preset} --seed {seed}")
-        with progress_bar(name) as progress:
-            train(name, folder, run, preset, seed, progress)
-        say(f"$ astroboard submit {run} --inputs {inputs} --team {TEAM} {submission}")
-        with progress_bar("predicting") as progress:
-            submit(run, inputs, TEAM, submission, progress=progress)
-        submissions.append(submission)
-    words = f"{folder / 'submissions'}/*.zip --truth {truth} --inputs {inputs} --out {out}"
-    say(f"$ astroboard leaderboard {words}")
-    with progress_bar("scoring") as progress:
-        board, scored = make_leaderboard(submissions, truth, progress=progress)
-    histories = {path: folder / "runs" / path.stem / "history.csv" for path in submissions}
-    known = {path: history for path, history in histories.items() if history.is_file()}
-    return BoardSource(board, scored, truth, inputs, known)
+def _submit(track: Track, baselines: Sequence[str], out: Path, preset: str, seed: int) -> Iterator[list[Any]]:
+    """The commands from a simulation to a submission of each baseline."""
+    folder = out / track.name
+    data, inputs = folder / "data.h5", folder / "test-inputs.h5"
+    yield ["simulate", track.name, data, "--cases", track.demo_cases[preset], "--seed", seed]
+    yield ["split", data, folder, "--seed", seed, "--test-part", TEST_SHARE[preset]]
+    for name in baselines:
+        run = folder / "runs" / name
+        yield ["train", name, "--data", folder, "--out", run, "--preset", preset, "--seed", seed]
+        yield ["submit", run, "--inputs", inputs, "--team", TEAM, folder / "submissions" / f"{name}.zip"]
+
+
+def _rank(baselines: Sequence[str], folder: Path, out: Path) -> list[Any]:
+    """The command that ranks the submissions of a track, on the page of those before it."""
+    submissions = [folder / "submissions" / f"{name}.zip" for name in baselines]
+    files = ["--truth", folder / "test-truth.h5", "--inputs", folder / "test-inputs.h5"]
+    return ["leaderboard", *submissions, *files, "--runs", folder / "runs", "--out", out]

@@ -30,9 +30,15 @@ from harness.cli.shared import (
 @seed_option
 def demo(preset: str, out: Path, seed: int) -> None:
     """Simulate, train, submit, score and rank: both tracks, all baselines, to a page."""
+    from shlex import join
+
     from harness.demo import run_demo
 
-    run_demo(out, preset, seed, click.echo)
+    def run(words: list[str]) -> None:
+        click.echo(f"$ astroboard {join(words)}")
+        main(words, standalone_mode=False)
+
+    run_demo(out, preset, seed, run, partial(click.echo, err=True))
 
 
 @main.command()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli.shared import FILE, NEW, executor_options, json_option, main, print_json
+from harness.cli.shared import FILE, FOLDER, NEW, executor_options, json_option, main, print_json
 
 
 @main.command()
@@ -77,8 +77,19 @@ def score(
 @click.option(
     "--truth", type=FILE, help="test-truth.h5, or any data set with the truth. Score cards do without it."
 )
-@click.option("--out", type=NEW, metavar="DIR", help="Write leaderboard.json and index.html there.")
+@click.option(
+    "--out",
+    type=NEW,
+    metavar="DIR",
+    help="Write leaderboard.json and index.html there. The board of another track there is kept.",
+)
 @click.option("--inputs", type=FILE, help="test-inputs.h5: images for the pages of stamps submissions.")
+@click.option(
+    "--runs",
+    type=FOLDER,
+    metavar="DIR",
+    help="Folder of runs: learning curves for the pages of submissions whose file has the run's name.",
+)
 @click.option("--csv", "csv_file", type=NEW, metavar="FILE", help="Write the board there as CSV, too.")
 @click.option("--markdown", is_flag=True, help="Print the table as Markdown, to paste into a README.")
 @click.option(
@@ -109,6 +120,7 @@ def leaderboard(
     truth: Path | None,
     out: Path | None,
     inputs: Path | None,
+    runs: Path | None,
     csv_file: Path | None,
     markdown: bool,
     wilcoxon: bool,
@@ -142,20 +154,22 @@ def leaderboard(
             ladder=ladder, progress=progress, executor=executor,
         )  # fmt: skip
     if out:
-        from harness.report.page import BoardSource, write_leaderboard
+        from harness.report import page
+        from harness.runs.folder import histories
 
+        source = page.BoardSource(board, scored, truth, inputs, histories(runs, submissions))
         with progress_bar("pages") as progress:
-            write_leaderboard([BoardSource(board, scored, truth, inputs)], out, progress)
+            page.write_leaderboard(page.with_kept_boards(source, out), out, progress)
     if csv_file:
-        from harness.report.export import write_csv
+        from harness.report import export
 
-        write_csv(board, csv_file)
+        export.write_csv(board, csv_file)
     if as_json:
         print_json(board.to_json())
     elif markdown:
-        from harness.report.export import markdown as table
+        from harness.report import export
 
-        click.echo(table(board), nl=False)
+        click.echo(export.markdown(board), nl=False)
     else:
         from harness.report.terminal import print_board
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -17,7 +18,7 @@ from markupsafe import Markup
 
 from harness.evaluation.board import Board, Value
 from harness.evaluation.scoring import Scored
-from harness.files import json_text, write_text
+from harness.files import HarnessError, json_text, write_text
 from harness.progress import ProgressCallback, no_progress
 from harness.report.cells import number
 from harness.tracks import ScoreInfo
@@ -37,7 +38,7 @@ class BoardSource:
 
     ``inputs`` is a file with the inputs of the cases, for pictures of stamps; a full data set as ``truth``
     serves as well. ``histories`` has the history.csv of the training run that a submission is from, by the
-    path of the submission.
+    path of the submission. A ``kept`` board was written to the folder before, with its pages.
     """
 
     board: Board
@@ -45,6 +46,23 @@ class BoardSource:
     truth: Path | None = None
     inputs: Path | None = None
     histories: Mapping[Path, Path] = field(default_factory=dict)
+    kept: bool = False
+
+
+def with_kept_boards(source: BoardSource, folder: Path) -> list[BoardSource]:
+    """The board, and those of other tracks in the folder's ``leaderboard.json``, in their order there.
+
+    A file that is no leaderboard holds none.
+    """
+    try:
+        value = json.loads((folder / "leaderboard.json").read_text(encoding="utf-8"))
+        boards = [Board.from_json(board, "") for board in (value if isinstance(value, list) else [value])]
+    except (OSError, ValueError, RecursionError, HarnessError):
+        boards = []
+    tracks = [board.track for board in boards]
+    sources = [BoardSource(board, kept=True) for board in boards if board.track != source.board.track]
+    index = tracks.index(source.board.track) if source.board.track in tracks else len(sources)
+    return [*sources[:index], source, *sources[index:]]
 
 
 def write_leaderboard(
@@ -60,10 +78,20 @@ def write_leaderboard(
             from harness.report.submission_page import write_submission_pages  # imports matplotlib
 
             links |= write_submission_pages(source, folder, progress)
+        elif source.kept and not source.board.ladder:
+            pages = {
+                row.submission_sha256: submission_page(row.submission_sha256) for row in source.board.rows
+            }
+            links |= {sha256: page for sha256, page in pages.items() if (folder / page).is_file()}
     boards = [source.board for source in sources]
     values = [board.to_json() for board in boards]
     write_text(folder / "leaderboard.json", json_text(values[0] if len(values) == 1 else values))
     write_page(boards, folder / "index.html", links)
+
+
+def submission_page(sha256: str) -> str:
+    """The page of a submission in the folder of the board."""
+    return f"submissions/{sha256[:16]}.html"
 
 
 def write_page(boards: Sequence[Board], path: Path, links: Mapping[str, str]) -> None:

@@ -19,7 +19,7 @@ from harness.progress import ProgressCallback, no_progress
 from harness.report import figures
 from harness.report.colours import BOTH_MODES
 from harness.report.drawing import value_of_case
-from harness.report.page import BoardSource, board_view, render
+from harness.report.page import BoardSource, board_view, render, submission_page
 from harness.tracks import Score, Track, load
 from submissions import Manifest, open_submission
 
@@ -57,7 +57,7 @@ def write_submission_pages(
         if submission.report.accepted and submission.source == "submission"
     }
     rows = [row for row in view["rows"] if row["submission_sha256"] in by_sha256]
-    links = {row["submission_sha256"]: f"submissions/{row['submission_sha256'][:16]}.html" for row in rows}
+    links = {row["submission_sha256"]: submission_page(row["submission_sha256"]) for row in rows}
     bins = [] if public or not rows else _bins(list(by_sha256.values()))
     with ExitStack() as stack:
         data = stack.enter_context(open_dataset(source.truth))

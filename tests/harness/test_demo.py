@@ -3,36 +3,51 @@
 import json
 
 import pytest
+from click.testing import CliRunner
 
-from harness import demo
+from harness.cli import main
+from harness.demo import run_demo
 from harness.files import HarnessError
 from harness.tracks import MASS_MAPPING, STAMPS
 
+FOUND = {
+    "mass-mapping": {"zeros", "ks93", "ks93-masked", "wiener"},
+    "stamps": {"majority", "metadata-trees", "cnn"},
+}
 
-@pytest.fixture
-def few_cases(monkeypatch):
-    monkeypatch.setitem(demo.CASES, "smoke", {MASS_MAPPING.name: 40, STAMPS.name: 150})
 
-
-def test_both_tracks_to_a_page(few_cases, tmp_path, capsys):  # noqa: ARG001
+def test_both_tracks_to_a_page(monkeypatch, tmp_path):
+    for track, cases in ((MASS_MAPPING, 40), (STAMPS, 150)):
+        monkeypatch.setitem(track.demo_cases, "smoke", cases)
     out = tmp_path / "demo"
-    said = []
-    demo.run_demo(out, "smoke", 0, said.append)
+    result = CliRunner().invoke(main, ["demo", "--out", str(out)])
+    assert result.exit_code == 0, result.output
     boards = json.loads((out / "leaderboard.json").read_text())
-    found = {board["track"]: {row["method"] for row in board["rows"]} for board in boards}
-    assert found == {
-        "mass-mapping": {"zeros", "ks93", "ks93-masked", "wiener"},
-        "stamps": {"majority", "metadata-trees", "cnn"},
-    }
+    assert {board["track"]: {row["method"] for row in board["rows"]} for board in boards} == FOUND
     assert all(board["not_ranked"] == [] for board in boards)
-    assert said[-1] == f"page: {out / 'index.html'}"
-    assert len(list((out / "submissions").glob("*.html"))) == 7
-    assert "ks93-masked" in (out / "index.html").read_text()
-    assert "SN F2" in capsys.readouterr().out
+    assert result.stdout.endswith(f"page: {out / 'index.html'}\n")
+    assert "SN F2" in result.stdout
+    pages = {path.name: path.read_text() for path in (out / "submissions").glob("*.html")}
+    assert len(pages) == 7
+    index = (out / "index.html").read_text()
+    assert all(f"submissions/{name}" in index for name in pages)
+    assert [text.count("Learning curves") > 0 for text in pages.values()].count(True) == 1
+
+
+def test_the_commands_that_it_runs(tmp_path):
+    commands = []
+    run_demo(tmp_path / "demo", "smoke", 3, commands.append, print)
+    names = [words[0] for words in commands]
+    assert names[:2] == ["simulate", "split"]
+    assert names[-2:] == ["leaderboard", "leaderboard"]
+    assert names.count("train") == names.count("submit") == 7
+    paper = []
+    run_demo(tmp_path / "demo", "paper", 3, paper.append, print)
+    assert len(paper) > len(commands)
 
 
 def test_it_empties_only_a_folder_of_its_own(tmp_path):
     (tmp_path / "thesis.tex").write_text("years of work")
     with pytest.raises(HarnessError, match="other files"):
-        demo.run_demo(tmp_path, "smoke", 0, print)
+        run_demo(tmp_path, "smoke", 0, print, print)
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
