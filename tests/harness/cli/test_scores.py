@@ -176,3 +176,28 @@ def test_wrong_files(run, zeros, maps, stamps, tmp_path):
     assert "HDF5" in run("score", submission, "--truth", submission, status=1).stderr
     run("score", submission, "--truth", stamps / "test-truth.h5", status=1)
     run("score", submission, "--truth", tmp_path / "nothing.h5", status=2)
+
+
+def test_boards_of_two_tracks_share_a_page(run, zeros, maps, stamps, tmp_path):
+    run("train", "majority", "--data", stamps, "--out", tmp_path / "runs" / "curved", "--preset", "smoke")
+    (tmp_path / "runs" / "curved" / "history.csv").write_text("epoch,loss,val_loss\n1,2,3\n2,1,2\n")
+    inputs = ("--inputs", stamps / "test-inputs.h5")
+    run("submit", tmp_path / "runs" / "curved", *inputs, "--team", "us", tmp_path / "curved.zip")
+    out = tmp_path / "board"
+    out.mkdir()
+    (out / "leaderboard.json").write_text("{}")  # of somebody else, replaced as ever
+    of_maps = ("leaderboard", zeros / "zeros.zip", "--truth", maps / "test-truth.h5", "--out", out)
+    of_stamps = ("leaderboard", tmp_path / "curved.zip", "--truth", stamps / "test-truth.h5", "--out", out)
+    run(*of_maps)
+    alone = json.loads((out / "leaderboard.json").read_text())
+    assert alone["track"] == "mass-mapping"
+    run(*of_stamps, "--runs", tmp_path / "runs")
+    both = json.loads((out / "leaderboard.json").read_text())
+    assert both[0] == alone
+    assert [board["track"] for board in both] == ["mass-mapping", "stamps"]
+    pages = {path.name: path.read_text() for path in (out / "submissions").iterdir()}
+    assert all(f"submissions/{name}" in (out / "index.html").read_text() for name in pages)
+    assert sorted("Learning curves" in text for text in pages.values()) == [False, True]
+    before = (out / "leaderboard.json").read_bytes()
+    run(*of_maps)
+    assert (out / "leaderboard.json").read_bytes() == before
