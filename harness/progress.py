@@ -1,4 +1,4 @@
-"""Telling a person how far long work is: a bar on a terminal, a plain line now and then elsewhere."""
+"""Progress of long work: a bar on a terminal, and a plain line every few seconds elsewhere."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-QUIET_SECONDS = 5.0
+SECONDS_BETWEEN_LINES = 5.0
 
 ProgressCallback = Callable[[int, int, str], None]
 """Called with what is done, the total (0 where it is unknown) and a few words."""
@@ -19,7 +19,7 @@ def no_progress(done: int, total: int, text: str) -> None:
 
 @contextmanager
 def progress_bar(title: str) -> Iterator[ProgressCallback]:
-    """A progress callback that shows one piece of work on stderr, so that stdout stays for results."""
+    """A progress callback that writes to stderr: stdout is for results."""
     if sys.stderr.isatty():
         with _bar(title) as progress:
             yield progress
@@ -50,7 +50,7 @@ def _lines(title: str) -> ProgressCallback:
     def progress(done: int, total: int, text: str) -> None:
         nonlocal last
         now = time.monotonic()
-        if now - last >= QUIET_SECONDS:
+        if now - last >= SECONDS_BETWEEN_LINES:
             last = now
             print(
                 f"{title}: {done}{f' of {total}' if total else ''} {text}".rstrip(),

@@ -44,9 +44,8 @@ def run_missing(
         )
 
     for stage in ([run for run in runs if run in first], [run for run in runs if run not in first]):
-        for run in (
-            map(train_here, stage) if executor is None else in_order(executor, train_and_submit, stage)
-        ):
+        trained = in_order(executor, train_and_submit, stage) if executor else map(train_here, stage)
+        for run in trained:
             done += 1
             progress(done, len(runs), "runs")
             yield run
@@ -57,8 +56,9 @@ def train_and_submit(run: Run, progress: ProgressCallback = no_progress) -> Run:
     if not run.folder.exists():
         start = run.start.folder if run.start else None
         train(
-            run.baseline, run.data, run.folder, run.preset, run.seed, progress, "single", start, run.settings
-        )
+            run.baseline, run.data, run.folder, run.preset, run.seed, progress, start=start,
+            settings=run.settings,
+        )  # fmt: skip
     if not run.submission.is_file():
         submit(run.folder, run.data / "test-inputs.h5", TEAM, run.submission, progress=progress)
     return run

@@ -11,7 +11,7 @@ import numpy as np
 from harness.claims.diagnostics import EPOCH, with_diagnostics
 from harness.claims.execute import TEAM, epoch_seconds
 from harness.claims.plan import Folds, Sides
-from harness.claims.spec import EPOCH_SECONDS, BoardSpec, Claim
+from harness.claims.spec import EPOCH_SECONDS, BoardSpec, Claim, Declaration
 from harness.claims.verdicts import Difference, Verdict, combine_verdicts, difference, needed, verdict
 from harness.evaluation.board import Board
 from harness.evaluation.bootstrap import bootstrap
@@ -57,15 +57,9 @@ class SideResult(Record):
 
 
 @dataclass(frozen=True)
-class ClaimResult(Record):
-    """The verdict on a claim. The first six fields are those of its declaration."""
+class ClaimResult(Declaration):
+    """The verdict on a claim."""
 
-    name: str
-    kind: str
-    says: str
-    source: str
-    track: str
-    data: str
     verdict: Verdict
     sides: tuple[SideResult, ...]
     cases: int
@@ -75,15 +69,9 @@ class ClaimResult(Record):
 
 
 @dataclass(frozen=True)
-class BoardResult(Record):
+class BoardResult(Declaration):
     """A board with the names of the runs of each row, and for a curve the value of each row's setting."""
 
-    name: str
-    kind: str
-    says: str
-    source: str
-    track: str
-    data: str
     over: str
     values: Mapping[str, float]
     runs: Mapping[str, tuple[str, ...]]
@@ -124,7 +112,7 @@ def judge(claim: Claim, sides: Sides, scored: Mapping[Folds, Scored]) -> ClaimRe
             found = difference(weights @ by_seed, by_resample, groups)
             scores.append(_score_result(score, by_seed, found, expected, cases))
     return ClaimResult(
-        **claim.texts(),
+        **claim.common(),
         verdict=combine_verdicts([score.verdict for score in scores]),
         sides=tuple(
             SideResult(weight, str(side), _run_names(seeds))
@@ -185,7 +173,7 @@ def rank(spec: BoardSpec, sides: Sides, scored: Mapping[Folds, Scored]) -> Board
         numbers = spec.values or [float(finished(seeds[0][0].folder)["cases"]) for seeds in sides]
         values = dict(zip(names, numbers, strict=True))
     runs = dict(zip(names, map(_run_names, sides), strict=True))
-    return BoardResult(**spec.texts(), over=spec.over, values=values, runs=runs, board=board)
+    return BoardResult(**spec.common(), over=spec.over, values=values, runs=runs, board=board)
 
 
 def _run_names(seeds: Sequence[Folds]) -> tuple[str, ...]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from importlib import resources
 from math import inf
 from typing import Any
 
+from harness.evaluation.records import Record
 from harness.files import HarnessError
 from harness.tracks import MASS_MAPPING, STAMPS, get_track
 
@@ -67,26 +68,23 @@ class Side:
 
 
 @dataclass(frozen=True)
-class _Spec:
-    """What claims and boards have in common."""
+class Declaration(Record):
+    """What claims, boards and their results have in common."""
 
     name: str
     kind: str
     says: str
     source: str
+    track: str
     data: str
 
-    @property
-    def track(self) -> str:
-        return DATA_SETS[self.data][0]
-
-    def texts(self) -> dict[str, str]:
-        """What results repeat of the declaration."""
-        return {name: getattr(self, name) for name in ("name", "kind", "says", "source", "track", "data")}
+    def common(self) -> dict[str, str]:
+        """These fields of a claim or board, for its result."""
+        return {item.name: getattr(self, item.name) for item in fields(Declaration)}
 
 
 @dataclass(frozen=True)
-class Claim(_Spec):
+class Claim(Declaration):
     """``weighted`` holds the sides with the weight of each in the difference: A (1) and B (−1) first.
 
     ``expected`` has by score the bounds of the difference, or of the ratio of times, if the claim is true.
@@ -101,7 +99,7 @@ class Claim(_Spec):
 
 
 @dataclass(frozen=True)
-class BoardSpec(_Spec):
+class BoardSpec(Declaration):
     """Sides to rank on one board.
 
     The sides of a curve differ in one setting, titled ``over``, and each has one of its ``values``. There are
@@ -147,20 +145,21 @@ def _tables() -> dict[str, dict[str, Any]]:
 
 def _spec(name: str, table: dict[str, Any]) -> Claim | BoardSpec:
     texts = {key: table[key] for key in ("kind", "says", "source", "data")}
+    texts |= {"name": name, "track": DATA_SETS[table["data"]][0]}
     if "baselines" in table:
         rows = (row if isinstance(row, dict) else {"like": row} for row in table["baselines"])
-        return BoardSpec(name, **texts, sides=tuple(_side(**row) for row in rows))
+        return BoardSpec(**texts, sides=tuple(_side(**row) for row in rows))
     if "over" in table:
         shared, values = table.get("all", {}), table["values"]
         sides = tuple(_side(table["like"], **shared, **{table["over"]: value}) for value in values)
         numbers = () if isinstance(values[0], str) else tuple(map(float, values))
-        return BoardSpec(name, **texts, sides=sides, over=table["title"], values=numbers)
+        return BoardSpec(**texts, sides=sides, over=table["title"], values=numbers)
     weighted = [(1, table["a"]), (-1, table["b"])]
     if "against" in table:
         weighted += [(-1, table["against"]["a"]), (1, table["against"]["b"])]
     sides_of_claim = tuple((weight, _side(table["like"], **changes)) for weight, changes in weighted)
     expected = {key: _bounds(key, value) for key, value in table["expected"].items()}
-    return Claim(name, **texts, weighted=sides_of_claim, expected=expected)
+    return Claim(**texts, weighted=sides_of_claim, expected=expected)
 
 
 def _side(like: str, baseline: str = "", split: str = "", start: str = "", **settings: Any) -> Side:

@@ -79,13 +79,9 @@ def simulate(
 @click.option("--labels", type=FILE, help="stamps: CSV with candid,label for alert packets, which have none.")
 @executor_options(says="Processes; two threads work in each.", busy=2)
 def pack(
-    sources: tuple[Path, ...],
-    out: Path,
-    track: str,
-    skip_damaged: bool,
-    labels: Path | None,
+    sources: tuple[Path, ...], out: Path, track: str, skip_damaged: bool, labels: Path | None,
     executor: Executor | None,
-) -> None:
+) -> None:  # fmt: skip
     """Pack the data that organisers hand out into the dataset file OUT.
 
     mass-mapping: .tar, .tar.gz or folders with EPSILON/ and KAPPA/. stamps: the pickle of the challenge, or

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import Executor
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -33,22 +34,16 @@ def validate(submission: Path, inputs: Path, as_json: bool) -> None:
 @click.argument("submission", type=FILE)
 @click.option("--truth", required=True, type=FILE, help="test-truth.h5, or any data set with the truth.")
 @click.option(
-    "--out",
-    type=NEW,
-    metavar="CARD.json",
+    "--out", type=NEW, metavar="CARD.json",
     help="Write the score card there, and CARD.npz with scores by case.",
-)
+)  # fmt: skip
 @click.option("--per-case", type=NEW, metavar="FILE.csv", help="Write the scores by case there.")
 @executor_options()
 @json_option
 def score(
-    submission: Path,
-    truth: Path,
-    out: Path | None,
-    per_case: Path | None,
-    as_json: bool,
+    submission: Path, truth: Path, out: Path | None, per_case: Path | None, as_json: bool,
     executor: Executor | None,
-) -> None:
+) -> None:  # fmt: skip
     """Check SUBMISSION and score it against the truth."""
     from harness.data.store import open_dataset
     from harness.evaluation import cards, scoring
@@ -78,68 +73,48 @@ def score(
     "--truth", type=FILE, help="test-truth.h5, or any data set with the truth. Score cards do without it."
 )
 @click.option(
-    "--out",
-    type=NEW,
-    metavar="DIR",
+    "--out", type=NEW, metavar="DIR",
     help="Write leaderboard.json and index.html there. The board of another track there is kept.",
-)
+)  # fmt: skip
 @click.option("--inputs", type=FILE, help="test-inputs.h5: images for the pages of stamps submissions.")
 @click.option(
-    "--runs",
-    type=FOLDER,
-    metavar="DIR",
+    "--runs", type=FOLDER, metavar="DIR",
     help="Folder of runs: learning curves for the pages of submissions whose file has the run's name.",
-)
+)  # fmt: skip
 @click.option("--csv", "csv_file", type=NEW, metavar="FILE", help="Write the board there as CSV, too.")
 @click.option("--markdown", is_flag=True, help="Print the table as Markdown, to paste into a README.")
 @click.option(
     "--wilcoxon", is_flag=True, help="Test each row against the next: p-values after Holm's correction."
 )
 @click.option(
-    "--public-fraction",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    metavar="F",
+    "--public-fraction", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="F",
     help="Score only this part of the groups, and keep the rest for the end.",
-)
+)  # fmt: skip
 @click.option(
-    "--seed",
-    type=click.IntRange(min=0),
+    "--seed", type=click.IntRange(min=0),
     help="Which groups are public: a number to keep secret.  [default: made of the truth]",
-)
+)  # fmt: skip
 @click.option("--final", is_flag=True, help="Score what --public-fraction kept back.")
 @click.option(
-    "--ladder",
-    type=NEW,
-    metavar="STATE.json",
+    "--ladder", type=NEW, metavar="STATE.json",
     help="Release a score only when it beats the team's best by more than noise. Kept in this file.",
-)
+)  # fmt: skip
 @executor_options()
 @json_option
 def leaderboard(
-    submissions: tuple[Path, ...],
-    truth: Path | None,
-    out: Path | None,
-    inputs: Path | None,
-    runs: Path | None,
-    csv_file: Path | None,
-    markdown: bool,
-    wilcoxon: bool,
-    public_fraction: float | None,
-    seed: int | None,
-    final: bool,
-    ladder: Path | None,
-    as_json: bool,
-    executor: Executor | None,
-) -> None:
+    submissions: tuple[Path, ...], truth: Path | None, out: Path | None, inputs: Path | None,
+    runs: Path | None, csv_file: Path | None, markdown: bool, as_json: bool, **options: Any,
+) -> None:  # fmt: skip
     """Score the submissions and rank them, with intervals.
 
     A SUBMISSION is a zip, or a card that `score --out` wrote (CARD.json, with CARD.npz beside it).
     """
+    public_fraction, seed, final = (options[name] for name in ("public_fraction", "seed", "final"))
     if public_fraction is None and (final or seed is not None):
         raise click.UsageError("--final and --seed go with --public-fraction")
     if public_fraction is not None and seed is None and truth is None:
         raise click.UsageError("without --truth, --public-fraction needs the --seed that made its parts")
-    if ladder and (final or wilcoxon):
+    if options["ladder"] and (final or options["wilcoxon"]):
         raise click.UsageError(
             "--ladder shows released scores only: it goes with neither --final nor --wilcoxon"
         )
@@ -149,10 +124,7 @@ def leaderboard(
     from harness.progress import progress_bar
 
     with progress_bar("scoring") as progress:
-        board, scored = make_leaderboard(
-            submissions, truth, wilcoxon=wilcoxon, public_fraction=public_fraction, seed=seed, final=final,
-            ladder=ladder, progress=progress, executor=executor,
-        )  # fmt: skip
+        board, scored = make_leaderboard(submissions, truth, progress=progress, **options)
     if out:
         from harness.report import page
         from harness.runs.folder import histories
@@ -189,14 +161,9 @@ def leaderboard(
 @executor_options()
 @json_option
 def compare(
-    first: Path,
-    second: Path,
-    truth: Path | None,
-    out: Path | None,
-    data: Path | None,
-    as_json: bool,
+    first: Path, second: Path, truth: Path | None, out: Path | None, data: Path | None, as_json: bool,
     executor: Executor | None,
-) -> None:
+) -> None:  # fmt: skip
     """Compare two submissions, or score cards, case by case.
 
     How far A is from B in each score, with an interval, how probable it is that A is better, and the cases

@@ -101,7 +101,7 @@ def test_a_record_has_the_keys_of_the_first_release(judged):
 def test_rows_of_a_board_are_methods(made):
     sides, scored = made([(1.0, 1.0), (1.0, 1.0)], (0.9, 0.5))
     spec = BoardSpec(
-        "kernels", "board", "Two kernels", "nobody", "stamps",
+        "kernels", "board", "Two kernels", "nobody", "stamps", "stamps",
         sides=tuple(Side("cnn", {"kernel": kernel}, "cnn") for kernel in (5, 3)),
         over="kernel", values=(5.0, 3.0),
     )  # fmt: skip
