@@ -19,15 +19,16 @@ from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from io import BufferedReader
 from pathlib import Path
-from typing import IO, Any, NamedTuple, Self, cast
+from typing import IO, Any, Self, cast
 
 from submissions import limits
-from submissions.report import Code, Findings, SubmissionError
+from submissions.report import Code, Findings, SubmissionError, must
 
 _DIRECTORY_SIGNATURE, _LOCAL_SIGNATURE = b"PK\x01\x02", b"PK\x03\x04"
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
 _ZIP_ERRORS = (zipfile.BadZipFile, NotImplementedError, OSError, ValueError, OverflowError, struct.error)
-_NO_FILE = "a link or a device, not a file"
+_KIND = must("it", "be a file or a folder", "a link or a device")
+AGAIN = "make the zip again"
 
 
 @dataclass(frozen=True)
@@ -68,14 +69,16 @@ class Files(ABC):
         That function raises SubmissionError for a file that has more than ``limit`` bytes, is damaged, or has
         another checksum.
         """
-        with self._opened() as content:
-            yield partial(self._checked, content)
 
-    def _checked(self, content: Callable[[Any, int], bytes], name: str, limit: int) -> bytes:
-        data = content(self.entries[name], limit)
-        if self.checksums and hashlib.sha256(data).hexdigest() != self.checksums.get(name):
-            raise SubmissionError("the SHA-256 is not the one in manifest.json", Code.WRONG_CHECKSUM)
-        return data
+        def content(name: str, limit: int) -> bytes:
+            data = read(self.entries[name], limit)
+            if self.checksums and hashlib.sha256(data).hexdigest() != self.checksums.get(name):
+                message = must("the SHA-256", "be that in manifest.json", advice="write the submission again")
+                raise SubmissionError(message, Code.WRONG_CHECKSUM)
+            return data
+
+        with self._opened() as read:
+            yield content
 
     @abstractmethod
     def _opened(self) -> AbstractContextManager[Callable[[Any, int], bytes]]:
@@ -92,25 +95,14 @@ def list_files(path: Path) -> Files:
         return list_folder(path)
     if path.is_file():
         return list_zip(path)
-    raise SubmissionError(f"{path}: expected a zip file, found none", Code.NOT_A_ZIP)
-
-
-class Entry(NamedTuple):
-    """Where a file of a zip is, what it must be, and its name as bytes."""
-
-    offset: int
-    packed: int
-    size: int
-    crc: int
-    deflated: bool
-    name: bytes
+    raise SubmissionError(must(str(path), "be a zip file or a folder", "neither"), Code.NOT_A_ZIP)
 
 
 class Archive(Files):
     """The files of a zip."""
 
     @contextmanager
-    def _opened(self) -> Iterator[Callable[[Entry, int], bytes]]:
+    def _opened(self) -> Iterator[Callable[[zipfile.ZipInfo, int], bytes]]:
         with self.path.open("rb") as file:
             yield partial(_read_entry, file)
 
@@ -145,7 +137,7 @@ def list_folder(folder: Path) -> Folder:
             if stat.S_ISREG(mode):
                 entries[name] = path.absolute()
             elif not stat.S_ISDIR(mode):
-                refused[name] = Code.UNSAFE_NAME, _NO_FILE
+                refused[name] = Code.UNSAFE_NAME, _KIND
         _check_limit("the number of files", len(entries), limits.MAX_ENTRIES)
     return Folder(folder.absolute(), entries, refused)
 
@@ -156,27 +148,21 @@ def list_zip(path: Path) -> Archive:
         try:
             infos = zipfile.ZipFile(cast("IO[bytes]", _DirectoryGuard(file))).infolist()
         except _ZIP_ERRORS as error:
-            raise SubmissionError(f"expected a zip file: {error}", Code.NOT_A_ZIP) from error
+            message = must("the submission", "be a zip file", f"an error: {error}", AGAIN)
+            raise SubmissionError(message, Code.NOT_A_ZIP) from error
         end = file.seek(0, os.SEEK_END)
-    _check_limit("all files, in bytes", sum(info.file_size for info in infos), limits.MAX_TOTAL_BYTES)
+    _check_limit("bytes of all files", sum(info.file_size for info in infos), limits.MAX_TOTAL_BYTES)
     infos = [info for info in infos if not info.filename.endswith("/") or _fault_of_name(info)]
     keys = [_collision_key(info.filename) for info in infos]
     times = Counter(keys)
     overlapping = _overlapping(infos, end)
-    entries: dict[str, Entry] = {}
+    entries: dict[str, zipfile.ZipInfo] = {}
     refused: dict[str, tuple[Code, str]] = {}
     for info, key in zip(infos, keys, strict=True):
         if fault := _fault(info, times[key], info.header_offset in overlapping):
             refused.setdefault(info.filename, fault)
         else:
-            entries[info.filename] = Entry(
-                info.header_offset,
-                info.compress_size,
-                info.file_size,
-                info.CRC,
-                info.compress_type == zipfile.ZIP_DEFLATED,
-                info.orig_filename.encode("utf-8" if info.flag_bits & 0x800 else "cp437"),
-            )
+            entries[info.filename] = info
     return Archive(path.absolute(), entries, refused)
 
 
@@ -188,7 +174,7 @@ class _DirectoryGuard:
         self.seek, self.tell = file.seek, file.tell
 
     def read(self, size: int = -1) -> bytes:
-        _check_limit("the directory of the zip, in bytes", size, limits.MAX_DIRECTORY_BYTES)
+        _check_limit("bytes of the zip's directory", size, limits.MAX_DIRECTORY_BYTES)
         data = self._file.read(size)
         _check_limit("the number of files", data.count(_DIRECTORY_SIGNATURE), limits.MAX_ENTRIES)
         return data
@@ -199,13 +185,13 @@ def _fault(info: zipfile.ZipInfo, times: int, overlaps: bool) -> tuple[Code, str
     if fault := _fault_of_name(info):
         return Code.UNSAFE_NAME, fault
     if times > 1:
-        return Code.DUPLICATE_CASE, f"the zip holds {times:,} files of this name, in whatever case"
+        return Code.DUPLICATE_CASE, must("the name", "be unique in whatever case", f"{times:,} files")
     if info.flag_bits & 1:
-        return Code.ENCRYPTED, "the file is encrypted"
+        return Code.ENCRYPTED, must("the file", "need no password", "an encrypted one")
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        return Code.UNREADABLE, f"compression method {info.compress_type}, expected 0 (stored) or 8 (deflate)"
+        return Code.UNREADABLE, must("the compression", "be 0 (stored) or 8 (deflate)", info.compress_type)
     if overlaps:
-        return Code.UNREADABLE, "the file lies outside the zip, or overlaps another one"
+        return Code.UNREADABLE, must("the file", "lie inside the zip and overlap no other", advice=AGAIN)
     return None
 
 
@@ -213,10 +199,10 @@ def _fault_of_name(info: zipfile.ZipInfo) -> str:
     """What is wrong with the name or the kind of an entry, or ""."""
     name, first = info.filename, info.filename.partition("/")[0]
     if len(name) > limits.MAX_NAME or not (info.orig_filename + name).isprintable() or "\\" in name:
-        return f"longer than {limits.MAX_NAME} characters, or control characters or backslashes in it"
+        return must("the name", f"be at most {limits.MAX_NAME} printable characters without backslashes")
     if not first or first[1:2] == ":" or ".." in name.split("/"):
-        return "the name is absolute or leaves the folder"
-    return "" if stat.S_IFMT(info.external_attr >> 16) in (0, stat.S_IFREG, stat.S_IFDIR) else _NO_FILE
+        return must("the name", "be relative and stay in the folder")
+    return "" if stat.S_IFMT(info.external_attr >> 16) in (0, stat.S_IFREG, stat.S_IFDIR) else _KIND
 
 
 def _overlapping(infos: list[zipfile.ZipInfo], end: int) -> set[int]:
@@ -241,27 +227,32 @@ def _collision_key(name: str) -> str:
     return name if name.isascii() and name.islower() else unicodedata.normalize("NFKC", name).casefold()
 
 
-def _read_entry(file: BufferedReader, entry: Entry, limit: int) -> bytes:
+def _read_entry(file: BufferedReader, info: zipfile.ZipInfo, limit: int) -> bytes:
     """The content of a file of a zip. Raises SubmissionError where it is damaged or too large."""
-    _check_limit("the file, in bytes", max(entry.size, entry.packed), limit)
-    packed = _packed(file, entry)
-    data = inflate(packed, entry.size) if entry.deflated else packed
-    if data is None or len(data) != entry.size or zlib_module().crc32(data) != entry.crc:
-        raise _damaged("its content is not as long as the zip says, or not what it was")
+    _check_limit("bytes of the file", max(info.file_size, info.compress_size), limit)
+    packed = _packed(file, info)
+    data = inflate(packed, info.file_size) if info.compress_type == zipfile.ZIP_DEFLATED else packed
+    if data is None or len(data) != info.file_size or zlib_module().crc32(data) != info.CRC:
+        message = must(
+            "the file", "have the length and the CRC-32 that the zip's directory says", advice=AGAIN
+        )
+        raise SubmissionError(message, Code.UNREADABLE)
     return data
 
 
-def _packed(file: BufferedReader, entry: Entry) -> bytes:
+def _packed(file: BufferedReader, info: zipfile.ZipInfo) -> bytes:
     """The bytes of a file as they stand in the zip, after a look at the header in front of them."""
-    file.seek(entry.offset)
-    end = _LOCAL_HEADER.size + len(entry.name)
-    data = file.read(end + entry.packed)
+    expected = info.orig_filename.encode("utf-8" if info.flag_bits & 0x800 else "cp437")
+    file.seek(info.header_offset)
+    end = _LOCAL_HEADER.size + len(expected)
+    data = file.read(end + info.compress_size)
     head = data[:end].ljust(end)
     signature, name_length, extra_length = _LOCAL_HEADER.unpack_from(head)
     # A file that has two names is one file to some programs and another to others.
     name = head[_LOCAL_HEADER.size :]
-    if signature != _LOCAL_SIGNATURE or name_length != len(name) or name != entry.name:
-        raise _damaged("the zip's directory points elsewhere")
+    if signature != _LOCAL_SIGNATURE or name_length != len(name) or name != expected:
+        message = must("the file", "be where the zip's directory says, under the same name", advice=AGAIN)
+        raise SubmissionError(message, Code.UNREADABLE)
     return (data + file.read(extra_length) if extra_length else data)[end + extra_length :]
 
 
@@ -269,7 +260,7 @@ def _read_file(path: Path, limit: int) -> bytes:
     """The content of a file of a folder. Raises SubmissionError where it is too large."""
     with path.open("rb") as file:
         data = file.read(limit + 1)
-    _check_limit("the file, in bytes", len(data), limit)
+    _check_limit("bytes of the file", len(data), limit)
     return data
 
 
@@ -297,10 +288,6 @@ def inflate(data: bytes, size: int) -> bytes | None:
     return data if inflater.eof and not inflater.unused_data else None
 
 
-def _damaged(why: str) -> SubmissionError:
-    return SubmissionError(f"the file is damaged: {why}", Code.UNREADABLE)
-
-
 def _check_limit(what: str, value: int, limit: int) -> None:
     if value > limit:
-        raise SubmissionError(f"{what}: {value:,}, more than the {limit:,} allowed", Code.TOO_LARGE)
+        raise SubmissionError(must(what, f"be at most {limit:,}", f"{value:,}"), Code.TOO_LARGE)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from submissions import limits
-from submissions.report import Code, SubmissionError, check_text, printable
+from submissions.report import Code, SubmissionError, check_text, must, printable
 
 NAME = "manifest.json"
 SCHEMA = "astroboard-submission/1"
@@ -37,16 +37,18 @@ class Manifest:
             if name in REQUIRED or getattr(self, name) is not None:
                 check_text(getattr(self, name), name)
         if self.seed is not None:
-            _expect(type(self.seed) is int and 0 <= self.seed < 2**63, "seed", "an integer, 0 or more")
+            right = type(self.seed) is int and 0 <= self.seed < 2**63
+            _expect(right, "seed", "be an integer from 0 to 2^63 - 1", self.seed)
         if (seconds := self.seconds) is not None:
-            _expect(type(seconds) in (int, float) and 0 <= seconds < 1e12, "seconds", "a number, 0 or more")
+            right = type(seconds) in (int, float) and 0 <= seconds < 1e12
+            _expect(right, "seconds", "be a number from 0 to 1e12", seconds)
         for name in ("versions", "files"):
-            _expect(isinstance(getattr(self, name), dict), name, "an object")
+            _expect(isinstance(getattr(self, name), dict), name, "be an object", getattr(self, name))
         for text in (*self.versions, *self.versions.values()):
             check_text(text, "versions")
         for name, digest in self.files.items():
-            right = isinstance(digest, str) and re.fullmatch("[0-9a-f]{64}", digest)
-            _expect(bool(right), f"files, {name}", "a SHA-256, 64 of 0-9 a-f")
+            right = isinstance(digest, str) and bool(re.fullmatch("[0-9a-f]{64}", digest))
+            _expect(right, f"files, {name}:", "be a SHA-256, 64 of 0-9 a-f", digest)
 
     def to_bytes(self) -> bytes:
         """The file: the same bytes for the same values."""
@@ -65,14 +67,14 @@ def parse(data: bytes) -> Manifest:
         # One wide character makes all the others wide.
         (0 if data.isascii() else len(data), limits.MAX_MANIFEST_WIDE_BYTES, "bytes without \\u escapes"),
     ):
-        if count > limit:
-            raise SubmissionError(f"{count:,} {what}, more than the {limit:,} allowed", Code.BAD_MANIFEST)
+        _expect(count <= limit, "the manifest", f"have at most {limit:,} {what}", f"{count:,}")
     try:
         values = json.loads(data, parse_constant=_no_constant)
     except ValueError as error:
-        raise SubmissionError(f"not JSON: {error}", Code.BAD_MANIFEST) from error
-    if not isinstance(values, dict) or values.get("schema") != SCHEMA:
-        raise SubmissionError(f'expected an object with "schema": "{SCHEMA}"', Code.BAD_MANIFEST)
+        message = must("the manifest", "be JSON", f"an error: {error}")
+        raise SubmissionError(message, Code.BAD_MANIFEST) from error
+    right = isinstance(values, dict) and values.get("schema") == SCHEMA
+    _expect(right, "the manifest", f'be an object with "schema": "{SCHEMA}"')
     known: dict[str, Any] = dict.fromkeys(REQUIRED)
     known |= {f.name: values[f.name] for f in fields(Manifest) if f.name in values}
     if isinstance(seed := known.get("seed"), float) and seed.is_integer():
@@ -84,6 +86,7 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no number of JSON")
 
 
-def _expect(right: bool, name: str, what: str) -> None:
+def _expect(right: bool, subject: str, requirement: str, got: object = None) -> None:
     if not right:
-        raise SubmissionError(f"{printable(name)}: expected {what}", Code.BAD_MANIFEST)
+        shown = got if got is None or isinstance(got, str | int | float) else type(got).__name__
+        raise SubmissionError(must(printable(subject), requirement, shown), Code.BAD_MANIFEST)

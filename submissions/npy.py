@@ -10,7 +10,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from submissions import limits
-from submissions.report import Code, SubmissionError, printable
+from submissions.report import Code, SubmissionError, must
 
 _ONE_AT_A_TIME = Lock()  # what is done about warnings holds for all threads
 
@@ -23,12 +23,12 @@ def read_npy(data: bytes, shape: tuple[int, ...]) -> np.ndarray:
     """
     found, fortran, dtype, offset = _header(data)
     if dtype.kind not in "fiu":
-        raise SubmissionError(f"expected numbers of type float16, got {printable(dtype)}", Code.WRONG_DTYPE)
+        raise SubmissionError(must("the values", "be numbers of type float16", dtype), Code.WRONG_DTYPE)
     if found != shape:
-        raise SubmissionError(f"expected shape {shape}, got {printable(found)}", Code.WRONG_SHAPE)
+        raise SubmissionError(must("the shape", f"be {shape}", found), Code.WRONG_SHAPE)
     expected = int(np.prod(shape)) * dtype.itemsize
     if (body := len(data) - offset) != expected:
-        message = f"expected {expected:,} bytes of {dtype} after the header, got {body:,}"
+        message = must("the array", f"have {expected:,} bytes of {dtype} after its header", f"{body:,}")
         raise SubmissionError(message, Code.NOT_AN_ARRAY)
     return np.frombuffer(data, dtype, offset=offset).reshape(shape, order="F" if fortran else "C")
 
@@ -50,7 +50,7 @@ def _parsed(header: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
             if version not in read_header:
                 raise ValueError(f"format {version[0]}.{version[1]}, expected 1.0 or 2.0")
             shape, fortran, dtype = read_header[version](stream, limits.MAX_NPY_HEADER)
-    except Exception as error:  # what tokenize, ast and NumPy's dtypes raise has no other name in common
-        message = f"expected what np.save writes: {type(error).__name__}, {printable(error)}"
+    except Exception as error:  # tokenize, ast and NumPy's dtypes raise errors with no other common class
+        message = must("the file", "be what numpy.save writes", f"{type(error).__name__}: {error}")
         raise SubmissionError(message, Code.NOT_AN_ARRAY) from error
     return shape, fortran, dtype, stream.tell()

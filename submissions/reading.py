@@ -11,7 +11,7 @@ from submissions import limits, manifest
 from submissions.archive import Files, list_files
 from submissions.formats.base import Format
 from submissions.formats.registry import FORMATS, format_of
-from submissions.report import UNKNOWN, Code, Findings, SubmissionError, ValidationReport
+from submissions.report import UNKNOWN, Code, Findings, SubmissionError, ValidationReport, must
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def validate(
     except SubmissionError as error:
         findings = Findings()
         findings.add(error.code, "", str(error))
-        return ValidationReport.of([findings], format_of(track).track, len(case_ids))
+        return ValidationReport.of([findings], format_of(track).track, len(case_ids), UNKNOWN, UNKNOWN)
     return submission.report(chunk.read()[1] for chunk in submission.chunks())
 
 
@@ -124,7 +124,7 @@ def check_files(
     folders = list(dict.fromkeys(name.rpartition("/")[0] for name in names))
     for folder in folders:
         if len(folders) > 1 or "/" in folder:
-            findings.add(Code.UNEXPECTED_FOLDER, folder, f"expected {track.pattern}")
+            findings.add(Code.UNEXPECTED_FOLDER, folder, must("the files", f"be {track.pattern}"))
     team, method = _clean("".join(folders[:1]).rpartition("/")[2]) or _clean(stem) or UNKNOWN, UNKNOWN
     described, of_manifest = _read_manifest(files, track, fingerprint)
     findings.extend(of_manifest)
@@ -167,11 +167,11 @@ def _read_manifest(
         findings.add(error.code, manifest.NAME, str(error))
         return None, findings
     if described.track != track.track:
-        message = f"made for {described.track}, expected {track.track}"
+        message = must("the track", f"be {track.track}", described.track)
         findings.add(Code.WRONG_TRACK, manifest.NAME, message)
     made_for = described.dataset_fingerprint
     if fingerprint and made_for and made_for != fingerprint:
-        message = f"made for the data set {made_for}, this one is {fingerprint}"
+        message = must("dataset_fingerprint", f"be {fingerprint}, that of these cases", made_for)
         findings.add(Code.WRONG_FINGERPRINT, manifest.NAME, message)
     return described, findings
 
@@ -199,12 +199,12 @@ def _file_of_each_case(
 
 def _only_file(names: Sequence[str], track: Format, _case_ids: Sequence[str]) -> tuple[list[str], Findings]:
     """The only file with predictions, if there is just one."""
+    if len(names) == 1:
+        return list(names), Findings()
     findings = Findings()
-    if not names:
-        findings.add(Code.MISSING_FILE, track.pattern, "the zip holds no such file")
-    elif len(names) > 1:
-        findings.add(Code.DUPLICATE_CASE, track.pattern, f"{len(names)} files: {names[0]}, {names[1]}")
-    return [names[0] if len(names) == 1 else ""], findings
+    message = must("there", "be one such file", f"{len(names)}: {', '.join(names[:2])}" if names else "none")
+    findings.add(Code.DUPLICATE_CASE if names else Code.MISSING_FILE, track.pattern, message)
+    return [], findings
 
 
 def _clean(name: str) -> str:

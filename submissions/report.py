@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 from submissions.limits import MAX_TEXT
 
@@ -48,15 +48,8 @@ class Code(StrEnum):
     WRONG_FINGERPRINT = "wrong-fingerprint"
 
 
-WARNINGS = frozenset(
-    {
-        Code.UNKNOWN_CASE,
-        Code.UNEXPECTED_FOLDER,
-        Code.IGNORED_FILE,
-        Code.CONVERTED_DTYPE,
-        Code.WRONG_FINGERPRINT,
-    }
-)
+WARNINGS = frozenset({Code.UNKNOWN_CASE, Code.UNEXPECTED_FOLDER, Code.IGNORED_FILE, Code.CONVERTED_DTYPE,
+                      Code.WRONG_FINGERPRINT})  # fmt: skip
 """The kinds that do not refuse a submission; all others are faults."""
 
 
@@ -90,31 +83,24 @@ class Findings:
 
     found: int = 0
     counts: dict[Code, int] = field(default_factory=dict)
-    listed: list[Finding] = field(default_factory=list)
-
-    @property
-    def faults(self) -> list[Finding]:
-        """What refuses the submission, of what is listed."""
-        return [finding for finding in self.listed if finding.code not in WARNINGS]
-
-    @property
-    def warnings(self) -> list[Finding]:
-        """What refuses nothing, of what is listed."""
-        return [finding for finding in self.listed if finding.code in WARNINGS]
+    faults: list[Finding] = field(default_factory=list)
+    warnings: list[Finding] = field(default_factory=list)
 
     def add(self, code: Code, member: str, message: str) -> None:
         """Add a finding; it is made printable."""
         self.counts[code] = self.counts.get(code, 0) + 1
         if self.counts[code] <= LISTED:
-            self.listed.append(Finding(code, printable(member), printable(message)))
+            findings = self.warnings if code in WARNINGS else self.faults
+            findings.append(Finding(code, printable(member), printable(message)))
 
     def extend(self, other: "Findings") -> None:
         """Add the findings of another check, as if they had been added one by one."""
         room = {code: LISTED - self.counts.get(code, 0) for code in other.counts}
-        for finding in other.listed:
-            room[finding.code] -= 1
-            if room[finding.code] >= 0:
-                self.listed.append(finding)
+        for mine, others in ((self.faults, other.faults), (self.warnings, other.warnings)):
+            for finding in others:
+                room[finding.code] -= 1
+                if room[finding.code] >= 0:
+                    mine.append(finding)
         for code, count in other.counts.items():
             self.counts[code] = self.counts.get(code, 0) + count
         self.found += other.found
@@ -134,19 +120,12 @@ class ValidationReport:
     warnings: Sequence[Finding] = ()
 
     @classmethod
-    def of(
-        cls,
-        findings: Iterable[Findings],
-        track: str,
-        expected: int,
-        team: str = UNKNOWN,
-        method: str = UNKNOWN,
-    ) -> "ValidationReport":
+    def of(cls, findings: Iterable[Findings], track: str, expected: int, team: str, method: str) -> Self:
         """The report of several checks, in their order, of a submission for ``expected`` cases."""
         total = Findings()
         for found in findings:
             total.extend(found)
-        return cls(track, expected, team, method, total.found, total.counts, total.faults, total.warnings)
+        return cls(track, expected, team, method, **vars(total))
 
     @property
     def accepted(self) -> bool:
@@ -174,6 +153,13 @@ class ValidationReport:
         return lines
 
 
+def must(subject: str, requirement: str, got: object = None, advice: str = "") -> str:
+    """The message "SUBJECT must REQUIREMENT, got GOT; ADVICE"; the last two only if there are any."""
+    message = f"{subject} must {requirement}"
+    message += f", got {printable(got)}" if got is not None else ""
+    return f"{message}; {advice}" if advice else message
+
+
 def printable(value: object, limit: int = 300) -> str:
     """The value on one line, cut to about ``limit`` characters, none of which steer a terminal."""
     text = str(value)
@@ -184,13 +170,13 @@ def printable(value: object, limit: int = 300) -> str:
 def check_text(text: object, what: str) -> None:
     """Raise SubmissionError unless this is one line of 1 to ``MAX_TEXT`` printable characters."""
     if not (isinstance(text, str) and len(text) <= MAX_TEXT and re.search(TEXT, text)):
+        rule = f"be 1 to {MAX_TEXT} printable characters without spaces at the ends"
         got = repr(printable(text)) if isinstance(text, str) else type(text).__name__
-        message = f"{what}: expected 1 to {MAX_TEXT} printable characters, no space at either end, got {got}"
-        raise SubmissionError(message, Code.BAD_MANIFEST)
+        raise SubmissionError(must(what, rule, got), Code.BAD_MANIFEST)
 
 
 def check_case_id(case_id: str) -> None:
     """Raise SubmissionError unless the id can be the name of a file and a cell of a table anywhere."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", case_id):
-        expected = "expected 1 to 64 of A-Z a-z 0-9 . _ -, beginning with a letter or digit"
-        raise SubmissionError(f"case id {printable(repr(case_id))}: {expected}", Code.UNSAFE_NAME)
+        rule = "be 1 to 64 of A-Z a-z 0-9 . _ - and begin with a letter or digit"
+        raise SubmissionError(must("a case id", rule, repr(case_id)), Code.UNSAFE_NAME)

@@ -17,7 +17,7 @@ from submissions.formats.base import Format
 from submissions.formats.registry import format_of
 from submissions.manifest import NAME, Manifest
 from submissions.reading import open_submission
-from submissions.report import Code, SubmissionError, check_case_id
+from submissions.report import Code, SubmissionError, check_case_id, must
 
 DEFLATE_LEVEL = 1  # maps are nearly incompressible: higher levels take longer and save nothing
 
@@ -44,8 +44,8 @@ def write_submission(
     for case_id in case_ids:
         check_case_id(case_id)
     if len(set(case_ids)) < len(case_ids) or len(case_ids) >= limits.MAX_ENTRIES:
-        message = f"expected case ids that differ, fewer than {limits.MAX_ENTRIES:,}, got {len(case_ids):,}"
-        raise SubmissionError(message, Code.DUPLICATE_CASE)
+        rule, got = f"differ and be fewer than {limits.MAX_ENTRIES:,}", f"{len(case_ids):,}"
+        raise SubmissionError(must("the case ids", rule, got), Code.DUPLICATE_CASE)
     folder = re.sub(r"[^A-Za-z0-9._-]", "", team).lstrip("._-") or "team"
     files = {}
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -81,14 +81,15 @@ def _batches(
         batch = case_ids[start : start + len(chunk)]
         if chunk.shape != (len(batch), *shape) or chunk.dtype.kind not in "fiu":
             where = f"from case {batch[0]} on" if len(batch) else f"after all {len(case_ids):,} cases"
-            message = f"{where}: expected numbers of shape {(len(batch), *shape)}"
-            raise SubmissionError(f"{message}, got {chunk.dtype} {chunk.shape}", Code.WRONG_SHAPE)
+            rule = f"be numbers of shape {(len(batch), *shape)}"
+            message = must(f"the predictions {where}", rule, f"{chunk.dtype} {chunk.shape}")
+            raise SubmissionError(message, Code.WRONG_SHAPE)
         finite = np.isfinite(chunk).reshape(len(batch), -1).all(axis=1)
         if not finite.all():
-            message = f"{batch[int(np.argmin(finite))]}: the prediction holds NaN or infinite values"
+            message = must(f"{batch[int(np.argmin(finite))]}: the values", "be finite", "NaN or infinity")
             raise SubmissionError(message, Code.NOT_FINITE)
         yield batch, chunk
         start += len(batch)
     if start < len(case_ids):
-        message = f"no prediction for {len(case_ids) - start:,} cases, from {case_ids[start]} on"
+        message = must("predictions", f"be of all {len(case_ids):,} cases", f"none from {case_ids[start]} on")
         raise SubmissionError(message, Code.MISSING_CASE)

@@ -9,20 +9,16 @@ from submissions import limits
 from submissions.archive import Files
 from submissions.formats.base import Batches, Format
 from submissions.npy import read_npy
-from submissions.report import Code, Findings, SubmissionError
+from submissions.report import Code, Findings, SubmissionError, must
 
 SHAPE = (128, 128)
 PIXELS = SHAPE[0] * SHAPE[1]
 
 
-def _standard_header() -> bytes:
-    buffer = io.BytesIO()
-    np.lib.format.write_array_header_1_0(buffer, {"descr": "<f2", "fortran_order": False, "shape": SHAPE})
-    return buffer.getvalue()
-
-
-HEADER = _standard_header()
-"""The header that ``numpy.save`` gives a map: what has it needs no parsing."""
+_BUFFER = io.BytesIO()
+np.save(_BUFFER, np.zeros(SHAPE, "<f2"))
+HEADER = _BUFFER.getvalue()[: -2 * PIXELS]
+"""The header that ``numpy.save`` gives a map: files that begin with it need no parsing."""
 
 
 def read(files: Files, case_ids: Sequence[str]) -> tuple[np.ndarray, Findings]:
@@ -38,10 +34,9 @@ def read(files: Files, case_ids: Sequence[str]) -> tuple[np.ndarray, Findings]:
                 continue
             maps[row] = values
             if values.dtype != np.float16:
-                message = f"expected float16, converted {values.dtype}"
-                findings.add(Code.CONVERTED_DTYPE, name, message)
+                findings.add(Code.CONVERTED_DTYPE, name, f"{values.dtype}, converted to float16")
     for row in np.flatnonzero(~_finite(maps)).tolist():
-        faults[row] = Code.NOT_FINITE, "the map holds NaN or infinite values"
+        faults[row] = Code.NOT_FINITE, must("the values", "be finite", "NaN or infinity")
     for row, (code, message) in sorted(faults.items()):
         findings.add(code, files.names[row], message)
         maps[row] = np.nan
@@ -58,7 +53,8 @@ def parse(data: bytes) -> np.ndarray:
     values = read_npy(data, SHAPE)
     with np.errstate(over="ignore"):
         if not np.array_equal(values, values.astype(np.float16), equal_nan=True):
-            message = f"float16 cannot hold these {values.dtype} values: save predictions.astype(np.float16)"
+            advice = "save predictions.astype(numpy.float16)"
+            message = must("the values", "be ones that float16 holds exactly", values.dtype, advice)
             raise SubmissionError(message, Code.WRONG_DTYPE)
     return values.astype(values.dtype.newbyteorder("="))
 
@@ -73,7 +69,7 @@ def write(batches: Batches, folder: str) -> Iterator[tuple[str, bytes]]:
             halves = maps.astype(np.float16)
         for case_id, half, finite in zip(case_ids, halves, _finite(halves), strict=True):
             if not finite:
-                message = f"{case_id}: the map has values beyond ±65,504, where float16 ends"
+                message = must(f"{case_id}: the values", "be within ±65,504, where float16 ends")
                 raise SubmissionError(message, Code.WRONG_DTYPE)
             yield f"{folder}/{case_id}.npy", HEADER + half.astype("<f2").tobytes()
 

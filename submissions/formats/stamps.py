@@ -9,7 +9,7 @@ import numpy as np
 from submissions import limits
 from submissions.archive import Files
 from submissions.formats.base import Batches, Format
-from submissions.report import Code, Findings, SubmissionError, printable
+from submissions.report import Code, Findings, SubmissionError, must
 
 TABLE = "predictions.csv"
 CLASSES = ("AGN", "SN", "VS", "asteroid", "bogus")
@@ -18,8 +18,6 @@ CLASS_NUMBERS = {key: number for number, name in enumerate(CLASSES) for key in (
 COLUMNS = ("case_id", *CLASSES)
 SHAPE = (len(CLASSES),)
 SUM_TOLERANCE = 1e-3
-
-_EXPECTED = f"expected five numbers from 0 to 1 with a sum of 1 ± {SUM_TOLERANCE}"
 
 
 def read(files: Files, case_ids: Sequence[str]) -> tuple[np.ndarray, Findings]:
@@ -54,7 +52,7 @@ def _probabilities(data: bytes, case_ids: Sequence[str], findings: Findings) -> 
             try:
                 values[row] = [_number(cell) for cell in cells]
             except ValueError:
-                findings.add(Code.BAD_ROW, case_id, f"line {line}: {_EXPECTED}, got {','.join(cells)}")
+                findings.add(Code.BAD_ROW, case_id, _improper(f"line {line}", ",".join(cells)))
                 wrong[row] = True
     findings.found = int(np.count_nonzero(lines))
     for row in np.flatnonzero(lines == 0).tolist():
@@ -62,7 +60,7 @@ def _probabilities(data: bytes, case_ids: Sequence[str], findings: Findings) -> 
     improper = ~_are_probabilities(values)
     for row in np.flatnonzero(improper & ~wrong & (lines > 0)).tolist():
         code = Code.NOT_PROBABILITIES if np.isfinite(values[row]).all() else Code.NOT_FINITE
-        findings.add(code, case_ids[row], f"line {lines[row]}: {_EXPECTED}, got {values[row].tolist()}")
+        findings.add(code, case_ids[row], _improper(f"line {lines[row]}", values[row].tolist()))
     values[wrong | improper] = np.nan
     return values
 
@@ -79,7 +77,7 @@ def write(batches: Batches, _folder: str) -> Iterator[tuple[str, bytes]]:
         proper = _are_probabilities(cells.astype(float))
         if not proper.all():
             row = int(np.argmin(proper))
-            message = f"{case_ids[row]}: {_EXPECTED}, got {', '.join(cells[row])}"
+            message = _improper(case_ids[row], ", ".join(cells[row]))
             raise SubmissionError(message, Code.NOT_PROBABILITIES)
         table += [",".join((case_id, *row)) for case_id, row in zip(case_ids, cells, strict=True)]
     yield TABLE, ("\n".join(table) + "\n").encode()
@@ -88,6 +86,11 @@ def write(batches: Batches, _folder: str) -> Iterator[tuple[str, bytes]]:
 def _are_probabilities(values: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore", invalid="ignore"):
         return np.asarray((values >= 0).all(axis=1) & (np.abs(values.sum(axis=1) - 1) <= SUM_TOLERANCE))
+
+
+def _improper(where: str, got: object) -> str:
+    requirement = f"be five numbers from 0 to 1 with a sum of 1 ± {SUM_TOLERANCE}"
+    return must(f"{where}: the probabilities", requirement, got)
 
 
 def _number(cell: str) -> float:
@@ -103,16 +106,18 @@ def _rows(data: bytes, findings: Findings) -> Iterator[tuple[int, str, list[str]
         table = csv.reader(_lines(data), strict=True)
         header = [cell.strip() for cell in next(table, [])]
         if sorted(header) != sorted(COLUMNS):
-            got = printable(",".join(header))
-            raise SubmissionError(f"expected the columns {','.join(COLUMNS)}, got {got}", Code.BAD_HEADER)
+            message = must("the columns", f"be {','.join(COLUMNS)}", ",".join(header))
+            raise SubmissionError(message, Code.BAD_HEADER)
         case_column, *columns = map(header.index, COLUMNS)
         for line, row in enumerate(table, start=2):
             if len(row) == len(header):
                 yield line, row[case_column].strip(), [row[column] for column in columns]
             elif row:
-                findings.add(Code.BAD_ROW, "", f"line {line}: expected {len(header)} cells, got {len(row)}")
+                message = must(f"line {line}: a row", f"have {len(header)} cells", len(row))
+                findings.add(Code.BAD_ROW, "", message)
     except (UnicodeDecodeError, csv.Error) as error:
-        raise SubmissionError(f"the table is not CSV in UTF-8: {error}", Code.BAD_ROW) from error
+        message = must("the table", "be CSV in UTF-8", f"an error: {error}")
+        raise SubmissionError(message, Code.BAD_ROW) from error
 
 
 def _lines(data: bytes) -> Iterator[str]:
@@ -121,12 +126,12 @@ def _lines(data: bytes) -> Iterator[str]:
     for number in range(1, limits.MAX_TABLE_ROWS + 2):
         line = text.readline(limits.MAX_TABLE_LINE + 1)
         if len(line) > limits.MAX_TABLE_LINE or line.count('"') % 2:
-            message = f"line {number}: over {limits.MAX_TABLE_LINE} characters, or an open quote"
-            raise SubmissionError(message, Code.BAD_ROW)
+            rule = f"have at most {limits.MAX_TABLE_LINE:,} characters and no open quote"
+            raise SubmissionError(must(f"line {number}", rule), Code.BAD_ROW)
         if not line:
             return
         yield line
-    raise SubmissionError(f"the table has more than {limits.MAX_TABLE_ROWS:,} rows", Code.TOO_LARGE)
+    raise SubmissionError(must("the table", f"have at most {limits.MAX_TABLE_ROWS:,} rows"), Code.TOO_LARGE)
 
 
 FORMAT = Format("stamps", TABLE, SHAPE, read, write)

@@ -250,7 +250,7 @@ def test_sha256_is_that_of_the_file(tmp_path):
 
 def test_what_is_no_zip_is_not_opened(tmp_path):
     (tmp_path / "a.zip").write_bytes(b"no zip")
-    with pytest.raises(SubmissionError, match="expected a zip"):
+    with pytest.raises(SubmissionError, match="must be a zip"):
         open_submission(tmp_path / "a.zip", "stamps", IDS)
 
 

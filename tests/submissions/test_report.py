@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from submissions import Code, Finding, Findings, SubmissionError, ValidationReport, check_case_id, limits
 from submissions.formats import stamps
-from submissions.report import LISTED, WARNINGS, printable
+from submissions.report import LISTED, WARNINGS, must, printable
 
+WHO = ("us", "cnn")
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "submission-codes.md").read_text()
 
 
@@ -42,14 +43,14 @@ def test_report_counts_all_and_lists_the_first():
     for number in range(LISTED + 5):
         findings.add(Code.MISSING_CASE, str(number), "no row")
     findings.add(Code.IGNORED_FILE, "x", "ignored")
-    report = ValidationReport.of([findings], "stamps", 100)
+    report = ValidationReport.of([findings], "stamps", 100, *WHO)
     assert report.counts == {Code.MISSING_CASE: LISTED + 5, Code.IGNORED_FILE: 1}
     assert [fault.member for fault in report.faults] == [str(number) for number in range(LISTED)]
     assert report.warnings == [Finding(Code.IGNORED_FILE, "x", "ignored")]
     assert not report.accepted
     assert report.summary() == "25 missing-case"
     lines = report.lines()
-    assert lines[0] == "refused: stamps, team unknown, method unknown, 0 of 100 cases"
+    assert lines[0] == "refused: stamps, team us, method cnn, 0 of 100 cases"
     assert lines[1] == "fault missing-case: 25"
     assert "  and 5 more" in lines
 
@@ -65,7 +66,7 @@ def test_findings_of_several_checks_are_those_of_one(codes, data):
         for number, code in numbered[:size]:
             parts[-1].add(code, str(number), "wrong")
         numbered = numbered[size:]
-    report, expected = (ValidationReport.of(checks, "stamps", 9) for checks in (parts, [once]))
+    report, expected = (ValidationReport.of(checks, "stamps", 9, *WHO) for checks in (parts, [once]))
     assert report == replace(expected, found=len(codes))
     assert list(report.counts) == list(expected.counts)
 
@@ -73,7 +74,7 @@ def test_findings_of_several_checks_are_those_of_one(codes, data):
 def test_warnings_refuse_nothing():
     findings = Findings()
     findings.add(Code.UNKNOWN_CASE, "x", "ignored")
-    report = ValidationReport.of([findings], "stamps", 0)
+    report = ValidationReport.of([findings], "stamps", 0, *WHO)
     assert report.accepted
     assert report.summary() == ""
     assert report.lines()[0].startswith("accepted: ")
@@ -82,13 +83,20 @@ def test_warnings_refuse_nothing():
 def test_report_is_json():
     findings = Findings(found=1)
     findings.add(Code.MISSING_CASE, "a", "no row")
-    report = ValidationReport.of([findings], "stamps", 2)
+    report = ValidationReport.of([findings], "stamps", 2, *WHO)
     values = json.loads(json.dumps(report.to_json(), allow_nan=False))
     assert values["accepted"] is False
     assert (values["expected"], values["found"]) == (2, 1)
     assert values["counts"] == {"missing-case": 1}
     assert values["faults"] == [{"code": "missing-case", "member": "a", "message": "no row"}]
     assert values["warnings"] == []
+
+
+def test_a_message_says_what_must_be_and_what_is():
+    assert must("the seed", "be 0 or more", -1, "choose another") == (
+        "the seed must be 0 or more, got -1; choose another"
+    )
+    assert must("the name", "be relative") == "the name must be relative"
 
 
 @pytest.mark.parametrize("text", ["\x1b[2J", "a\nb", "\u202e", "\ud800", "\0" * 1000, "x" * 1000])

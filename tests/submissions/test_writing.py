@@ -152,7 +152,7 @@ def test_case_ids(tmp_path, case_ids):
 @pytest.mark.parametrize("limit", ["MAX_DIRECTORY_BYTES", "MAX_MANIFEST_BYTES"])
 def test_nothing_is_written_that_could_not_be_read(tmp_path, monkeypatch, limit):
     monkeypatch.setattr(limits, limit, 100)
-    with pytest.raises(SubmissionError, match="more than the 100 allowed") as caught:
+    with pytest.raises(SubmissionError, match="at most 100, got") as caught:
         write(tmp_path / "a.zip", [MAPS])
     assert caught.value.code == Code.TOO_LARGE
     assert list(tmp_path.iterdir()) == []
