@@ -51,6 +51,6 @@ def _parsed(header: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
                 raise ValueError(f"format {version[0]}.{version[1]}, expected 1.0 or 2.0")
             shape, fortran, dtype = read_header[version](stream, limits.MAX_NPY_HEADER)
     except Exception as error:  # tokenize, ast and NumPy's dtypes raise errors with no other common class
-        message = must("the file", "be what numpy.save writes", f"{type(error).__name__}: {error}")
+        message = must("the file", "be what np.save writes", f"{type(error).__name__}: {error}")
         raise SubmissionError(message, Code.NOT_AN_ARRAY) from error
     return shape, fortran, dtype, stream.tell()

@@ -106,7 +106,7 @@ def test_an_id_that_is_taken_or_no_name_of_a_file_is_left_out(tmp_path):
     for name, data in {"a": packet(-1, ["A", "B", "C"])[0], "b": packet(1)[0]}.items():
         (tmp_path / f"{name}.avro").write_bytes(data)
     sources = [tmp_path / "a.avro", tmp_path / "b.avro"]
-    with pytest.raises(DataError, match=r"a\.avro: case id '-1'"):
+    with pytest.raises(DataError, match=r"a\.avro: a case id must .*got '-1'"):
         pack(STAMPS, sources, tmp_path / "out.h5")
     result = pack(STAMPS, sources, tmp_path / "out.h5", skip_damaged=True)
     assert result.cases == 2
