@@ -1,7 +1,3 @@
-import os
-import pickle
-import tracemalloc
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -19,16 +15,6 @@ def refusal(data: bytes) -> Code:
     with pytest.raises(SubmissionError) as caught:
         parse(data)
     return caught.value.code
-
-
-def with_header(header: str, body: bytes = bytes(32768), version: bytes = b"\1\0") -> bytes:
-    text = header.encode("latin-1") + b"\n"
-    length = len(text).to_bytes(2 if version == b"\1\0" else 4, "little")
-    return b"\x93NUMPY" + version + length + text + body
-
-
-def described(descr: str, shape: str = "(128, 128)", order: bool = False) -> bytes:
-    return with_header(f"{{'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}, }}")
 
 
 @given(arrays(np.float16, (128, 128), elements=FINITE))
@@ -67,67 +53,6 @@ def test_numbers_that_float16_cannot_hold(value):
     assert refusal(npy(np.full((128, 128), value))) == Code.WRONG_DTYPE
 
 
-@pytest.mark.parametrize(
-    "dtype", ["'|O'", "'<c8'", "'|b1'", "'<U3'", "'<M8[s]'", "[('a', '<f2')]", "'<f2,<f2'", "'(9999999,)<f2'"]
-)
-def test_no_numbers(dtype):
-    assert refusal(described(dtype)) in (Code.WRONG_DTYPE, Code.NOT_AN_ARRAY)
-
-
-@pytest.mark.parametrize(
-    "shape",
-    ["()", "(16384,)", "(128, 127)", "(1, 128, 128)", "(10**9, 10**9)", "(-128, -128)", "(128.0, 128)"],
-)
-def test_other_shapes(shape):
-    assert refusal(described("'<f2'", shape)) in (Code.WRONG_SHAPE, Code.NOT_AN_ARRAY)
-
-
-def test_huge_shape_takes_no_memory():
-    tracemalloc.start()
-    assert refusal(described("'<f2'", "(1000000, 1000000)")) == Code.WRONG_SHAPE
-    assert tracemalloc.get_traced_memory()[1] < 1 << 20
-    tracemalloc.stop()
-
-
-class Malice:
-    def __reduce__(self):
-        return os.abort, ()
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"",
-        b"\x93NUMPY",
-        HEADER,
-        npy(a_map())[:-1],
-        npy(a_map()) + b"\0",
-        npy(a_map(), version=(3, 0)),
-        np.zeros((128, 128), np.float16).tobytes(),
-        pickle.dumps(Malice()),
-        with_header("__import__('os').abort()"),
-        with_header("(" * 900),
-        with_header("-" * 900 + "1"),
-        with_header("'" * 901),
-        with_header("{'descr': '<f2', 'fortran_order': False, 'shape': (128, 128), }" + " " * 9000),
-        with_header("{'descr': '<f2', 'fortran_order': 1, 'shape': (128, 128)}"),
-        with_header("{'descr': '<f2', 'shape': (128, 128)}"),
-        with_header("{}", version=b"\2\0"),
-    ],
-    ids=lambda data: repr(data[:20]),
-)
-def test_no_array(data):
-    assert refusal(data) == Code.NOT_AN_ARRAY
-
-
-def test_object_array_is_not_unpickled():
-    assert refusal(npy(np.array([Malice()], dtype=object))) == Code.WRONG_DTYPE
-
-
-def test_numbers_without_end_in_a_shape():
-    assert refusal(described("'<f2'", f"(0x{'f' * 900}, 128)")) == Code.WRONG_SHAPE
-
-
 @given(st.data())
 @settings(max_examples=400, deadline=None)
 def test_bytes_that_changed_are_a_map_or_a_refusal(data):
@@ -141,6 +66,11 @@ def test_bytes_that_changed_are_a_map_or_a_refusal(data):
         return
     assert kappa.shape == (128, 128)
     assert kappa.dtype.kind in "fiu"
+
+
+def test_the_header_is_that_of_numpy():
+    assert npy(a_map()).startswith(HEADER)
+    assert len(npy(a_map())) == len(HEADER) + 2 * 128 * 128
 
 
 def test_values_beyond_float16_are_not_written_as_infinite():

@@ -1,0 +1,98 @@
+import os
+import pickle
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from submissions import Code, SubmissionError
+from submissions.npy import read_npy
+from tests.submissions.zips import a_map, npy
+
+HEADER = npy(a_map())[:-32768]
+
+
+def refusal(data: bytes) -> Code:
+    with pytest.raises(SubmissionError) as caught:
+        read_npy(data, (128, 128))
+    return caught.value.code
+
+
+def with_header(header: str, body: bytes = bytes(32768), version: bytes = b"\1\0") -> bytes:
+    text = header.encode("latin-1") + b"\n"
+    length = len(text).to_bytes(2 if version == b"\1\0" else 4, "little")
+    return b"\x93NUMPY" + version + length + text + body
+
+
+def described(descr: str, shape: str = "(128, 128)", order: bool = False) -> bytes:
+    return with_header(f"{{'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}, }}")
+
+
+@pytest.mark.parametrize("dtype", ["<f2", ">f8", "i1", ">u4"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_numbers_of_any_type_and_order(dtype, order):
+    values = np.array(np.arange(6).reshape(2, 3), dtype, order=order)
+    found = read_npy(npy(values), (2, 3))
+    np.testing.assert_array_equal(found, values)
+    assert found.dtype == values.dtype
+
+
+@pytest.mark.parametrize(
+    "dtype", ["'|O'", "'<c8'", "'|b1'", "'<U3'", "'<M8[s]'", "[('a', '<f2')]", "'<f2,<f2'", "'(9999999,)<f2'"]
+)
+def test_no_numbers(dtype):
+    assert refusal(described(dtype)) in (Code.WRONG_DTYPE, Code.NOT_AN_ARRAY)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    ["()", "(16384,)", "(128, 127)", "(1, 128, 128)", "(10**9, 10**9)", "(-128, -128)", "(128.0, 128)"],
+)
+def test_other_shapes(shape):
+    assert refusal(described("'<f2'", shape)) in (Code.WRONG_SHAPE, Code.NOT_AN_ARRAY)
+
+
+def test_huge_shape_takes_no_memory():
+    tracemalloc.start()
+    assert refusal(described("'<f2'", "(1000000, 1000000)")) == Code.WRONG_SHAPE
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
+
+
+class Malice:
+    def __reduce__(self):
+        return os.abort, ()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x93NUMPY",
+        HEADER,
+        npy(a_map())[:-1],
+        npy(a_map()) + b"\0",
+        npy(a_map(), version=(3, 0)),
+        np.zeros((128, 128), np.float16).tobytes(),
+        pickle.dumps(Malice()),
+        with_header("__import__('os').abort()"),
+        with_header("(" * 900),
+        with_header("-" * 900 + "1"),
+        with_header("'" * 901),
+        with_header("{'descr': '<f2', 'fortran_order': False, 'shape': (128, 128), }" + " " * 9000),
+        with_header("{'descr': '<f2', 'fortran_order': 1, 'shape': (128, 128)}"),
+        with_header("{'descr': '<f2', 'shape': (128, 128)}"),
+        with_header("{}", version=b"\2\0"),
+    ],
+    ids=lambda data: repr(data[:20]),
+)
+def test_no_array(data):
+    assert refusal(data) == Code.NOT_AN_ARRAY
+
+
+def test_object_array_is_not_unpickled():
+    assert refusal(npy(np.array([Malice()], dtype=object))) == Code.WRONG_DTYPE
+
+
+def test_numbers_without_end_in_a_shape():
+    assert refusal(described("'<f2'", f"(0x{'f' * 900}, 128)")) == Code.WRONG_SHAPE
