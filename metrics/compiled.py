@@ -99,36 +99,38 @@ def _bits(maps: NDArray[Any]) -> NDArray[Any]:
 
 @_compile()
 def _load(bits, pixels):  # type: ignore[no-untyped-def]
-    """Write float16 or float32, seen as integers, as float32; whether all are finite.
+    """Write float16 or float32, seen as integers, as float32; their extremes, and whether all are finite.
 
-    The bits of a float16 are moved to their places, and the zeros of the exponents differ by 112. Infinity
-    and NaN are what has all bits of the exponent set.
+    The bits of a float16 are moved to their places, and the zeros of the exponents differ by 112. That turns
+    infinity and NaN into 65,536 or more. In float32 they are what has all bits of the exponent set.
     """
     out = pixels.view(np.uint32)
     largest = np.uint32(0)
     if bits.itemsize == 2:
         for i in range(PIXELS):
             wide = np.uint32(bits[i])
-            largest = max(largest, np.uint32(wide & 0x7FFF))
             out[i] = (wide & 0x7FFF) << 13 | (wide & 0x8000) << 16
         for i in range(PIXELS):
             pixels[i] *= np.float32(2.0**112)
-        return largest < 0x7C00
+        low, high = _extremes(pixels)
+        return low, high, max(high, -low) < 65536
     for i in range(PIXELS):
         largest = max(largest, np.uint32(bits[i] & 0x7FFFFFFF))
         out[i] = bits[i]
-    return largest < 0x7F800000
+    low, high = _extremes(pixels)
+    return low, high, largest < 0x7F800000
 
 
 @_compile()
 def _extremes(pixels):  # type: ignore[no-untyped-def]
     """The least and the greatest value: of each column first, whose neighbours are compared at once."""
     lows, highs = pixels[:SIDE].copy(), pixels[:SIDE].copy()
-    for row in range(1, SIDE):
-        x = pixels[row * SIDE : (row + 1) * SIDE]
+    for row in range(0, SIDE, 2):
+        x, y = pixels[row * SIDE : (row + 1) * SIDE], pixels[(row + 1) * SIDE : (row + 2) * SIDE]
         for c in range(SIDE):
-            lows[c] = x[c] if x[c] < lows[c] else lows[c]
-            highs[c] = x[c] if x[c] > highs[c] else highs[c]
+            low, high = (x[c], y[c]) if x[c] < y[c] else (y[c], x[c])
+            lows[c] = low if low < lows[c] else lows[c]
+            highs[c] = high if high > highs[c] else highs[c]
     return np.float64(lows.min()), np.float64(highs.max())
 
 
@@ -332,10 +334,10 @@ def _score_pairs(target, prediction, weights, tolerance, columns, peaks, certain
     padded, work = np.empty((2, (SIDE + 2 * RADIUS) * SIDE), np.float32), _work_space(peaks.shape[2])
     t, p = padded[0, RADIUS * SIDE :][:PIXELS], padded[1, RADIUS * SIDE :][:PIXELS]
     for n in range(len(target)):
-        if not (_load(target[n], t) & _load(prediction[n], p)):
+        low, high, finite = _load(target[n], t)
+        low_p, high_p, finite_p = _load(prediction[n], p)
+        if not (finite and finite_p):
             return False
-        low, high = _extremes(t)
-        low_p, high_p = _extremes(p)
         if len(columns):
             _score_pixels(t, p, low, high, low_p, high_p, columns[n])
         if peaks.shape[2]:
@@ -349,8 +351,8 @@ def _find_all_peaks(maps, weights, tolerance, peaks, certain):  # type: ignore[n
     padded, work = np.empty((SIDE + 2 * RADIUS) * SIDE, np.float32), _work_space(peaks.shape[1])
     pixels = padded[RADIUS * SIDE :][:PIXELS]
     for n in range(len(maps)):
-        if not _load(maps[n], pixels):
+        low, high, finite = _load(maps[n], pixels)
+        if not finite:
             return False
-        low, high = _extremes(pixels)
         certain[n] = _find_peaks(padded, low, high, weights, tolerance, work, peaks[n])
     return True

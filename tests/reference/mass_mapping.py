@@ -8,19 +8,21 @@ from skimage.feature import peak_local_max
 
 
 def wmape(target, prediction):
-    truth = [1e-5 if t == 0 else float(t) for t in np.ravel(target)]
-    guess = [1e-5 if p == 0 else float(p) for p in np.ravel(prediction)]
-    highest = max(truth)
-    weights = [1 + t / highest for t in truth]
-    errors = [abs(p - t) / abs(t) for t, p in zip(truth, guess, strict=True)]
+    target = [1e-5 if t == 0 else float(t) for t in np.ravel(target)]
+    prediction = [1e-5 if p == 0 else float(p) for p in np.ravel(prediction)]
+    highest = max(target)
+    weights = [1 + t / highest for t in target]
+    errors = [abs(p - t) / abs(t) for t, p in zip(target, prediction, strict=True)]
     return sum(w * e for w, e in zip(weights, errors, strict=True)) / sum(weights)
 
 
 def dicee(target, prediction, alpha=0.5, beta=0.5):
-    truth, guess = ([Fraction(float(value)) for value in np.ravel(kappa)] for kappa in (target, prediction))
-    target_mean, prediction_mean = sum(truth) / len(truth), sum(guess) / len(guess)
+    target, prediction = (
+        [Fraction(float(value)) for value in np.ravel(kappa)] for kappa in (target, prediction)
+    )
+    target_mean, prediction_mean = sum(target) / len(target), sum(prediction) / len(prediction)
     hits = false_alarms = misses = 0
-    for t, p in zip(truth, guess, strict=True):
+    for t, p in zip(target, prediction, strict=True):
         hits += t > target_mean and p > prediction_mean
         false_alarms += not t > target_mean and p > prediction_mean
         misses += t > target_mean and not p > prediction_mean
@@ -52,9 +54,9 @@ def mae(target, prediction):
 
 
 def contrast_weights(target):
-    truth = [float(t) for t in np.ravel(target)]
-    low, high = abs(min(truth)), abs(max(truth))
-    return [1 + (t + low) / (high + low) if high + low else 1 for t in truth]
+    target = [float(t) for t in np.ravel(target)]
+    low, high = abs(min(target)), abs(max(target))
+    return [1 + (t + low) / (high + low) if high + low else 1 for t in target]
 
 
 def wmse(target, prediction):
@@ -64,7 +66,7 @@ def wmse(target, prediction):
 
 
 def correlation(target, prediction):
-    truth, guess = np.ravel(target).astype(np.float64), np.ravel(prediction).astype(np.float64)
-    if len(set(truth.tolist())) == 1 or len(set(guess.tolist())) == 1:
+    target, prediction = np.ravel(target).astype(np.float64), np.ravel(prediction).astype(np.float64)
+    if len(set(target.tolist())) == 1 or len(set(prediction.tolist())) == 1:
         return 0.0
-    return np.corrcoef(truth, guess)[0, 1]
+    return np.corrcoef(target, prediction)[0, 1]
