@@ -13,23 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.claims.spec import DATA_SETS, REAL, BoardSpec, Claim, Size
+from harness.claims.spec import DATA_SETS, REAL, Claim, Size
 from harness.data.simulate.dataset import simulate
-from harness.data.split import (
-    TEST,
-    TRAIN,
-    VALIDATION,
-    Shares,
-    assign_folds,
-    assign_groups,
-    split,
-    write_splits,
-)
+from harness.data.split import FILES, TEST, TRAIN, UNUSED, VALIDATION, Shares, assign_folds, write_splits
 from harness.data.store import open_dataset
 from harness.files import HarnessError
 from harness.parallel import executor
 from harness.progress import ProgressCallback
-from harness.tracks import STAMPS, get_track
+from harness.tracks import STAMPS, get_track, load
 
 SEED = 0
 """The seed of the simulations and splits. Runs have seeds 0, 1, … of their own."""
@@ -38,7 +29,6 @@ SHARES = Shares(validation_part=0.05, test_part=0.25)
 SMALLER = {"half": 2, "quarter": 4, "eighth": 8}
 """Splits with one in so many of the training clusters."""
 VALIDATION_FOLDS = 8  # one of them tells which epoch of a cross-validated network is the best
-FILES = ("train.h5", "validation.h5", "test-inputs.h5", "test-truth.h5")
 
 
 @dataclass(frozen=True)
@@ -54,7 +44,7 @@ Prepared = Mapping[tuple[str, str], tuple[SplitData, ...]]
 
 
 def prepare(
-    out: Path, specs: Sequence[Claim | BoardSpec], size: Size, real: Path | None, progress: ProgressCallback
+    out: Path, specs: Sequence[Claim], size: Size, real: Path | None, progress: ProgressCallback
 ) -> Prepared:
     """Simulate and split everything that the claims need, as far as it is not in the folder ``out``.
 
@@ -63,17 +53,14 @@ def prepare(
     """
     needed = [(spec.data, side.split) for spec in specs for side in spec.sides]
     needed += [(side.start, side.split) for spec in specs for side in spec.sides if side.start]
-    return {
-        (data, name): tuple(
-            SplitData(folder, _fingerprints(folder))
-            for folder in (
-                _folds(out, size, real, progress)
-                if data == REAL
-                else [_simulated(out, data, name, size, progress)]
-            )
-        )
-        for data, name in dict.fromkeys(needed)
-    }
+    prepared = {}
+    for data, name in dict.fromkeys(needed):
+        if data == REAL:
+            folders = _folds(out, size, real, progress)
+        else:
+            folders = [_simulated(out, data, name, size, progress)]
+        prepared[data, name] = tuple(SplitData(folder, _fingerprints(folder)) for folder in folders)
+    return prepared
 
 
 def _simulated(out: Path, data: str, name: str, size: Size, progress: ProgressCallback) -> Path:
@@ -86,35 +73,30 @@ def _simulated(out: Path, data: str, name: str, size: Size, progress: ProgressCa
         with executor() as pool:
             simulate(track, full, cases, seed=SEED, progress=progress, executor=pool, **options)
     if not _complete(folder / name):
-        if name:
-            with open_dataset(full) as dataset:
-                assigned = assign(dataset.groups(), name)
-                write_splits(dataset, assigned, folder / name, SEED, progress)
-        else:
-            split(full, folder, SEED, SHARES, progress)
+        with open_dataset(full) as dataset:
+            assigned, _ = load(track.splitter)(dataset, SHARES, SEED)
+            write_splits(dataset, reassign(assigned, dataset.groups(), name), folder / name, SEED, progress)
     return folder / name
 
 
-def assign(groups: np.ndarray, name: str) -> np.ndarray:
-    """TRAIN, VALIDATION, TEST, or −1 for none of them, of each case (N,) in the split of that name.
+def reassign(assigned: np.ndarray, groups: np.ndarray, name: str) -> np.ndarray:
+    """TRAIN, VALIDATION, TEST or UNUSED of each case (N,) in the split of that name, from the usual one.
 
     "half", "quarter" and "eighth" have that share of the training clusters, each the clusters of the next
-    one too, and the validation and test cases of the usual split. "cluster" and "random" have training sets
-    of one size and every other case of the usual test. The training set of "random" has the other half of
-    the test cases, which are crops of the test's clusters.
+    one too. "cluster" and "random" have training sets of one size and every other case of the usual test.
+    The training set of "random" has the other half of the test cases, which are crops of the test's clusters.
     """
-    assigned = assign_groups(groups, SHARES, SEED)
-    rng = np.random.default_rng(SEED)
+    assigned, rng = assigned.copy(), np.random.default_rng(SEED)
     if name in SMALLER:
         clusters = rng.permutation(np.unique(groups[assigned == TRAIN]))
-        assigned[np.isin(groups, clusters[ceil(len(clusters) / SMALLER[name]) :])] = -1
-        return assigned
-    spare = np.flatnonzero(assigned == TEST)[1::2]
-    assigned[spare] = -1
-    if name == "random":
-        train = np.flatnonzero(assigned == TRAIN)
-        assigned[rng.choice(train, min(len(spare), len(train)), replace=False)] = -1
-        assigned[spare] = TRAIN
+        assigned[np.isin(groups, clusters[ceil(len(clusters) / SMALLER[name]) :])] = UNUSED
+    elif name:
+        spare = np.flatnonzero(assigned == TEST)[1::2]
+        assigned[spare] = UNUSED
+        if name == "random":
+            train = np.flatnonzero(assigned == TRAIN)
+            assigned[rng.choice(train, min(len(spare), len(train)), replace=False)] = UNUSED
+            assigned[spare] = TRAIN
     return assigned
 
 

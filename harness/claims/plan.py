@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from baselines import presets
-from harness.claims.data import Prepared, SplitData
-from harness.claims.spec import BoardSpec, Claim, Side
+from harness.claims.data import Prepared
+from harness.claims.spec import Claim, Side
 from harness.runs.registry import baseline_class
 from harness.runs.training import versions
 
@@ -41,17 +41,19 @@ Sides = Sequence[Sequence[Folds]]
 """The runs of each side, from each seed."""
 
 
-def plan(
-    out: Path, specs: Sequence[Claim | BoardSpec], prepared: Prepared, preset: str, seeds: int
-) -> dict[str, Sides]:
+def plan(out: Path, specs: Sequence[Claim], prepared: Prepared, preset: str, seeds: int) -> dict[str, Sides]:
     """The runs of every claim and board, by its name. Equal runs of several claims are one."""
 
     def folds(side: Side, data: str, seed: int) -> Folds:
         start = folds(replace(side, start=""), side.start, seed)[0] if side.start else None
-        return tuple(
-            _run(out / "runs", side, split_data, preset, seed, start)
-            for split_data in prepared[data, side.split]
-        )
+        settings, software = all_settings(preset, side), versions_of(side.baseline)
+        origin = start.folder.name if start else None
+        runs = []
+        for split_data in prepared[data, side.split]:
+            name = run_name(side.baseline, settings, seed, split_data.fingerprints, software, origin)
+            folder = out / "runs" / name
+            runs.append(Run(folder, split_data.folder, side.baseline, preset, settings, seed, start))
+        return tuple(runs)
 
     return {
         spec.name: [[folds(side, spec.data, seed) for seed in range(seeds)] for side in spec.sides]
@@ -59,22 +61,10 @@ def plan(
     }
 
 
-def _run(folder: Path, side: Side, data: SplitData, preset: str, seed: int, start: Run | None) -> Run:
-    chosen = all_settings(preset, side)
-    started_from = start.folder.name if start else None
-    software = versions_of(side.baseline)
-    name = run_name(side.baseline, chosen, seed, data.fingerprints, software, started_from)
-    return Run(folder / name, data.folder, side.baseline, preset, chosen, seed, start)
-
-
 def run_name(
-    baseline: str,
-    settings: Mapping[str, Any],
-    seed: int,
-    fingerprints: Sequence[str],
-    versions: Mapping[str, str],
-    start: str | None = None,
-) -> str:
+    baseline: str, settings: Mapping[str, Any], seed: int, fingerprints: Sequence[str],
+    versions: Mapping[str, str], start: str | None = None,
+) -> str:  # fmt: skip
     """The baseline and a hash of all that a run depends on, so that no run is taken for another."""
     depends_on = [baseline, settings, seed, list(fingerprints), versions, *([start] if start else [])]
     return f"{baseline}-{hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()[:16]}"

@@ -13,16 +13,17 @@ from typing import Any
 from harness.claims.data import prepare
 from harness.claims.execute import run_missing, score_folds
 from harness.claims.plan import Folds, Run, Sides, plan, runs_of, versions_of
-from harness.claims.results import BoardResult, ClaimResult, ClaimsRecord, judge, rank
-from harness.claims.spec import BoardSpec, Claim, Size, preset_size
+from harness.claims.results import judge, rank
+from harness.claims.spec import Claim, Size, preset_size
 from harness.evaluation.scoring import Scored
 from harness.files import json_text, write_text
 from harness.progress import ProgressCallback, no_progress
 from harness.report.page import BoardSource, write_leaderboard
+from harness.schemas import CLAIMS
 
 
 def reproduce(
-    out: Path, specs: Sequence[Claim | BoardSpec], preset: str, size: Size | None = None,
+    out: Path, specs: Sequence[Claim], preset: str, size: Size | None = None,
     real: Path | None = None, progress: ProgressCallback = no_progress,
     tell: Callable[[str], Any] = lambda _: None, executor: Executor | None = None,
 ) -> dict[str, Any]:  # fmt: skip
@@ -38,32 +39,31 @@ def reproduce(
     prepared = prepare(out, specs, size, real, progress)
     planned = plan(out, specs, prepared, preset, size.seeds)
     scored: dict[Folds, Scored] = {}
-    claims: list[ClaimResult] = []
-    boards: list[BoardResult] = []
-    record: dict[str, Any] = {}
+    record: dict[str, Any] = {"schema": CLAIMS, "preset": preset, "seeds": size.seeds}
+    record |= {"claims": [], "boards": []}
     for spec in _completed(specs, planned, executor, progress):
         sides = planned[spec.name]
         for folds in (folds for seeds in sides for folds in seeds):
             if folds not in scored:
                 scored[folds] = score_folds(folds, progress)
-        if isinstance(spec, BoardSpec):
-            boards.append(rank(spec, sides, scored))
-            tell(f"{spec.name}: {len(spec.sides)} rows")
+        if spec.expected:
+            result = judge(spec, sides, scored)
+            record["claims"].append(result.to_json())
+            tell(f"{spec.name}: {result.verdict}")
         else:
-            claims.append(judge(spec, sides, scored))
-            tell(f"{spec.name}: {claims[-1].verdict}")
-        software = {name: of for folds in scored for name, of in versions_of(folds[0].baseline).items()}
-        record = ClaimsRecord(preset, size.seeds, tuple(claims), tuple(boards), software).to_json()
+            record["boards"].append(rank(spec, sides, scored))
+            tell(f"{spec.name}: {len(spec.sides)} rows")
+        record["versions"] = {
+            name: of for folds in scored for name, of in versions_of(folds[0].baseline).items()
+        }
         _write(record, out)
     return record
 
 
 def _completed(
-    specs: Sequence[Claim | BoardSpec],
-    planned: Mapping[str, Sides],
-    executor: Executor | None,
+    specs: Sequence[Claim], planned: Mapping[str, Sides], executor: Executor | None,
     progress: ProgressCallback,
-) -> Iterator[Claim | BoardSpec]:
+) -> Iterator[Claim]:  # fmt: skip
     """Train what is missing, and yield each claim as soon as all its runs are complete.
 
     All runs are handed to the executor at once, so that its workers go on while a claim is judged.

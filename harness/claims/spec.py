@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from math import inf
 from typing import Any
 
-from harness.evaluation.records import Record
 from harness.files import HarnessError
 from harness.tracks import MASS_MAPPING, STAMPS, get_track
 
@@ -68,8 +67,14 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Declaration(Record):
-    """What claims, boards and their results have in common."""
+class Claim:
+    """A claim or a board, as its table declares it.
+
+    A claim has ``expected``: by score, the bounds of the difference, or of the ratio of times, if it is true.
+    ``weights`` are those of its sides in the difference: A (1) and B (−1) first. A board has neither. The
+    sides of a curve differ in one setting, titled ``over``, and each has one of its ``values``. There are no
+    values where the setting is the split: then the data say how large the training set is.
+    """
 
     name: str
     kind: str
@@ -77,47 +82,24 @@ class Declaration(Record):
     source: str
     track: str
     data: str
-
-    def common(self) -> dict[str, str]:
-        """These fields of a claim or board, for its result."""
-        return {item.name: getattr(self, item.name) for item in fields(Declaration)}
-
-
-@dataclass(frozen=True)
-class Claim(Declaration):
-    """``weighted`` holds the sides with the weight of each in the difference: A (1) and B (−1) first.
-
-    ``expected`` has by score the bounds of the difference, or of the ratio of times, if the claim is true.
-    """
-
-    weighted: tuple[tuple[int, Side], ...]
-    expected: dict[str, tuple[float, float]]
-
-    @property
-    def sides(self) -> tuple[Side, ...]:
-        return tuple(side for _, side in self.weighted)
-
-
-@dataclass(frozen=True)
-class BoardSpec(Declaration):
-    """Sides to rank on one board.
-
-    The sides of a curve differ in one setting, titled ``over``, and each has one of its ``values``. There are
-    no values where the setting is the split: then the data say how large the training set is.
-    """
-
     sides: tuple[Side, ...]
+    weights: tuple[int, ...] = ()
+    expected: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     over: str = ""
     values: tuple[float, ...] = ()
 
+    def description(self) -> dict[str, str]:
+        """The fields that its result repeats."""
+        return {key: getattr(self, key) for key in ("name", "kind", "says", "source", "track", "data")}
 
-def select(preset: str, wanted: Sequence[str] = (), real: bool = False) -> list[Claim | BoardSpec]:
+
+def select(preset: str, wanted: Sequence[str] = (), real: bool = False) -> list[Claim]:
     """The claims and boards of these names, kinds or tracks, at a preset; all but ablations without any.
 
     Without ``real`` alerts, those about them are left out, and refused if they are asked for by name. Raises
     HarnessError for an unknown name.
     """
-    specs = [_spec(name, table | table.get(preset, {})) for name, table in _tables().items()]
+    specs = [_claim(name, table | table.get(preset, {})) for name, table in _tables().items()]
     for name in wanted:
         if name not in names():
             raise HarnessError(f"there is no claim {name!r}; there are: {', '.join(names())}")
@@ -143,23 +125,24 @@ def _tables() -> dict[str, dict[str, Any]]:
     return tomllib.loads((resources.files("harness.claims") / "claims.toml").read_text(encoding="utf-8"))
 
 
-def _spec(name: str, table: dict[str, Any]) -> Claim | BoardSpec:
+def _claim(name: str, table: dict[str, Any]) -> Claim:
     texts = {key: table[key] for key in ("kind", "says", "source", "data")}
     texts |= {"name": name, "track": DATA_SETS[table["data"]][0]}
     if "baselines" in table:
         rows = (row if isinstance(row, dict) else {"like": row} for row in table["baselines"])
-        return BoardSpec(**texts, sides=tuple(_side(**row) for row in rows))
+        return Claim(**texts, sides=tuple(_side(**row) for row in rows))
     if "over" in table:
         shared, values = table.get("all", {}), table["values"]
         sides = tuple(_side(table["like"], **shared, **{table["over"]: value}) for value in values)
         numbers = () if isinstance(values[0], str) else tuple(map(float, values))
-        return BoardSpec(**texts, sides=sides, over=table["title"], values=numbers)
-    weighted = [(1, table["a"]), (-1, table["b"])]
+        return Claim(**texts, sides=sides, over=table["title"], values=numbers)
+    weights: tuple[int, ...] = (1, -1)
+    changes = [table["a"], table["b"]]
     if "against" in table:
-        weighted += [(-1, table["against"]["a"]), (1, table["against"]["b"])]
-    sides_of_claim = tuple((weight, _side(table["like"], **changes)) for weight, changes in weighted)
+        weights, changes = (*weights, -1, 1), [*changes, table["against"]["a"], table["against"]["b"]]
+    sides = tuple(_side(table["like"], **settings) for settings in changes)
     expected = {key: _bounds(key, value) for key, value in table["expected"].items()}
-    return Claim(**texts, weighted=sides_of_claim, expected=expected)
+    return Claim(**texts, sides=sides, weights=weights, expected=expected)
 
 
 def _side(like: str, baseline: str = "", split: str = "", start: str = "", **settings: Any) -> Side:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from harness.claims.reproduce import reproduce
-from harness.claims.spec import BoardSpec, select
+from harness.claims.spec import select
 from harness.data.simulate.dataset import simulate
 from harness.data.store import open_dataset
 from harness.files import HarnessError
@@ -137,7 +137,7 @@ def real(tmp_path_factory):
     folder = tmp_path_factory.mktemp("real")
     simulate(STAMPS, folder / "alerts.h5", 150, seed=7)
     specs = [
-        replace(spec, sides=spec.sides[:3]) if isinstance(spec, BoardSpec) else spec
+        replace(spec, sides=spec.sides[:3]) if spec.kind == "board" else spec
         for spec in select("smoke", ["pretraining-helps", "real-stamps"], real=True)
     ]
     size = replace(SIZE, seeds=1)

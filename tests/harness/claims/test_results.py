@@ -8,7 +8,7 @@ import pytest
 from harness.claims.execute import score_folds
 from harness.claims.plan import Run
 from harness.claims.results import judge, rank
-from harness.claims.spec import BoardSpec, Side, select
+from harness.claims.spec import Claim, Side, select
 from harness.files import json_text
 
 
@@ -100,12 +100,12 @@ def test_a_record_has_the_keys_of_the_first_release(judged):
 
 def test_rows_of_a_board_are_methods(made):
     sides, scored = made([(1.0, 1.0), (1.0, 1.0)], (0.9, 0.5))
-    spec = BoardSpec(
+    spec = Claim(
         "kernels", "board", "Two kernels", "nobody", "stamps", "stamps",
         sides=tuple(Side("cnn", {"kernel": kernel}, "cnn") for kernel in (5, 3)),
         over="kernel", values=(5.0, 3.0),
     )  # fmt: skip
-    result = rank(spec, sides, scored).to_json()
+    result = rank(spec, sides, scored)
     assert [row["method"] for row in result["board"]["rows"]] == ["cnn, kernel = 5", "cnn, kernel = 3"]
     assert [len(row["seeds"]) for row in result["board"]["rows"]] == [2, 2]
     assert result["board"]["title"] == "Two kernels"

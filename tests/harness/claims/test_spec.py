@@ -4,7 +4,7 @@ from importlib import resources
 
 import pytest
 
-from harness.claims.spec import KINDS, SEEDS, Claim, Side, preset_size, select
+from harness.claims.spec import KINDS, SEEDS, Side, preset_size, select
 from harness.files import HarnessError
 from harness.tracks import MASS_MAPPING
 
@@ -33,8 +33,7 @@ def test_a_preset_may_change_a_claim():
 
 def test_a_difference_of_differences_has_four_sides():
     (claim,) = select("smoke", ["metadata-add-most"])
-    assert isinstance(claim, Claim)
-    words = [(weight, side.baseline) for weight, side in claim.weighted]
+    words = [(weight, side.baseline) for weight, side in zip(claim.weights, claim.sides, strict=True)]
     assert words == [(1, "cnn-metadata"), (-1, "cnn-rotinv"), (-1, "cnn-rotinv"), (1, "cnn")]
 
 
