@@ -1,10 +1,13 @@
 """Scores of classifiers: of labels (N,), of confusion matrices (..., K, K) and of probabilities (N, K).
 
 A score of integer labels and predictions is that of their confusion matrix. Its rows are true classes, its
-columns predicted ones, its entries counts or other weights of 0 or more. The functions of matrices return
-float64 (...), so that a bootstrap scores thousands of them at once. All of these scores lie in 0..1 and are
-best at 1. A ratio that would divide by 0 is 0, as by scikit-learn's ``zero_division=0``. Log-loss, Brier
-score and calibration error are best at 0. All functions raise ValueError for other shapes, dtypes or values.
+columns predicted ones, its entries counts or other weights of 0 or more. ``X_from_confusion`` gives the score
+``X`` of matrices as float64 (...), so that a bootstrap scores thousands of them at once. ``positive`` is the
+class that a score is of: any integer beside labels, in 0..K-1 beside matrices and probabilities.
+
+All of these scores lie in 0..1 and are best at 1. A ratio that would divide by 0 is 0, as by scikit-learn's
+``zero_division=0``. Log-loss, Brier score and calibration error are best at 0. All functions raise ValueError
+for other shapes, dtypes or values.
 """
 
 from __future__ import annotations
@@ -22,18 +25,12 @@ def confusion_matrix(labels: ArrayLike, predictions: ArrayLike, n_classes: int) 
 
     Parameters
     ----------
-    labels, predictions : array-like of int of shape (N,)
-        Classes, in 0..n_classes-1.
+    labels, predictions : array_like of int of shape (N,), in 0..n_classes-1
     n_classes : int
 
     Returns
     -------
     int64 of shape (n_classes, n_classes)
-
-    Raises
-    ------
-    ValueError
-        If lengths differ, or a class is out of range.
 
     Examples
     --------
@@ -51,28 +48,13 @@ def accuracy(labels: ArrayLike, predictions: ArrayLike) -> float:
 
     Parameters
     ----------
-    labels, predictions : array-like of int of shape (N,)
-        Any integers may name classes.
-
-    Returns
-    -------
-    float
-        In 0..1, 1 is best.
+    labels, predictions : array_like of int of shape (N,)
     """
     return float(accuracy_from_confusion(_confusion(labels, predictions)))
 
 
 def accuracy_from_confusion(confusion: ArrayLike) -> Scores:
-    """`accuracy` of confusion matrices.
-
-    Parameters
-    ----------
-    confusion : array-like of shape (..., K, K)
-
-    Returns
-    -------
-    float64 of shape (...)
-    """
+    """`accuracy` of confusion matrices (..., K, K)."""
     matrix = check_confusion(confusion)
     return _ratio(np.trace(matrix, axis1=-2, axis2=-1), matrix.sum(axis=(-2, -1)))
 
@@ -82,27 +64,13 @@ def balanced_accuracy(labels: ArrayLike, predictions: ArrayLike) -> float:
 
     Parameters
     ----------
-    labels, predictions : array-like of int of shape (N,)
-
-    Returns
-    -------
-    float
-        In 0..1, 1 is best.
+    labels, predictions : array_like of int of shape (N,)
     """
     return float(balanced_accuracy_from_confusion(_confusion(labels, predictions)))
 
 
 def balanced_accuracy_from_confusion(confusion: ArrayLike) -> Scores:
-    """`balanced_accuracy` of confusion matrices.
-
-    Parameters
-    ----------
-    confusion : array-like of shape (..., K, K)
-
-    Returns
-    -------
-    float64 of shape (...)
-    """
+    """`balanced_accuracy` of confusion matrices (..., K, K)."""
     matrix = check_confusion(confusion)
     cases = matrix.sum(axis=-1)
     recalls = _ratio(np.diagonal(matrix, axis1=-2, axis2=-1), cases)
@@ -114,30 +82,14 @@ def precision(labels: ArrayLike, predictions: ArrayLike, positive: int) -> float
 
     Parameters
     ----------
-    labels, predictions : array-like of int of shape (N,)
+    labels, predictions : array_like of int of shape (N,)
     positive : int
-
-    Returns
-    -------
-    float
-        In 0..1, 1 is best; 0 where no case is predicted to be of the class.
     """
     return float(precision_from_confusion(_against_rest(labels, predictions, positive), 1))
 
 
 def precision_from_confusion(confusion: ArrayLike, positive: int) -> Scores:
-    """`precision` of confusion matrices.
-
-    Parameters
-    ----------
-    confusion : array-like of shape (..., K, K)
-    positive : int
-        The class, in 0..K-1.
-
-    Returns
-    -------
-    float64 of shape (...)
-    """
+    """`precision` of confusion matrices (..., K, K)."""
     matrix = check_confusion(confusion, positive)
     return _ratio(matrix[..., positive, positive], matrix[..., :, positive].sum(axis=-1))
 
@@ -147,30 +99,14 @@ def recall(labels: ArrayLike, predictions: ArrayLike, positive: int) -> float:
 
     Parameters
     ----------
-    labels, predictions : array-like of int of shape (N,)
+    labels, predictions : array_like of int of shape (N,)
     positive : int
-
-    Returns
-    -------
-    float
-        In 0..1, 1 is best; 0 where no case is of the class.
     """
     return float(recall_from_confusion(_against_rest(labels, predictions, positive), 1))
 
 
 def recall_from_confusion(confusion: ArrayLike, positive: int) -> Scores:
-    """`recall` of confusion matrices.
-
-    Parameters
-    ----------
-    confusion : array-like of shape (..., K, K)
-    positive : int
-        The class, in 0..K-1.
-
-    Returns
-    -------
-    float64 of shape (...)
-    """
+    """`recall` of confusion matrices (..., K, K)."""
     matrix = check_confusion(confusion, positive)
     return _ratio(matrix[..., positive, positive], matrix[..., positive, :].sum(axis=-1))
 
@@ -182,16 +118,9 @@ def fbeta(labels: ArrayLike, predictions: ArrayLike, beta: float, positive: int)
 
     Parameters
     ----------
-    labels, predictions : array-like of int of shape (N,)
-    beta : float
-        β, 0 or more.
+    labels, predictions : array_like of int of shape (N,)
+    beta : float, 0 or more
     positive : int
-        The class.
-
-    Returns
-    -------
-    float
-        In 0..1, 1 is best.
 
     References
     ----------
@@ -206,20 +135,7 @@ def fbeta(labels: ArrayLike, predictions: ArrayLike, beta: float, positive: int)
 
 
 def fbeta_from_confusion(confusion: ArrayLike, beta: float, positive: int) -> Scores:
-    """`fbeta` of confusion matrices.
-
-    Parameters
-    ----------
-    confusion : array-like of shape (..., K, K)
-    beta : float
-        0 or more; ValueError else.
-    positive : int
-        The class, in 0..K-1.
-
-    Returns
-    -------
-    float64 of shape (...)
-    """
+    """`fbeta` of confusion matrices (..., K, K)."""
     matrix = check_confusion(confusion, positive)
     if not 0 <= beta < np.inf:
         raise refusal("beta", "be finite and 0 or more", beta)
@@ -228,19 +144,10 @@ def fbeta_from_confusion(confusion: ArrayLike, beta: float, positive: int) -> Sc
 
 
 def normalise_rows(confusion: ArrayLike) -> Scores:
-    """Confusion matrices as shares of the cases of each true class.
+    """Confusion matrices (..., K, K) as shares of the cases of each true class.
 
-    Times a column of class shares they are the matrix of a sample that has these shares, whose precision is
-    another one.
-
-    Parameters
-    ----------
-    confusion : array-like of shape (..., K, K)
-
-    Returns
-    -------
-    float64 of shape (..., K, K)
-        Rows add up to 1; one without cases stays 0.
+    A row without cases stays 0. Times a column of class shares they are the matrix of a sample that has
+    these shares, whose precision is another one.
 
     Examples
     --------
@@ -260,17 +167,9 @@ def average_precision(labels: ArrayLike, probabilities: ArrayLike, positive: int
 
     Parameters
     ----------
-    labels : array-like of int of shape (N,)
-        In 0..K-1.
-    probabilities : array-like of shape (N, K)
-        0 or more; each row adds up to 1, within 0.002.
+    labels : array_like of int of shape (N,), in 0..K-1
+    probabilities : array_like of shape (N, K), 0 or more; each row adds up to 1, within 0.002
     positive : int
-        The class, in 0..K-1.
-
-    Returns
-    -------
-    float
-        In 0..1, 1 is best; 0 where no case is of the class.
     """
     labels, probabilities = check_probabilities(labels, probabilities)
     check_labels(probabilities.shape[1], positive=[positive])
@@ -280,16 +179,12 @@ def average_precision(labels: ArrayLike, probabilities: ArrayLike, positive: int
 
 
 def average_precision_from_counts(counts: ArrayLike) -> Scores:
-    """`average_precision` of histograms of the probability.
+    """`average_precision` of histograms of the probability, as float64 (...).
 
     Parameters
     ----------
-    counts : array-like of shape (..., T, 2)
+    counts : array_like of shape (..., T, 2)
         Numbers of other and of positive cases between each of T thresholds and the one before; these fall.
-
-    Returns
-    -------
-    float64 of shape (...)
     """
     array = np.asarray(counts)
     if array.ndim < 2 or array.shape[-1] != 2 or array.size == 0:
@@ -304,15 +199,12 @@ def calibration_bins(confidence: NDArray[np.floating[Any]], n_bins: int = 15) ->
 
     Parameters
     ----------
-    confidence : array of shape (N,)
-        Probabilities of the most probable classes.
-    n_bins : int
-        1 or more; ValueError else.
+    confidence : array of shape (N,), probabilities of the most probable classes
+    n_bins : int, 1 or more
 
     Returns
     -------
-    intp of shape (N,)
-        In 0..n_bins-1.
+    intp of shape (N,), in 0..n_bins-1
     """
     if n_bins < 1:
         raise refusal("n_bins", "be 1 or more", n_bins)
@@ -327,14 +219,13 @@ def calibration_error(labels: ArrayLike, probabilities: ArrayLike, n_bins: int =
 
     Parameters
     ----------
-    labels : array-like of int of shape (N,)
-    probabilities : array-like of shape (N, K)
-    n_bins : int
+    labels : array_like of int of shape (N,), in 0..K-1
+    probabilities : array_like of shape (N, K), as for `average_precision`
+    n_bins : int, 1 or more
 
     Returns
     -------
-    float
-        In 0..1, 0 is best.
+    float, in 0..1
 
     References
     ----------
@@ -363,13 +254,12 @@ def log_loss_by_case(labels: ArrayLike, probabilities: ArrayLike) -> NDArray[np.
 
     Parameters
     ----------
-    labels : array-like of int of shape (N,)
-    probabilities : array-like of shape (N, K)
+    labels : array_like of int of shape (N,), in 0..K-1
+    probabilities : array_like of shape (N, K), as for `average_precision`
 
     Returns
     -------
     float64 of shape (N,)
-        0 is best.
     """
     labels, probabilities = check_probabilities(labels, probabilities)
     epsilon = np.finfo(probabilities.dtype).eps
@@ -387,13 +277,12 @@ def brier_by_case(labels: ArrayLike, probabilities: ArrayLike) -> NDArray[np.flo
 
     Parameters
     ----------
-    labels : array-like of int of shape (N,)
-    probabilities : array-like of shape (N, K)
+    labels : array_like of int of shape (N,), in 0..K-1
+    probabilities : array_like of shape (N, K), as for `average_precision`
 
     Returns
     -------
-    float64 of shape (N,)
-        In 0..2, 0 is best.
+    float64 of shape (N,), in 0..2
 
     References
     ----------

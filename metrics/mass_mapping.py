@@ -3,7 +3,7 @@
 All take arrays (..., H, W) of real numbers, and give float64 (...), a scalar for one map. Lower is better and
 0 is best, but for `correlation`. Sums run over the pixels of a map, in float64. The score of a map does not
 depend on the maps beside it. WMAPE, DICEE and DPEAKS rank the mass-mapping challenge of Astrodatatón USM
-2024.
+2024. All raise ValueError if shapes differ, a value is not finite in float32, or a setting is out of range.
 
 Each score has two implementations that agree. The formulas here use NumPy and SciPy and are always there.
 `metrics.compiled` scores float16 and float32 maps of 128 × 128 pixels several times as fast, where numba is
@@ -44,20 +44,14 @@ def map_scores(
 
     Parameters
     ----------
-    target, prediction : array-like of shape (..., H, W)
+    target, prediction : array_like of shape (..., H, W)
     keys : names of functions below, optional
-        Those to compute; by default ``wmape``, ``dicee``, ``dpeaks``, ``l2_dpeaks``, ``mae``, ``wmse`` and
-        ``correlation``.
+        By default ``wmape``, ``dicee``, ``dpeaks``, ``l2_dpeaks``, ``mae``, ``wmse`` and ``correlation``.
 
     Returns
     -------
     dict of float64 of shape (...)
         By name, in the order of ``keys``; each equals what the function gives with its defaults.
-
-    Raises
-    ------
-    ValueError
-        If a name is unknown, or as the functions raise.
     """
     keys = list(INPUTS if keys is None else keys)
     if unknown := [key for key in keys if key not in INPUTS]:
@@ -74,19 +68,12 @@ def wmape(target: ArrayLike, prediction: ArrayLike) -> Scores:
 
     Parameters
     ----------
-    target, prediction : array-like of shape (..., H, W)
-        T and P.
-
-    Returns
-    -------
-    float64 of shape (...)
-        0 is best.
+    target, prediction : array_like of shape (..., H, W)
 
     Raises
     ------
     ValueError
-        If shapes differ, if a value is not finite in float32, or if the weights of a map add up to 0, as they
-        do where the mean of T is −max(T).
+        Also if the weights of a map add up to 0, as they do where the mean of T is −max(T).
 
     Examples
     --------
@@ -105,20 +92,9 @@ def dicee(target: ArrayLike, prediction: ArrayLike, alpha: float = 0.5, beta: fl
 
     Parameters
     ----------
-    target, prediction : array-like of shape (..., H, W)
-        T and P.
-    alpha, beta : float
-        The weights α of FP and β of FN, 0 or more.
-
-    Returns
-    -------
-    float64 of shape (...)
-        0 is best. With the default weights it is one minus the Dice coefficient [1]_.
-
-    Raises
-    ------
-    ValueError
-        If shapes differ, if a value is not finite in float32, or if a weight is negative or not finite.
+    target, prediction : array_like of shape (..., H, W)
+    alpha, beta : float, the weights α of FP and β of FN, 0 or more
+        With the defaults the score is one minus the Dice coefficient [1]_.
 
     References
     ----------
@@ -141,22 +117,9 @@ def dpeaks(target: ArrayLike, prediction: ArrayLike, n_peaks: int = 3, sigma: fl
 
     Parameters
     ----------
-    target, prediction : array-like of shape (..., H, W)
-        T and P.
-    n_peaks : int
-        Peaks of each map, 1 or more.
-    sigma : float
-        Standard deviation of the smoothing before, in pixels, above 0.
-
-    Returns
-    -------
-    float64 of shape (...)
-        0 is best.
-
-    Raises
-    ------
-    ValueError
-        If shapes differ, if a value is not finite in float32, or if a setting is out of range.
+    target, prediction : array_like of shape (..., H, W)
+    n_peaks : int, peaks of each map, 1 or more
+    sigma : float, standard deviation of the Gaussian that smooths the maps, in pixels, above 0
 
     Examples
     --------
@@ -173,13 +136,7 @@ def l2_dpeaks(target: ArrayLike, prediction: ArrayLike, n_peaks: int = 3, sigma:
 
     Parameters
     ----------
-    target, prediction, n_peaks, sigma
-        As for `dpeaks`.
-
-    Returns
-    -------
-    float64 of shape (...)
-        0 is best.
+    target, prediction, n_peaks, sigma : as for `dpeaks`
     """
     return _scores(target, prediction, ["l2_dpeaks"], n_peaks=n_peaks, sigma=sigma)["l2_dpeaks"]
 
@@ -189,18 +146,7 @@ def mae(target: ArrayLike, prediction: ArrayLike) -> Scores:
 
     Parameters
     ----------
-    target, prediction : array-like of shape (..., H, W)
-        T and P.
-
-    Returns
-    -------
-    float64 of shape (...)
-        0 is best.
-
-    Raises
-    ------
-    ValueError
-        If shapes differ, or if a value is not finite in float32.
+    target, prediction : array_like of shape (..., H, W)
     """
     return _scores(target, prediction, ["mae"])["mae"]
 
@@ -212,18 +158,7 @@ def wmse(target: ArrayLike, prediction: ArrayLike) -> Scores:
 
     Parameters
     ----------
-    target, prediction : array-like of shape (..., H, W)
-        T and P.
-
-    Returns
-    -------
-    float64 of shape (...)
-        0 is best.
-
-    Raises
-    ------
-    ValueError
-        If shapes differ, or if a value is not finite in float32.
+    target, prediction : array_like of shape (..., H, W)
     """
     return _scores(target, prediction, ["wmse"])["wmse"]
 
@@ -233,17 +168,7 @@ def correlation(target: ArrayLike, prediction: ArrayLike) -> Scores:
 
     Parameters
     ----------
-    target, prediction : array-like of shape (..., H, W)
-        T and P.
-
-    Returns
-    -------
-    float64 of shape (...)
-
-    Raises
-    ------
-    ValueError
-        If shapes differ, or if a value is not finite in float32.
+    target, prediction : array_like of shape (..., H, W)
 
     Examples
     --------
@@ -264,21 +189,12 @@ def find_peaks(maps: ArrayLike, n_peaks: int = 3, sigma: float = 3.0) -> NDArray
 
     Parameters
     ----------
-    maps : array-like of shape (..., H, W)
-    n_peaks : int
-        Peaks of each map, 1 or more.
-    sigma : float
-        Standard deviation of the Gaussian, in pixels, above 0.
+    maps : array_like of shape (..., H, W)
+    n_peaks, sigma : as for `dpeaks`
 
     Returns
     -------
-    int64 of shape (..., n_peaks, 2)
-        Row and column of each peak.
-
-    Raises
-    ------
-    ValueError
-        If a value is not finite in float32, or if a setting is out of range.
+    int64 of shape (..., n_peaks, 2), row and column of each peak
 
     Examples
     --------

@@ -252,7 +252,7 @@ def source_that_is_no_object(file):
     file.attrs["source"] = "[]"
 
 
-@dataset("there is no track")
+@dataset("track must be one of")
 def track_that_steers_the_terminal(file):
     file.attrs["track"] = "\x1b[2J"
 
