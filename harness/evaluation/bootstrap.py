@@ -30,11 +30,10 @@ MIN_GROUPS_FOR_RANKS = 6
 
 @dataclass(frozen=True)
 class GroupSums:
-    """Sums over each group of the statistics of a track, side by side in one matrix, and last of ones.
+    """Sums over each group of the statistics of a track, side by side, and last the number of cases.
 
     So the sums of all resamples of the groups are one matrix product. The matrix (groups, S + 1) is sparse,
-    since most of a histogram of one group is empty. ``shapes`` are those of the statistics, by name, in the
-    order of their columns.
+    since most of a histogram of one group is empty. ``shapes`` are those of the statistics, by name.
     """
 
     matrix: sparse.csr_array
@@ -60,13 +59,12 @@ class GroupSums:
 
 def group_sums(track: Track, columns: Columns, groups: np.ndarray) -> GroupSums:
     """The sums over each group (N,) of the track's statistics of the cases, in the order of their numbers."""
-    statistics = track.statistics(columns, groups)
-    matrices = [sparse.csr_array(each.reshape(len(groups), -1), dtype=float) for each in statistics.values()]
-    matrices.append(sparse.csr_array(np.ones((len(groups), 1))))
+    statistics, cases = track.statistics(columns, groups), len(groups)
     _, index = np.unique(groups, return_inverse=True)
-    member = sparse.csr_array((np.ones(len(groups)), (index, np.arange(len(groups)))))
+    member = sparse.csr_array((np.ones(cases), (index, np.arange(cases))))
+    sums = [member @ each.reshape(cases, -1) for each in (*statistics.values(), np.ones(cases))]
     shapes = {name: each.shape[1:] for name, each in statistics.items()}
-    return GroupSums((member @ sparse.hstack(matrices, format="csr")).tocsr(), shapes)
+    return GroupSums(sparse.csr_array(np.hstack(sums)), shapes)
 
 
 def bootstrap(
@@ -104,7 +102,7 @@ def _distinct(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def draw_groups(groups: int, resamples: int = RESAMPLES) -> Iterator[np.ndarray]:
-    """How often each group is drawn: (CHUNK, groups) counts at a time, the same ones at every call."""
+    """How often each group is drawn: counts (CHUNK, groups) at a time, the same ones at every call."""
     rng = np.random.default_rng(SEED)
     for start in range(0, resamples, CHUNK):
         weights = np.empty((min(CHUNK, resamples - start), groups))

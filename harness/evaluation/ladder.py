@@ -14,6 +14,7 @@ import binascii
 import hashlib
 import zlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -69,12 +70,13 @@ def _climb(track: Track, state: dict[str, Any], entry: Scored) -> None:
         digest: standard_error_of_difference(track, sums, _unpacked(state["sums"][digest], sums))
         for digest in {best["sums"] for best in team["best"].values()}
     }
-    digest = hashlib.sha256(sums.matrix.toarray().tobytes()).hexdigest()
+    packed = sums.matrix.toarray().tobytes()
+    digest = hashlib.sha256(packed).hexdigest()
     for score in track.ranked:
         value, best = values[score.key], team["best"].get(score.key)
         if best and not (best["score"] - value) * score.sign > errors[best["sums"]][score.key]:
             continue
-        state["sums"][digest] = _packed(sums)
+        state["sums"][digest] = base64.b64encode(zlib.compress(packed)).decode("ascii")
         team["best"][score.key] = {"score": value, "sums": digest}
         team |= {"method": entry.method, "file": entry.path.name, "submission_sha256": entry.sha256}
 
@@ -94,12 +96,14 @@ def _rows(track: Track, state: Mapping[str, Any]) -> list[Row]:
     """A row for each team, of its released scores."""
     if not state["teams"]:
         return []
-    names = [(name, *(team[key] for key in ("method", "file", "submission_sha256")))
+    names = [(name, team["method"], team["file"], team["submission_sha256"])
              for name, team in state["teams"].items()]  # fmt: skip
-    best = {score: [team["best"][score.key]["score"] for team in state["teams"].values()]
-            for score in track.scores}  # fmt: skip
-    values = {score.key: np.array([round(value, score.digits) for value in released])
-              for score, released in best.items()}  # fmt: skip
+    values = {
+        score.key: np.array(
+            [round(team["best"][score.key]["score"], score.digits) for team in state["teams"].values()]
+        )
+        for score in track.scores
+    }
     order = board_order(track, values, names)
     values = {key: each[order] for key, each in values.items()}
     ranks = standings(track, values, {key: np.empty((0, len(order))) for key in values}, state["groups"])
@@ -108,30 +112,25 @@ def _rows(track: Track, state: Mapping[str, Any]) -> list[Row]:
     for row, (team, method, file, sha256) in enumerate(names[index] for index in order):
         scores = {key: float(each[row]) for key, each in values.items()}
         cells = {key: Cell(score, **unknown, **ranks.by_score[key][row]) for key, score in scores.items()}
-        rows.append(
-            Row(
-                file, "ladder", team, method, state["cases"], state["groups"], sha256,
-                state["truth_fingerprint"], (Seed(file, None, sha256, scores),), cells, **ranks.overall[row],
-            )
-        )  # fmt: skip
+        seeds = (Seed(file, None, sha256, scores),)
+        rows.append(Row(file, "ladder", team, method, state["cases"], state["groups"], sha256,
+                        state["truth_fingerprint"], seeds, cells, **ranks.overall[row]))  # fmt: skip
     return rows
 
 
 def _read_state(path: Path, track: Track, accepted: Sequence[Scored]) -> dict[str, Any]:
     """The state in the file, or a new one, for the cases that these submissions were scored on."""
     about: dict[str, Any] = {}
-    for first in accepted[:1]:
+    if accepted:
+        first, groups = accepted[0], len(np.unique(accepted[0].groups))
         about = {
-            "schema": LADDER,
-            "track": track.name,
-            "truth_fingerprint": first.truth_fingerprint,
-            "cases": len(first.case_ids),
-            "groups": len(np.unique(first.groups)),
+            "schema": LADDER, "track": track.name, "truth_fingerprint": first.truth_fingerprint,
+            "cases": len(first.case_ids), "groups": groups,
             "cases_sha256": hashlib.sha256(" ".join(first.case_ids).encode()).hexdigest(),
-        }
-        if about["groups"] < MIN_GROUPS_FOR_RANKS:
+        }  # fmt: skip
+        if groups < MIN_GROUPS_FOR_RANKS:
             least = f"{MIN_GROUPS_FOR_RANKS} groups of cases or more"
-            raise HarnessError(f"a ladder must have {least}, got {about['groups']}")
+            raise HarnessError(f"a ladder must have {least}, got {groups}")
     if not path.exists():
         if not about:
             raise HarnessError(f"{path}: a ladder must begin with an accepted submission, got none")
@@ -142,22 +141,15 @@ def _read_state(path: Path, track: Track, accepted: Sequence[Scored]) -> dict[st
             f"{path} must be the ladder of this truth file and public subset, got that of others; "
             "name a new file"
         )
-    try:
-        whole = _used(state) <= state["sums"].keys()
-    except (KeyError, TypeError, AttributeError):
-        whole = False
-    if not whole:
-        raise HarnessError(f"{path} must hold the sums of all released scores, got a damaged file")
-    return state
+    with suppress(KeyError, TypeError, AttributeError):
+        if _used(state) <= state["sums"].keys():
+            return state
+    raise HarnessError(f"{path} must hold the sums of all released scores, got a damaged file")
 
 
 def _used(state: Mapping[str, Any]) -> set[str]:
     """The names of the sums that some team's best refers to."""
     return {best["sums"] for team in state["teams"].values() for best in team["best"].values()}
-
-
-def _packed(sums: GroupSums) -> str:
-    return base64.b64encode(zlib.compress(sums.matrix.toarray().tobytes())).decode("ascii")
 
 
 def _unpacked(text: str, like: GroupSums) -> GroupSums:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from math import isfinite
-from types import NoneType, UnionType
-from typing import Any, ClassVar, Literal, Self, Union, get_args, get_origin, get_type_hints
+from types import NoneType
+from typing import Any, ClassVar, Literal, Self, get_args, get_origin, get_type_hints
 
 from harness.files import HarnessError
 
@@ -24,7 +24,7 @@ class Record:
 
     def to_json(self) -> dict[str, Any]:
         """The record as dictionaries, lists, texts and numbers."""
-        return ({"schema": self.SCHEMA} if self.SCHEMA else {}) | _fields_to_json(self)
+        return ({"schema": self.SCHEMA} if self.SCHEMA else {}) | dict(_to_json(vars(self)))
 
     @classmethod
     def from_json(cls, value: Any, name: str) -> Self:
@@ -33,62 +33,51 @@ class Record:
         Unknown fields are ignored. Raises HarnessError where a field is missing or of another type.
         """
         try:
-            record: Self = _dataclass_from_json(cls, value, "")
+            record: Self = _from_json(cls, value, "")
         except ValueError as error:
             raise HarnessError(f"{name}: {error}") from error
         return record
 
 
-def _fields_to_json(value: Any) -> dict[str, Any]:
-    return {field.name: _to_json(getattr(value, field.name)) for field in fields(value)}
-
-
 def _to_json(value: Any) -> Any:
     if isinstance(value, Record):
         return value.to_json()
-    if is_dataclass(value):
-        return _fields_to_json(value)
-    if isinstance(value, Mapping):
-        return {key: _to_json(item) for key, item in value.items()}
+    if is_dataclass(value) or isinstance(value, Mapping):
+        items = value if isinstance(value, Mapping) else vars(value)
+        return {key: _to_json(item) for key, item in items.items()}
     return [_to_json(item) for item in value] if isinstance(value, tuple) else value
 
 
 def _from_json(kind: Any, value: Any, path: str) -> Any:
-    """The value of the field at ``path``, which is of this type."""
-    origin, arguments = get_origin(kind), get_args(kind)
-    if origin in (Union, UnionType):  # T | None
-        (inner,) = (argument for argument in arguments if argument is not NoneType)
-        return None if value is None else _from_json(inner, value, path)
+    """The value at ``path``, of the type ``kind``. The path of the whole record is empty."""
+    if NoneType in get_args(kind):  # T | None
+        if value is None:
+            return None
+        (kind,) = (argument for argument in get_args(kind) if argument is not NoneType)
+    origin, arguments, name = get_origin(kind), get_args(kind), path or "the whole"
     if origin is Literal:
         if value not in arguments:
-            raise ValueError(f"{path} must be one of {', '.join(map(repr, arguments))}, got {value!r:.50}")
+            raise ValueError(f"{name} must be one of {', '.join(map(repr, arguments))}, got {value!r:.50}")
         return value
+    expected = dict if is_dataclass(kind) else {tuple: list, Mapping: dict}.get(origin, kind)
+    if type(value) not in ((int, float) if kind is float else (expected,)) or (
+        kind is float and not isfinite(value)
+    ):
+        raise ValueError(f"{name} must be {JSON_NAMES[expected]}, got {value!r:.50}")
     if origin is tuple:  # tuple[T, ...]
-        items = enumerate(_checked(list, value, path))
-        return tuple(_from_json(arguments[0], item, f"{path}[{index}]") for index, item in items)
+        return tuple(_from_json(arguments[0], item, f"{path}[{index}]") for index, item in enumerate(value))
     if origin is Mapping:
-        items = _checked(dict, value, path).items()
-        return {key: _from_json(arguments[1], item, f"{path}.{key}") for key, item in items}
-    return (_dataclass_from_json if is_dataclass(kind) else _checked)(kind, value, path)
-
-
-def _dataclass_from_json(kind: Any, value: Any, path: str) -> Any:
-    found, hints = dict(_checked(dict, value, path or "the whole")), get_type_hints(kind)
-    if (schema := getattr(kind, "SCHEMA", "")) and found.pop("schema", None) != schema:
+        return {key: _from_json(arguments[1], item, f"{path}.{key}") for key, item in value.items()}
+    if expected is not dict:
+        return value
+    schema, hints, found = getattr(kind, "SCHEMA", ""), get_type_hints(kind), {}
+    if schema and value.get("schema") != schema:
         raise ValueError(f"schema must be {schema!r}, got {value.get('schema')!r:.50}")
     for field in fields(kind):
-        if field.default is MISSING and field.name not in found:
-            raise ValueError(
-                f"{path or 'the whole'} must have a field {field.name!r}, got {sorted(found)!r:.200}"
+        if field.name in value:
+            found[field.name] = _from_json(
+                hints[field.name], value[field.name], f"{path}.{field.name}".lstrip(".")
             )
-    names = [field.name for field in fields(kind) if field.name in found]
-    return kind(
-        **{name: _from_json(hints[name], found[name], f"{path}.{name}".lstrip(".")) for name in names}
-    )
-
-
-def _checked(kind: type, value: Any, path: str) -> Any:
-    accepted = (int, float) if kind is float else (kind,)
-    if type(value) not in accepted or (kind is float and not isfinite(value)):
-        raise ValueError(f"{path} must be {JSON_NAMES[kind]}, got {value!r:.50}")
-    return value
+        elif field.default is MISSING:
+            raise ValueError(f"{name} must have a field {field.name!r}, got {sorted(value)!r:.200}")
+    return kind(**found)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +22,7 @@ from harness.files import beside
 from harness.parallel import Processes, in_order
 from harness.progress import ProgressCallback, no_progress
 from harness.schemas import SCORE_CARD
-from harness.tracks import Track
+from harness.tracks import ByCase, Track
 from submissions import Findings, ValidationReport, open_submission
 from submissions.reading import Chunk
 
@@ -83,66 +84,46 @@ def score(
             executor.workers <= MAX_THREADS or len(case_ids) < MIN_CASES_FOR_PROCESSES
         ):
             pool = stack.enter_context(ThreadPoolExecutor(min(executor.workers, MAX_THREADS)))
-        tasks = (  # which are made while others run: after the first fault, the rest is read and not scored
-            _Task(chunk, truth.path.absolute(), truth.truth.name, track.by_case if accepted else None)
-            for chunk in submission.chunks(CHUNK)
-        )
-        for result in in_order(pool, _score_chunk, tasks):
-            findings.append(result.findings)
-            accepted = accepted and not result.findings.faults
-            if accepted and result.error:  # the predictions were checked, so the truth is at fault
-                raise DataError(f"{truth.path}: cases from {done} on cannot be scored: {result.error}")
-            for name, values in result.columns.items():
+        # Tasks are made while others run: after the first fault, the rest is read and not scored.
+        tasks = ((chunk, track.by_case if accepted else None) for chunk in submission.chunks(CHUNK))
+        score_chunk = partial(_score_chunk, truth.path.absolute(), truth.truth.name)
+        for cases, found, scores, error in in_order(pool, score_chunk, tasks):
+            findings.append(found)
+            accepted = accepted and not found.faults
+            if accepted and error:  # the predictions were checked, so the truth is at fault
+                raise DataError(f"{truth.path}: cases from {done} on cannot be scored: {error}")
+            for name, values in scores.items():
                 columns.setdefault(name, []).append(values)
-            done += result.cases
+            done += cases
             progress(done, len(case_ids), "cases")
         return Scored(
-            path=path,
-            track=track,
-            team=submission.team,
-            method=submission.method,
-            sha256=digest.result(),
+            path, track, submission.team, submission.method, digest.result(),
             report=submission.report(findings[1:]),
             columns={name: np.concatenate(chunks) for name, chunks in columns.items()} if accepted else {},
-            case_ids=case_ids,
-            groups=truth.groups(),
-            truth_fingerprint=truth.fingerprint,
+            case_ids=case_ids, groups=truth.groups(), truth_fingerprint=truth.fingerprint,
             seed=submission.manifest.seed if submission.manifest else None,
-        )
+        )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class _Task:
-    """Cases to read and, if ``by_case`` is given, to score by their rows of a column of the truth."""
+def _score_chunk(
+    truth: Path, column: str, task: tuple[Chunk, ByCase | None]
+) -> tuple[int, Findings, dict[str, np.ndarray], str]:
+    """Read the cases of a chunk and, if a function is given, score them by their rows of the truth's column.
 
-    chunk: Chunk
-    truth: Path
-    column: str
-    by_case: Callable[[np.ndarray, np.ndarray], dict[str, np.ndarray]] | None
-
-
-@dataclass(frozen=True)
-class _Result:
-    """The scores of a task's cases. ``error`` says why valid predictions could not be scored."""
-
-    cases: int
-    findings: Findings
-    columns: dict[str, np.ndarray]
-    error: str = ""
-
-
-def _score_chunk(task: _Task) -> _Result:
-    predictions, findings = task.chunk.read()
+    Returns their number, what is wrong with them, their scores, and why valid ones could not be scored.
+    """
+    chunk, by_case = task
+    predictions, findings = chunk.read()
     columns, error = {}, ""
-    if task.by_case and not findings.faults:
+    if by_case and not findings.faults:
         # An open HDF5 file cannot be sent to a process: the task opens it. `open_dataset` has checked it.
-        with h5py.File(task.truth, "r") as file:
-            true = file[task.column][task.chunk.start : task.chunk.start + len(predictions)]
+        with h5py.File(truth, "r") as file:
+            true = file[column][chunk.start : chunk.start + len(predictions)]
         try:
-            columns = task.by_case(true, predictions)
+            columns = by_case(true, predictions)
         except ValueError as problem:
             error = str(problem)
-    return _Result(len(predictions), findings, columns, error)
+    return len(predictions), findings, columns, error
 
 
 @dataclass(frozen=True)
@@ -168,7 +149,9 @@ class ScoreCard(Record):
     def to_json(self) -> dict[str, Any]:
         """As of any record, without ``cases_sha256`` where it is None."""
         value = super().to_json()
-        return value if self.cases_sha256 else {key: value[key] for key in value if key != "cases_sha256"}
+        if self.cases_sha256 is None:
+            del value["cases_sha256"]
+        return value
 
 
 def score_card(scored: Scored) -> ScoreCard:
@@ -192,7 +175,7 @@ def standard_deviations(scored: Scored) -> dict[str, float]:
 
 
 def write_per_case(scored: Scored, path: Path) -> None:
-    """The scores by case as CSV: ``case_id``, ``group``, then a column a score."""
+    """Write the scores by case as CSV: ``case_id``, ``group``, then a column a score."""
     with beside(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(["case_id", "group", *scored.columns])

@@ -1,5 +1,6 @@
 """The competitions: all that is particular to one of them is in its module here."""
 
+from harness.tracks.base import ByCase as ByCase
 from harness.tracks.base import Column as Column
 from harness.tracks.base import Columns as Columns
 from harness.tracks.base import Score as Score

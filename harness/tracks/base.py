@@ -22,6 +22,8 @@ Columns = Mapping[str, np.ndarray]
 """Arrays by name, whose first axis is the cases."""
 Sums = Mapping[str, np.ndarray]
 """Sums over cases by the name of the statistic: (..., *shape of the statistic of one case)."""
+ByCase = Callable[[np.ndarray, np.ndarray], dict[str, np.ndarray]]
+"""A function of (targets, predictions) that gives columns (N,) by name."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,7 @@ class Track:
     truth: Column
     scores: tuple[Score, ...]
     format: Format
-    columns: Callable[[np.ndarray, np.ndarray], dict[str, np.ndarray]] | None = None
+    columns: ByCase | None = None
     further_statistics: Callable[[Columns, np.ndarray], dict[str, np.ndarray]] | None = None
     classes: tuple[str, ...] = ()
     constant_prediction: float = 0.0
@@ -163,11 +165,8 @@ class Track:
         return tuple(score for score in self.scores if score.ranked)
 
     @property
-    def by_case(self) -> Callable[[np.ndarray, np.ndarray], dict[str, np.ndarray]]:
-        """The function of (targets, predictions) that gives all columns (N,) by name.
-
-        It can be sent to another process where the track itself cannot.
-        """
+    def by_case(self) -> ByCase:
+        """The function that gives all columns. It can be sent to another process; the track itself cannot."""
         functions = {score.key: score.by_case for score in self.scores if score.by_case}
         return partial(_columns_by_case, self.columns, functions)
 
@@ -186,7 +185,7 @@ class Track:
 
 
 def _columns_by_case(
-    together: Callable[[np.ndarray, np.ndarray], dict[str, np.ndarray]] | None,
+    together: ByCase | None,
     functions: Mapping[str, Callable[[np.ndarray, np.ndarray], np.ndarray]],
     targets: np.ndarray,
     predictions: np.ndarray,
