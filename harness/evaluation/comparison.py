@@ -88,24 +88,17 @@ def compare(
 ) -> tuple[Comparison, list[Scored]]:
     """Score two submissions, or read score cards, and compare them: the comparison, and both as scored.
 
-    ``truth`` may be None where both are cards. Raises HarnessError where one of them cannot be scored.
+    ``truth`` may be None where both are cards. ``cases_shown`` is how many cases are listed for each ranked
+    score that is a mean over cases. Raises HarnessError where one of them cannot be scored, or they were not
+    scored on the same cases.
     """
     with open_dataset(truth) if truth else nullcontext() as data:
-        _, scored, unreadable = score_all([first, second], data, progress, executor)
+        track, scored, unreadable = score_all([first, second], data, progress, executor)
     refused = [(entry.path.name, entry.report.summary()) for entry in scored if not entry.report.accepted]
     for name, reason in unreadable + refused:
         raise HarnessError(f"{name} cannot be compared: {reason}")
-    return compare_scores(scored[0], scored[1], cases_shown), scored
-
-
-def compare_scores(first: Scored, second: Scored, cases_shown: int = 3) -> Comparison:
-    """How far two submissions are apart in each score, how surely, and on which cases most.
-
-    ``cases_shown`` is how many cases are listed for each ranked score that is a mean over cases. Raises
-    HarnessError where the two were not scored on the same cases.
-    """
-    check_one_truth([first, second])
-    track, sums = first.track, [first.sums(), second.sums()]
+    check_one_truth(scored)
+    sums = [entry.sums() for entry in scored]
     groups, (a, b) = sums[0].groups, (each.total_scores(track) for each in sums)
     drawn = bootstrap(track, sums)
     scores = []
@@ -120,14 +113,12 @@ def compare_scores(first: Scored, second: Scored, cases_shown: int = 3) -> Compa
                 p_a_better=none_if_nan(chance_lower(ranked[:, 0], ranked[:, 1])),
             )
         )  # fmt: skip
-    return Comparison(
-        track.name, len(first.case_ids), groups, first.truth_fingerprint, _side(first), _side(second),
-        tuple(scores), tuple(_most_different_cases(first, second, cases_shown)),
+    sides = [Side(entry.path.name, entry.team, entry.method, entry.sha256, entry.source) for entry in scored]
+    comparison = Comparison(
+        track.name, len(scored[0].case_ids), groups, scored[0].truth_fingerprint, sides[0], sides[1],
+        tuple(scores), tuple(_most_different_cases(scored[0], scored[1], cases_shown)),
     )  # fmt: skip
-
-
-def _side(scored: Scored) -> Side:
-    return Side(scored.path.name, scored.team, scored.method, scored.sha256, scored.source)
+    return comparison, scored
 
 
 def _most_different_cases(first: Scored, second: Scored, count: int) -> list[CaseDifference]:

@@ -16,8 +16,6 @@ from harness.progress import ProgressCallback, no_progress
 from harness.tracks import Track
 from submissions import SubmissionError
 
-CARD = ".json"
-
 
 def score_all(
     paths: Sequence[Path],
@@ -36,7 +34,7 @@ def score_all(
     for done, path in enumerate(paths):
         progress(done, len(paths), path.name)
         try:
-            if path.suffix == CARD:
+            if path.suffix == ".json":
                 scored.append(_card_for(truth, path))
             elif truth is None:
                 raise HarnessError(

@@ -162,15 +162,6 @@ def test_a_card_that_lies_is_not_ranked(scored, card, tmp_path, lie):
         make_leaderboard([card], None)
 
 
-def test_a_card_of_another_truth_is_not_ranked_with_this_one(scored, card, maps):
-    board = make_leaderboard([card, scored[1].path], maps / "test-truth.h5").board
-    assert len(board.rows) == 2
-    changed(card, truth_fingerprint="0" * 64)
-    board = make_leaderboard([card, scored[1].path], maps / "test-truth.h5").board
-    assert [row.team for row in board.rows] == ["b"]
-    assert "another truth" in board.not_ranked[0].reason
-
-
 def test_the_name_of_a_card(scored, tmp_path):
     with pytest.raises(HarnessError, match=r"\.json"):
         write_card(scored[0], tmp_path / "card.npz")

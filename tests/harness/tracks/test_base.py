@@ -34,13 +34,6 @@ def test_a_further_score_of_maps_is_one_more_entry():
     np.testing.assert_allclose(found["further"], metrics.mae(TARGETS, PREDICTIONS).mean())
 
 
-def test_map_scores_computed_together_are_those_of_their_functions():
-    columns = MASS_MAPPING.by_case(TARGETS, PREDICTIONS)
-    assert list(columns) == [score.key for score in MASS_MAPPING.scores]
-    for score in MASS_MAPPING.scores:
-        np.testing.assert_allclose(columns[score.key], score.by_case(TARGETS, PREDICTIONS), rtol=1e-12)
-
-
 def test_the_columns_are_computed_in_other_processes():
     for track in (MASS_MAPPING, STAMPS):
         assert pickle.loads(pickle.dumps(track.by_case)).func is track.by_case.func  # noqa: S301
