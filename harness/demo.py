@@ -38,26 +38,25 @@ def run_demo(
         names = [name for name, kind in kinds.items() if kind.track == track.name]
         names = [name for name in names if preset != "smoke" or name in QUICK]
         if names:
-            commands += list(_submit(track, names, out, preset, seed))
-            boards.append(_rank(names, out / track.name, out))
+            *steps, board = _commands(track, names, out, preset, seed)
+            commands += steps
+            boards.append(board)
     for words in commands + boards:
         run([str(word) for word in words])
 
 
-def _submit(track: Track, baselines: Sequence[str], out: Path, preset: str, seed: int) -> Iterator[list[Any]]:
-    """The commands from a simulation to a submission of each baseline."""
+def _commands(
+    track: Track, baselines: Sequence[str], out: Path, preset: str, seed: int
+) -> Iterator[list[Any]]:
+    """From a simulation to a submission of each baseline, then to their board on the page of those before."""
     folder = out / track.name
-    data, inputs = folder / "data.h5", folder / "test-inputs.h5"
+    data, inputs, truth = (folder / name for name in ("data.h5", "test-inputs.h5", "test-truth.h5"))
+    submissions = [folder / "submissions" / f"{name}.zip" for name in baselines]
     yield ["simulate", track.name, data, "--cases", track.demo_cases[preset], "--seed", seed]
     yield ["split", data, folder, "--seed", seed, "--test-part", TEST_SHARE[preset]]
-    for name in baselines:
+    for name, submission in zip(baselines, submissions, strict=True):
         run = folder / "runs" / name
         yield ["train", name, "--data", folder, "--out", run, "--preset", preset, "--seed", seed]
-        yield ["submit", run, "--inputs", inputs, "--team", TEAM, folder / "submissions" / f"{name}.zip"]
-
-
-def _rank(baselines: Sequence[str], folder: Path, out: Path) -> list[Any]:
-    """The command that ranks the submissions of a track, on the page of those before it."""
-    submissions = [folder / "submissions" / f"{name}.zip" for name in baselines]
-    files = ["--truth", folder / "test-truth.h5", "--inputs", folder / "test-inputs.h5"]
-    return ["leaderboard", *submissions, *files, "--runs", folder / "runs", "--out", out]
+        yield ["submit", run, "--inputs", inputs, "--team", TEAM, submission]
+    files = ["--truth", truth, "--inputs", inputs, "--runs", folder / "runs", "--out", out]
+    yield ["leaderboard", *submissions, *files]

@@ -20,15 +20,9 @@ def no_progress(done: int, total: int, text: str) -> None:
 @contextmanager
 def progress_bar(title: str) -> Iterator[ProgressCallback]:
     """A progress callback that writes to stderr: stdout is for results."""
-    if sys.stderr.isatty():
-        with _bar(title) as progress:
-            yield progress
-    else:
+    if not sys.stderr.isatty():
         yield _lines(title)
-
-
-@contextmanager
-def _bar(title: str) -> Iterator[ProgressCallback]:
+        return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -52,10 +46,7 @@ def _lines(title: str) -> ProgressCallback:
         now = time.monotonic()
         if now - last >= SECONDS_BETWEEN_LINES:
             last = now
-            print(
-                f"{title}: {done}{f' of {total}' if total else ''} {text}".rstrip(),
-                file=sys.stderr,
-                flush=True,
-            )
+            line = f"{title}: {done}{f' of {total}' if total else ''} {text}".rstrip()
+            print(line, file=sys.stderr, flush=True)
 
     return progress

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import Executor
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
-from harness.cli.shared import CLAIM, FILE, PRESET, executor_options, json_option, main, print_json
-
-if TYPE_CHECKING:
-    from concurrent.futures import Executor
+from harness.cli.shared import CLAIM, COUNT, FILE, PRESET, executor_options, json_option, main, print_result
+from harness.progress import progress_bar
 
 
 @main.command()
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder for all of it; what is there already is not done again.",
 )  # fmt: skip
-@click.option("--seeds", type=click.IntRange(min=1), help="Runs of each side.  [default: the preset's]")
+@click.option("--seeds", type=COUNT, help="Runs of each side.  [default: the preset's]")
 @click.option(
     "--stamps", "real", type=FILE, metavar="DATA.h5",
     help="Labelled real alerts, as `pack` writes them: cross-validated by object, they have a board, too.",
@@ -50,46 +50,37 @@ def reproduce(
         raise click.UsageError("--markdown and --json both print to stdout: choose one")
     if only_list and as_markdown:
         raise click.UsageError("--markdown is for what was found, not for --list")
+    from harness.claims import spec
+
     if only_list:
-        _list(names, preset, as_json)
+        keys = ("name", "kind", "track", "says", "source")
+        specs = spec.select(preset, names or spec.KINDS, real=True)
+        rows = [(claim.kind, claim.name, claim.says) for claim in specs]
+        listed = [{key: getattr(claim, key) for key in keys} for claim in specs]
+        print_result(listed, as_json, [("Claims", ("kind", "name", "what it says"), rows, 3)])
         return
-    from harness.claims import reproduce, spec
-    from harness.progress import progress_bar
-    from harness.report.claims_page import HEADER, LEFT, board_of, claim_rows, markdown, notes
-    from harness.report.terminal import console, print_board, table
+    from harness.claims import reproduce
+    from harness.report import claims_page
 
     with progress_bar("reproducing") as progress:
         specs, size = spec.select(preset, names, real is not None), spec.preset_size(preset, seeds)
         tell = partial(click.echo, err=True)
         record = reproduce.reproduce(out, specs, preset, size, real, progress, tell, executor)
-    if as_json:
-        print_json(record)
-    elif as_markdown:
-        click.echo(markdown(record), nl=False)
+    if as_markdown:
+        click.echo(claims_page.markdown(record), nl=False)
     else:
-        for board in record["boards"]:
-            print_board(board_of(board))
-        rows = [row for claim in record["claims"] for row in claim_rows(claim)]
-        if rows:
-            console().print(
-                table(f"Claims at preset {preset}, {record['seeds']} seed(s)", HEADER, rows, LEFT)
-            )
-        for claim in record["claims"]:
-            for note in notes(claim):
-                click.echo(f"{claim['name']}, {note}")
-        click.echo(f"page: {out / 'claims.html'}")
+        print_result(record, as_json, _text(record, out))
 
 
-def _list(names: tuple[str, ...], preset: str, as_json: bool) -> None:
-    from harness.claims import spec
+def _text(record: dict[str, Any], out: Path) -> Iterator[Any]:
+    """What is printed of a record: its boards, the table of its claims, and what would decide them."""
+    from harness.report.claims_page import HEADER, LEFT, board_of, claim_rows, notes
+    from harness.report.terminal import board_text
 
-    keys = ("name", "kind", "track", "says", "source")
-    specs = spec.select(preset, names or spec.KINDS, real=True)
-    listed = [{key: getattr(claim, key) for key in keys} for claim in specs]
-    if as_json:
-        print_json(listed)
-        return
-    from harness.report.terminal import console, table
-
-    rows = [(claim["kind"], claim["name"], claim["says"]) for claim in listed]
-    console().print(table("Claims", ("kind", "name", "what it says"), rows, left=3))
+    for board in record["boards"]:
+        yield from board_text(board_of(board))
+    if rows := [row for claim in record["claims"] for row in claim_rows(claim)]:
+        yield f"Claims at preset {record['preset']}, {record['seeds']} seed(s)", HEADER, rows, LEFT
+    for claim in record["claims"]:
+        yield from (f"{claim['name']}, {note}" for note in notes(claim))
+    yield f"page: {out / 'claims.html'}"

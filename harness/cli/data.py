@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from concurrent.futures import Executor
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,9 @@ import click
 
 from harness.cli.shared import (
     ANYTHING,
+    COUNT,
     FILE,
+    FRACTION,
     NEW,
     TRACK,
     LazyChoice,
@@ -18,9 +22,10 @@ from harness.cli.shared import (
     json_option,
     list_items,
     main,
-    print_json,
+    print_result,
     seed_option,
 )
+from harness.progress import progress_bar
 
 
 def simulator_option(name: str, default: str, says: str) -> Any:
@@ -29,10 +34,8 @@ def simulator_option(name: str, default: str, says: str) -> Any:
     def choices() -> list[str]:
         from harness.tracks import get_track, track_names
 
-        tracks = map(get_track, track_names())
-        return list(
-            dict.fromkeys(value for track in tracks for value in track.simulator_options.get(name, ()))
-        )
+        by_track = [get_track(track).simulator_options.get(name, ()) for track in track_names()]
+        return list(dict.fromkeys(chain.from_iterable(by_track)))
 
     return click.option(f"--{name}", show_default=default, type=LazyChoice(name, choices), help=says)
 
@@ -40,7 +43,7 @@ def simulator_option(name: str, default: str, says: str) -> Any:
 @main.command()
 @click.argument("track", type=TRACK)
 @click.argument("out", type=NEW)
-@click.option("--cases", required=True, type=click.IntRange(min=1), help="How many maps or alerts.")
+@click.option("--cases", required=True, type=COUNT, help="How many maps or alerts.")
 @simulator_option(
     "noise", "sparse", "mass-mapping: sparse or dense, noise in a third or in all of the pixels."
 )
@@ -57,7 +60,6 @@ def simulate(
     The result depends on the seed, not on where it is simulated.
     """
     from harness.data.simulate import dataset
-    from harness.progress import progress_bar
     from harness.tracks import get_track
 
     simulated = get_track(track)
@@ -91,7 +93,6 @@ def pack(
     """
     from harness.data import pack
     from harness.data.sources.avro_alerts import read_labels
-    from harness.progress import progress_bar
     from harness.tracks import get_track
 
     with progress_bar("packing") as progress:
@@ -110,36 +111,34 @@ def inspect(path: Path, as_json: bool) -> None:
     from harness.data import inspection
 
     summary = inspection.inspect(path)
-    if as_json:
-        print_json(summary)
-    else:
-        click.echo("\n".join(inspection.lines(summary)))
+    print_result(summary, as_json, inspection.lines(summary))
+
+
+part_option = partial(
+    click.option, default=0.1, show_default=True, type=FRACTION, help="mass-mapping: part of the clusters."
+)
+alerts_option = partial(click.option, show_default=True, type=COUNT, help="stamps: alerts of each class.")
 
 
 @main.command()
 @click.argument("data", type=FILE)
 @click.argument("folder", type=NEW, metavar="DIR")
 @seed_option
-@click.option("--validation-part", default=0.1, show_default=True, type=click.FloatRange(0, 1, True, True),
-              help="mass-mapping: part of the clusters.")  # fmt: skip
-@click.option("--test-part", default=0.1, show_default=True, type=click.FloatRange(0, 1, True, True),
-              help="mass-mapping: part of the clusters.")  # fmt: skip
-@click.option("--validation-cases", default=100, show_default=True, type=click.IntRange(min=1),
-              help="stamps: alerts of each class.")  # fmt: skip
-@click.option("--test-cases", default=200, show_default=True, type=click.IntRange(min=1),
-              help="stamps: alerts of each class.")  # fmt: skip
+@part_option("--validation-part")
+@part_option("--test-part")
+@alerts_option("--validation-cases", default=100)
+@alerts_option("--test-cases", default=200)
 @json_option
 def split(data: Path, folder: Path, seed: int, as_json: bool, **shares: Any) -> None:
     """Split DATA by cluster or object into train, validation, test-inputs and test-truth.h5 in DIR."""
     from harness.data import split
-    from harness.progress import progress_bar
 
     with progress_bar("splitting") as progress:
         summary = split.split(data, folder, seed, split.Shares(**shares), progress)
-    if as_json:
-        print_json(summary)
-        return
-    for note in summary["notes"]:
+    for note in () if as_json else summary["notes"]:
         click.echo(f"note: {note}", err=True)
-    for name in ("train", "validation", "test"):
-        click.echo(f"{name}: {summary[name]['cases']} cases in {summary[name]['groups']} groups")
+    lines = (
+        "{0}: {cases} cases in {groups} groups".format(name, **summary[name])
+        for name in ("train", "validation", "test")
+    )
+    print_result(summary, as_json, lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +12,7 @@ import click
 from harness.cli.shared import (
     ANYTHING,
     BASELINE,
+    COUNT,
     FILE,
     FOLDER,
     NEW,
@@ -19,8 +21,13 @@ from harness.cli.shared import (
     list_items,
     main,
     preset_option,
-    print_json,
+    print_result,
     seed_option,
+)
+from harness.progress import progress_bar
+
+data_option = click.option(
+    "--data", required=True, type=FOLDER, help="Folder with train.h5 and validation.h5."
 )
 
 
@@ -47,23 +54,15 @@ def baselines(as_json: bool) -> None:
     """List the baselines there are, by track."""
     from harness.runs.registry import all_baselines
 
-    found = [
-        {"name": name, "track": kind.track, "summary": kind.summary}
-        for name, kind in all_baselines(partial(click.echo, err=True)).items()
-    ]
-    if as_json:
-        print_json(found)
-        return
-    from harness.report.terminal import console, table
-
-    by_track = sorted(found, key=lambda baseline: baseline["track"])
-    rows = [(baseline["track"], baseline["name"], baseline["summary"]) for baseline in by_track]
-    console().print(table("Baselines", ("track", "name", "what it does"), rows, left=3))
+    found = all_baselines(partial(click.echo, err=True))
+    listed = [{"name": name, "track": kind.track, "summary": kind.summary} for name, kind in found.items()]
+    rows = sorted((kind.track, name, kind.summary) for name, kind in found.items())
+    print_result(listed, as_json, [("Baselines", ("track", "name", "what it does"), rows, 3)])
 
 
 @main.command()
 @click.argument("baseline", type=BASELINE)
-@click.option("--data", required=True, type=FOLDER, help="Folder with train.h5 and validation.h5.")
+@data_option
 @click.option("--out", required=True, type=NEW, metavar="RUN", help="New folder for the run.")
 @preset_option
 @seed_option
@@ -81,7 +80,6 @@ def train(
     start: Path | None, sampling: str | None,
 ) -> None:  # fmt: skip
     """Train BASELINE, and keep what it learnt in the folder RUN."""
-    from harness.progress import progress_bar
     from harness.runs import training
 
     settings = {"sampling": sampling} if sampling else {}
@@ -100,7 +98,6 @@ def train(
 @click.argument("out", type=NEW)
 def submit(run: Path, inputs: Path, team: str, method: str | None, out: Path) -> None:
     """Predict with the model of RUN and write the submission OUT, a zip as the leaderboard takes it."""
-    from harness.progress import progress_bar
     from harness.runs import training
 
     with progress_bar("predicting") as progress:
@@ -128,32 +125,27 @@ def show(run: Path, case_id: str, data: Path | None, out: Path | None, weights: 
 
 @main.command()
 @click.argument("baseline", type=BASELINE)
-@click.option("--data", required=True, type=FOLDER, help="Folder with train.h5 and validation.h5.")
+@data_option
 @click.option("--out", required=True, type=NEW, metavar="FOLDER", help="New folder for what is found.")
 @click.option("--preset", default="laptop", show_default=True, type=PRESET)
-@click.option("--trials", type=click.IntRange(min=1), help="Settings to try.  [default: the preset's]")
+@click.option("--trials", type=COUNT, help="Settings to try.  [default: the preset's]")
 @seed_option
 @click.option("--space", type=FILE, metavar="FILE.toml", help="What to search, if not what comes along.")
 @json_option
 def tune(baseline: str, data: Path, out: Path, as_json: bool, **options: Any) -> None:
     """Search for the best settings of BASELINE, and write them as a preset for `astroboard train`."""
-    from harness.progress import progress_bar
     from harness.runs import tuning
 
     with progress_bar(f"tuning {baseline}") as progress:
         record = tuning.tune(baseline, data, out, progress=progress, **options)
-    if as_json:
-        print_json(record)
-    elif "worker" in record:
-        click.echo(f"{record['worker']}: {record['trials']} trials; the chief has the result")
-    else:
-        _print_trials(record)
-        click.echo(f"best setting: astroboard train {baseline} --preset {out / 'best.toml'} …")
+    print_result(record, as_json, _trials_text(record, out))
 
 
-def _print_trials(record: dict[str, Any]) -> None:
-    from harness.report.terminal import console, table
-
+def _trials_text(record: dict[str, Any], out: Path) -> Iterator[Any]:
+    """The trials as a table, and how to use the best; a worker has only their number."""
+    if "worker" in record:
+        yield f"{record['worker']}: {record['trials']} trials; the chief has the result"
+        return
     keys = list(record["trials"][record["best"]]["scores"])
     rows = []
     for trial in sorted(record["trials"], key=lambda trial: trial["objective"]):
@@ -164,8 +156,8 @@ def _print_trials(record: dict[str, Any]) -> None:
         setting = trial["failure"] or ", ".join(values)
         scores = (f"{trial['scores'][key]:.4g}" if trial["scores"] else "–" for key in keys)
         rows.append((str(trial["trial"]), setting, f"{trial['objective']:.3f}", *scores))
-    header = ("trial", "setting", "objective", *keys)
-    console().print(table(f"{record['baseline']}, the best first", header, rows, left=2))
+    yield f"{record['baseline']}, the best first", ("trial", "setting", "objective", *keys), rows, 2
+    yield f"best setting: astroboard train {record['baseline']} --preset {out / 'best.toml'} …"
 
 
 @main.command()
@@ -178,7 +170,6 @@ def classify(sources: tuple[Path, ...], run: Path, as_json: bool) -> None:
     ALERT.avro is a ZTF alert packet, as the brokers hand it out, or a .tar, .tar.gz or folder of them, or a
     pickle like the challenge's. What cannot be used is listed on stderr.
     """
-    from harness.progress import progress_bar
     from harness.runs import classification
 
     with progress_bar("classifying") as progress:
@@ -186,21 +177,13 @@ def classify(sources: tuple[Path, ...], run: Path, as_json: bool) -> None:
     list_items("left out", left_out, most=len(left_out))
     if not answers:
         raise click.ClickException("there is no alert that can be classified")
-    if as_json:
-        print_json(answers)
-        return
     from harness.report.cells import number
-    from harness.report.terminal import console, table
     from submissions.report import printable
 
-    classes = list(answers[0]["probabilities"])
-    rows = [
-        (
-            printable(alert["candid"]),
-            printable(alert["objectId"]),
-            alert["class"],
-            *(number(probability, 3) for probability in alert["probabilities"].values()),
-        )
-        for alert in answers
-    ]
-    console().print(table("Alerts", ("candid", "object", "class", *classes), rows, left=3))
+    rows = []
+    for alert in answers:
+        probabilities = (number(probability, 3) for probability in alert["probabilities"].values())
+        ids = (printable(alert["candid"]), printable(alert["objectId"]))
+        rows.append((*ids, alert["class"], *probabilities))
+    header = ("candid", "object", "class", *answers[0]["probabilities"])
+    print_result(answers, as_json, [("Alerts", header, rows, 3)])

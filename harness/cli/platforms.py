@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from harness.cli.shared import FILE, NEW, json_option, main, print_json
+from harness.cli.shared import FILE, FRACTION, NEW, json_option, main, print_result
 
 DATE = click.DateTime(["%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S"])
 public_option = click.option(
-    "--public-fraction", default=0.3, show_default=True, type=click.FloatRange(0, 1, True, True),
+    "--public-fraction", default=0.3, show_default=True, type=FRACTION,
     help="Part of the groups that the public board scores.",
 )  # fmt: skip
 seed_option = click.option(
@@ -48,13 +48,11 @@ def bundle(truth: Path, inputs: Path | None, out: Path, as_json: bool, **options
     options["end"] = options["end"] or options["start"] + timedelta(days=60)
     options["close"] = options["close"] or options["end"] + timedelta(days=7)
     summary = competition.write_bundle(truth, inputs, out, competition.Options(**options))
-    if as_json:
-        print_json(summary)
-        return
-    for name in ("public", "private"):
-        click.echo("{}: {cases} cases in {groups} groups".format(name, **summary[name]))
-    click.echo(f"seed: {summary['seed']} (whoever knows it knows which cases are public)")
-    click.echo(f"bundle: {out}")
+    phases = [
+        "{}: {cases} cases in {groups} groups".format(name, **summary[name]) for name in ("public", "private")
+    ]
+    seed = f"seed: {summary['seed']} (whoever knows it knows which cases are public)"
+    print_result(summary, as_json, [*phases, seed, f"bundle: {out}"])
 
 
 @main.command()

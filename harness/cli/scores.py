@@ -8,7 +8,12 @@ from typing import Any
 
 import click
 
-from harness.cli.shared import FILE, FOLDER, NEW, executor_options, json_option, main, print_json
+from harness.cli.shared import FILE, FOLDER, FRACTION, NEW, executor_options, json_option, main, print_result
+from harness.progress import progress_bar
+
+truth_option = click.option(
+    "--truth", type=FILE, help="test-truth.h5, or any data set with the truth. Score cards do without it."
+)
 
 
 @main.command()
@@ -22,10 +27,7 @@ def validate(submission: Path, inputs: Path, as_json: bool) -> None:
 
     with open_dataset(inputs) as data:
         report = submissions.validate(submission, data.track.format, data.case_ids(), data.fingerprint)
-    if as_json:
-        print_json(report.to_json())
-    else:
-        click.echo("\n".join(report.lines()))
+    print_result(report.to_json(), as_json, report.lines())
     if not report.accepted:
         raise SystemExit(1)
 
@@ -47,7 +49,6 @@ def score(
     """Check SUBMISSION and score it against the truth."""
     from harness.data.store import open_dataset
     from harness.evaluation import cards, scoring
-    from harness.progress import progress_bar
 
     with open_dataset(truth) as data, progress_bar("scoring") as progress:
         scored = scoring.score(submission, data, progress, executor)
@@ -57,21 +58,16 @@ def score(
     card = cards.write_card(scored, out) if out else scoring.score_card(scored)
     if per_case:
         scoring.write_per_case(scored, per_case)
-    if as_json:
-        print_json(card.to_json())
-        return
-    from harness.report.terminal import card_table, console
+    from harness.report.terminal import card_table
 
-    if scored.report.warnings:
+    if scored.report.warnings and not as_json:
         click.echo("\n".join(scored.report.lines()), err=True)
-    console().print(card_table(card, scored.track.scores))
+    print_result(card.to_json(), as_json, [card_table(card, scored.track.scores)])
 
 
 @main.command()
 @click.argument("submissions", nargs=-1, required=True, type=FILE, metavar="SUBMISSION...")
-@click.option(
-    "--truth", type=FILE, help="test-truth.h5, or any data set with the truth. Score cards do without it."
-)
+@truth_option
 @click.option(
     "--out", type=NEW, metavar="DIR",
     help="Write leaderboard.json and index.html there. The board of another track there is kept.",
@@ -87,7 +83,7 @@ def score(
     "--wilcoxon", is_flag=True, help="Test each row against the next: p-values after Holm's correction."
 )
 @click.option(
-    "--public-fraction", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="F",
+    "--public-fraction", type=FRACTION, metavar="F",
     help="Score only this part of the groups, and keep the rest for the end.",
 )  # fmt: skip
 @click.option(
@@ -121,7 +117,6 @@ def leaderboard(
     if markdown and as_json:
         raise click.UsageError("--markdown and --json both print to stdout: choose one")
     from harness.evaluation.leaderboard import make_leaderboard
-    from harness.progress import progress_bar
 
     with progress_bar("scoring") as progress:
         board, scored = make_leaderboard(submissions, truth, progress=progress, **options)
@@ -132,30 +127,21 @@ def leaderboard(
         source = page.BoardSource(board, scored, truth, inputs, histories(runs, submissions))
         with progress_bar("pages") as progress:
             page.write_leaderboard(page.with_kept_boards(source, out), out, progress)
+    from harness.report import export, terminal
+
     if csv_file:
-        from harness.report import export
-
         export.write_csv(board, csv_file)
-    if as_json:
-        print_json(board.to_json())
-    elif markdown:
-        from harness.report import export
-
+    if markdown:
         click.echo(export.markdown(board), nl=False)
     else:
-        from harness.report.terminal import print_board
-
-        print_board(board)
-        if out:
-            click.echo(f"page: {out / 'index.html'}")
+        page_line = [f"page: {out / 'index.html'}"] if out else []
+        print_result(board.to_json(), as_json, [*terminal.board_text(board), *page_line])
 
 
 @main.command()
 @click.argument("first", type=FILE, metavar="A")
 @click.argument("second", type=FILE, metavar="B")
-@click.option(
-    "--truth", type=FILE, help="test-truth.h5, or any data set with the truth. Score cards do without it."
-)
+@truth_option
 @click.option("--out", type=NEW, metavar="DIR", help="Write comparison.json and pictures there.")
 @click.option("--data", type=FILE, help="Data set with the images of the alerts, for pictures of stamps.")
 @executor_options()
@@ -170,7 +156,6 @@ def compare(
     where they differ most, with pictures of these.
     """
     from harness.evaluation import comparison
-    from harness.progress import progress_bar
 
     with progress_bar("comparing") as progress:
         found, scored = comparison.compare(first, second, truth, progress, executor)
@@ -178,12 +163,7 @@ def compare(
         from harness.report.comparison_page import write_comparison
 
         write_comparison(found, scored, truth, out, data)
-    if as_json:
-        print_json(found.to_json())
-        return
-    from harness.report.terminal import console, difference_tables
+    from harness.report.terminal import difference_tables
 
-    for table in difference_tables(found):
-        console().print(table)
-    if out:
-        click.echo(f"comparison: {out}")
+    written = [f"comparison: {out}"] if out else []
+    print_result(found.to_json(), as_json, [*difference_tables(found), *written])

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
+from harness.files import HarnessError, json_text
+
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 ANYTHING = click.Path(exists=True, path_type=Path)
 NEW = click.Path(path_type=Path)
+COUNT = click.IntRange(min=1)
+FRACTION = click.FloatRange(0, 1, min_open=True, max_open=True)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else, on stdout.")
 seed_option = click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
 PRESET = click.Choice(["smoke", "laptop", "paper"])
@@ -33,10 +38,7 @@ def executor_options(
     by_default = str(workers or ("all processors" if busy == 1 else f"processors / {busy}"))
 
     def options(command: Callable[..., Any]) -> Callable[..., Any]:
-        @click.option(
-            "--workers", default=workers, show_default=by_default,
-            type=click.IntRange(min=1), help=says,
-        )  # fmt: skip
+        @click.option("--workers", default=workers, show_default=by_default, type=COUNT, help=says)
         @click.option("--dask", metavar="ADDRESS", help="Use the Dask cluster of this scheduler instead.")
         @click.pass_context
         @wraps(command)
@@ -66,9 +68,12 @@ class Commands(click.Group):
         except Exception as error:
             if isinstance(error, OSError) and error.errno == errno.EPIPE:
                 raise  # the reader of a pipe is gone, and click ends quietly
-            if _users_fault(error):
-                raise click.ClickException(_plain_text(str(error)) or type(error).__name__) from error
-            raise
+            from baselines.protocol import BaselineError
+            from submissions import SubmissionError
+
+            if not isinstance(error, (HarnessError, SubmissionError, BaselineError, OSError, MemoryError)):
+                raise
+            raise click.ClickException(_plain_text(str(error)) or type(error).__name__) from error
 
 
 def _plain_text(text: str) -> str:
@@ -76,32 +81,6 @@ def _plain_text(text: str) -> str:
     from submissions.report import printable
 
     return "\n".join(printable(line, len(line)) for line in text.split("\n"))
-
-
-def _users_fault(error: Exception) -> bool:
-    from baselines.protocol import BaselineError
-    from harness.files import HarnessError
-    from submissions import SubmissionError
-
-    return isinstance(error, (HarnessError, SubmissionError, BaselineError, OSError, MemoryError))
-
-
-def _track_names() -> list[str]:
-    from harness.tracks import track_names
-
-    return track_names()
-
-
-def _baseline_names() -> list[str]:
-    from importlib.metadata import entry_points
-
-    return sorted(entry_points(group="astroboard.baselines").names)
-
-
-def _claim_names() -> list[str]:
-    from harness.claims.spec import names
-
-    return names()
 
 
 class LazyChoice(click.ParamType):
@@ -117,16 +96,27 @@ class LazyChoice(click.ParamType):
         return str(value)
 
 
-TRACK = LazyChoice("track", _track_names)
-BASELINE = LazyChoice("baseline", _baseline_names)
-CLAIM = LazyChoice("claim", _claim_names)
+TRACK = LazyChoice("track", lambda: resolve_name("harness.tracks:track_names")())
+BASELINE = LazyChoice("baseline", lambda: resolve_name("harness.runs.registry:baseline_names")())
+CLAIM = LazyChoice("claim", lambda: resolve_name("harness.claims.spec:names")())
 
 
-def print_json(value: Any) -> None:
-    """Print JSON on stdout."""
-    from harness.files import json_text
+def print_result(value: Any, as_json: bool, text: Iterable[Any]) -> None:
+    """Print a result on stdout: as JSON, or as text.
 
-    click.echo(json_text(value), nl=False)
+    The items of the text are lines, things that Rich prints, and tables as (title, header, rows, number of
+    columns that hold text).
+    """
+    if as_json:
+        click.echo(json_text(value), nl=False)
+        return
+    for item in text:
+        if isinstance(item, str):
+            click.echo(item)
+        else:
+            from harness.report.terminal import console, table
+
+            console().print(table(*item) if isinstance(item, tuple) else item)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

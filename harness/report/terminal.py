@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rich import box
 from rich.console import Console
@@ -44,18 +44,16 @@ def card_table(card: ScoreCard, scores: Sequence[Score]) -> Table:
     return table(title, ("score", "better", "value", "95 % interval", "std over cases"), rows, left=2)
 
 
-def print_board(board: Board) -> None:
-    """Print the table of a board, its notes, and what is not ranked."""
-    out = console()
+def board_text(board: Board) -> Iterator[Table | Text]:
+    """The table of a board, its notes, and what is not ranked."""
     part = f", {board.part} part" if board.part else ""
     title = f"{board.track}: {board.title} ({board.cases} cases, {board.groups} groups{part})"
     names, left = board_header(board)
-    out.print(table(title, names, board_rows(board), left))
-    for line in notes(board):
-        out.print(Text(line))
+    yield table(title, names, board_rows(board), left)
+    yield from map(Text, notes(board))
     for refused in board.not_ranked:
         name = " / ".join(filter(None, (refused.team, refused.method))) or refused.file
-        out.print(Text(f"not ranked: {name} ({refused.file}): {refused.reason}"))
+        yield Text(f"not ranked: {name} ({refused.file}): {refused.reason}")
 
 
 def difference_tables(comparison: Comparison) -> list[Table]:

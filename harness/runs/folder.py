@@ -14,9 +14,9 @@ from harness.files import HarnessError, json_text, read_json, write_text
 from harness.schemas import RUN
 
 RECORDED: dict[str, type | tuple[type, ...]] = {
-    **{"baseline": str, "track": str, "settings": dict, "seed": int, "versions": dict, "hardware": str},
-    **{"cases": int, "seconds": (int, float), "outcome": dict},
-}
+    "baseline": str, "track": str, "settings": dict, "seed": int, "versions": dict, "hardware": str,
+    "cases": int, "seconds": (int, float), "outcome": dict,
+}  # fmt: skip
 """The fields that ``run.json`` must have."""
 
 
@@ -30,7 +30,11 @@ def unfinished(run: Path, attempted: dict[str, Any]) -> Iterator[Path]:
     outer = run.with_name(f".{run.name}.unfinished")
     note, folder = outer / "attempted.json", outer / "run"
     outer.mkdir(parents=True, exist_ok=True)
-    with _locked(outer / "lock", run):
+    with (outer / "lock").open("w") as lock:  # which the system releases when the process is killed
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise HarnessError(f"another process is training {run}: wait for it, or end it") from error
         try:
             if not note.is_file() or note.read_bytes() != json_text(attempted).encode():
                 shutil.rmtree(folder, ignore_errors=True)
@@ -46,17 +50,6 @@ def unfinished(run: Path, attempted: dict[str, Any]) -> Iterator[Path]:
         finally:
             if not folder.is_dir() or {path.name for path in folder.iterdir()} <= {"model"}:
                 shutil.rmtree(outer)
-
-
-@contextmanager
-def _locked(path: Path, run: Path) -> Iterator[None]:
-    """Hold a lock, which the system releases when the process is killed."""
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise HarnessError(f"another process is training {run}: wait for it, or end it") from error
-        yield
 
 
 def finished(run: Path) -> dict[str, Any]:

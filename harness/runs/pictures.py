@@ -38,16 +38,15 @@ def show(run: Path, data_path: Path | None, case_id: str, out: Path, weights: bo
         inputs = data.inputs[row : row + 1]
         truth = data.truth[row] if track.truth.name in data.columns else None
         metadata = None if data.metadata is None else data.metadata[row : row + 1]
-    figure: Figure | None
+    figure: Figure | None = None
     if weights:
         if truth is None or truth.ndim != 2:
             raise HarnessError("weights are of a true map: name a full data set of mass-mapping")
         figure = _weights(baseline, truth.astype("float32"), case_id)
-    else:
+    elif track.drawing:
         prediction = predict(baseline, inputs, metadata)[0]
         title = f"{case_id}, {record['baseline']}"
-        drawing = load(track.drawing) if track.drawing else None
-        figure = drawing.case_figure(inputs[0], truth, prediction, title) if drawing else None
+        figure = load(track.drawing).case_figure(inputs[0], truth, prediction, title)
     if figure is None:
         raise HarnessError(f"{data_path} has no truth to draw beside the prediction: name a full data set")
     save_figure(figure, out)

@@ -12,11 +12,20 @@ from harness.files import HarnessError
 ENTRY_POINTS = "astroboard.baselines"
 
 
+def baseline_names() -> list[str]:
+    """The names of all registered baselines, sorted."""
+    return list(_entries())
+
+
 def baseline_class(name: str) -> type[Baseline]:
-    """The baseline of that name, of this package or of any other that registers one."""
-    for entry in entry_points(group=ENTRY_POINTS, name=name):
-        return _load(entry)
-    raise HarnessError(f"there is no baseline {name!r}; there are: {', '.join(sorted(_names()))}")
+    """The baseline of that name. Raises HarnessError if there is none, or if it cannot be loaded."""
+    if not (entry := _entries().get(name)):
+        raise HarnessError(f"there is no baseline {name!r}; there are: {', '.join(baseline_names())}")
+    try:
+        loaded: type[Baseline] = entry.load()
+    except (ImportError, AttributeError) as error:
+        raise HarnessError(f"the baseline {name} ({entry.value}) cannot be loaded: {error}") from error
+    return loaded
 
 
 def all_baselines(complain: Callable[[str], Any]) -> dict[str, type[Baseline]]:
@@ -25,21 +34,15 @@ def all_baselines(complain: Callable[[str], Any]) -> dict[str, type[Baseline]]:
     One that cannot be loaded is left out, and ``complain`` hears why.
     """
     found = {}
-    for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name):
+    for name in baseline_names():
         try:
-            found[entry.name] = _load(entry)
+            found[name] = baseline_class(name)
         except HarnessError as error:
             complain(str(error))
     return found
 
 
-def _names() -> set[str]:
-    return set(entry_points(group=ENTRY_POINTS).names)
-
-
-def _load(entry: EntryPoint) -> type[Baseline]:
-    try:
-        loaded: type[Baseline] = entry.load()
-    except (ImportError, AttributeError) as error:
-        raise HarnessError(f"the baseline {entry.name} ({entry.value}) cannot be loaded: {error}") from error
-    return loaded
+def _entries() -> dict[str, EntryPoint]:
+    return {
+        entry.name: entry for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name)
+    }

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 
 from baselines import presets
-from baselines.protocol import Baseline, Cases, Training, predict
+from baselines.protocol import CHUNK, Baseline, Cases, Training, predict
 from harness.data.store import Dataset, open_dataset
 from harness.files import HarnessError, json_text, write_text
 from harness.progress import ProgressCallback, no_progress
@@ -29,20 +29,13 @@ from harness.tracks import get_track
 from submissions import write_submission
 
 PACKAGES = ("astroboard", "numpy", "scipy", "h5py")
-CHUNK = 256
 
 
 def train(
-    name: str,
-    data: Path,
-    run: Path,
-    preset: str = "laptop",
-    seed: int = 0,
-    progress: ProgressCallback = no_progress,
-    strategy: Literal["single", "mirrored"] = "single",
-    start: Path | None = None,
-    settings: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
+    name: str, data: Path, run: Path, preset: str = "laptop", seed: int = 0,
+    progress: ProgressCallback = no_progress, strategy: Literal["single", "mirrored"] = "single",
+    start: Path | None = None, settings: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """Fit a baseline on ``train.h5`` and ``validation.h5`` of a folder, and write the run's folder.
 
     ``settings`` replace those of the preset. A network begins with the weights of the run ``start``, if one
@@ -89,7 +82,11 @@ def train(
                 "hardware": hardware(baseline),
                 "seconds": round(time.perf_counter() - started, 3),
             }
-            _draw_history(folder, f"{name}, {preset}, seed {seed}")
+            if (folder / "history.csv").is_file():
+                from harness.report.figures import curves_figure, save_figure  # slow to import, seldom needed
+
+                figure = curves_figure(folder / "history.csv", f"{name}, {preset}, seed {seed}")
+                save_figure(figure, folder / "history.png")
             write_text(folder / "run.json", json_text(record))
     return record
 
@@ -104,26 +101,14 @@ def _origin(name: str, kind: type[Baseline], start: Path) -> dict[str, Any]:
     return origin
 
 
-def _draw_history(folder: Path, title: str) -> None:
-    """Draw the learning curves, if the baseline kept any."""
-    if (folder / "history.csv").is_file():
-        from harness.report.figures import curves_figure, save_figure  # slow to import, seldom needed
-
-        save_figure(curves_figure(folder / "history.csv", title), folder / "history.png")
-
-
 def _cases(data: Dataset) -> Cases:
     return Cases(data.inputs, data.truth, data.groups(), data.metadata)
 
 
 def submit(
-    run: Path,
-    inputs: Path,
-    team: str,
-    out: Path,
-    method: str | None = None,
+    run: Path, inputs: Path, team: str, out: Path, method: str | None = None,
     progress: ProgressCallback = no_progress,
-) -> dict[str, Any]:
+) -> dict[str, Any]:  # fmt: skip
     """Predict every case of an inputs file with a run's model, write the submission, return its manifest."""
     record, baseline = restored(run)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -137,9 +122,7 @@ def submit(
             chunks=_predictions(baseline, data, progress),
             manifest_fields={
                 "dataset_fingerprint": data.fingerprint,
-                "seed": record["seed"],
-                "versions": record["versions"],
-                "hardware": record["hardware"],
+                **{key: record[key] for key in ("seed", "versions", "hardware")},
             },
         )
     return asdict(manifest)
@@ -155,8 +138,8 @@ def restored(run: Path) -> tuple[dict[str, Any], Baseline]:
 
 def _predictions(baseline: Baseline, data: Dataset, progress: ProgressCallback) -> Iterator[np.ndarray]:
     for start in range(0, len(data), CHUNK):
-        part = slice(start, start + CHUNK)
-        yield predict(baseline, data.inputs[part], None if data.metadata is None else data.metadata[part])
+        chunk = slice(start, start + CHUNK)
+        yield predict(baseline, data.inputs[chunk], None if data.metadata is None else data.metadata[chunk])
         progress(min(start + CHUNK, len(data)), len(data), "cases")
 
 
