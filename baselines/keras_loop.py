@@ -14,7 +14,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
 from functools import cache, partial
 from math import ceil, isfinite
 from pathlib import Path
@@ -54,12 +53,9 @@ class Batches:
     """
 
     def __init__(
-        self,
-        read: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
-        order: Callable[[np.random.Generator], np.ndarray],
-        batch_size: int,
-        seed: int,
-    ) -> None:
+        self, read: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
+        order: Callable[[np.random.Generator], np.ndarray], batch_size: int, seed: int,
+    ) -> None:  # fmt: skip
         self.read, self.order, self.batch_size, self.seed = read, order, batch_size, seed
         self.devices = 1
         self.fault: Exception | None = None
@@ -91,13 +87,30 @@ class Batches:
         return dataset.apply(tf.data.experimental.assert_cardinality(len(self))).prefetch(PREFETCHED)
 
 
-@dataclass
-class History:
-    """The rows of ``history.csv``, one an epoch, and when a fit of at most ``epochs`` is complete."""
+class EpochEnd(keras.callbacks.Callback):
+    """After each epoch: score the validation cases, write history and checkpoint, and stop when complete.
 
-    epochs: int
-    patience: int
-    rows: list[dict[str, float]] = field(default_factory=list)
+    The checkpoint holds all that an epoch changes: weights, states of dropout and of the optimizer, history
+    and best weights. Keras's own ``BackupAndRestore`` lacks the last and the state of early stopping. ``key``
+    identifies the fit: the checkpoint of a fit with another key is not resumed from. ``eval_model`` is the
+    model itself, or a copy on one device where several devices train it.
+
+    Raises `BaselineError` if the checkpoint is damaged.
+    """
+
+    def __init__(
+        self, model: keras.Model, eval_model: keras.Model, train: Batches, validation: Batches, epochs: int,
+        patience: int, scores: Scores | None, training: Training, key: dict[str, Any],
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.set_model(model)
+        self.eval_model, self.train, self.validation = eval_model, train, validation
+        self.epochs, self.patience, self.scores, self.training = epochs, patience, scores, training
+        self.path, self.key = training.folder / CHECKPOINT, key
+        self.rows: list[dict[str, float]] = []  # of ``history.csv``, one an epoch
+        self.best_weights: list[np.ndarray] = []
+        if self.path.exists():
+            self._resume()
 
     @property
     def best(self) -> dict[str, float]:
@@ -109,70 +122,6 @@ class History:
         """Whether all epochs are done, or as many as ``patience`` (if not 0) in a row were no better."""
         done, patience = len(self.rows), self.patience
         return done >= self.epochs or bool(patience and done and done - self.best["epoch"] >= patience)
-
-    def write(self, folder: Path) -> None:
-        """Write ``history.csv``."""
-        lines = [",".join(self.rows[0]), *(",".join(map(str, row.values())) for row in self.rows)]
-        text = "\n".join(lines) + "\n"
-        replace(folder / HISTORY, lambda file: file.write(text.encode()))
-
-
-class Checkpoint:
-    """All that an epoch changes, kept in a file: weights, states of dropout and of the optimizer, history.
-
-    ``key`` identifies the fit: the checkpoint of a fit with another key is not resumed from. Keras's own
-    ``BackupAndRestore`` keeps neither the best weights nor the state of early stopping.
-    """
-
-    def __init__(self, folder: Path, key: dict[str, Any], model: keras.Model) -> None:
-        self.path, self.key, self.model = folder / CHECKPOINT, key, model
-
-    def variables(self) -> dict[str, keras.Variable]:
-        """The variables of the model and of its optimizer, by their names in the file."""
-        both = {"model": self.model.variables, "optimizer": self.model.optimizer.variables}
-        return {f"{name} {i}": variable for name, those in both.items() for i, variable in enumerate(those)}
-
-    def write(self, rows: list[dict[str, float]], best_weights: list[np.ndarray]) -> None:
-        """Write the state after an epoch; ``OSError`` if there is no room, and then the last file stays."""
-        arrays: dict[str, Any] = {name: np.asarray(variable) for name, variable in self.variables().items()}
-        arrays |= {f"best {i}": weights for i, weights in enumerate(best_weights)}
-        arrays["state"] = np.array(json.dumps({"arguments": self.key, "history": rows}))
-        replace(self.path, lambda file: np.savez(file, **arrays))
-
-    def read(self) -> tuple[list[dict[str, float]], list[np.ndarray]]:
-        """Restore the variables, and return the rows of the history and the best weights; both may be empty.
-
-        Raises `BaselineError` if the file is damaged.
-        """
-        if not self.path.exists():
-            return [], []
-        try:
-            with self.path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                state = json.loads(str(arrays["state"]))
-                if state["arguments"] != self.key:
-                    return [], []
-                for name, variable in self.variables().items():
-                    variable.assign(arrays[name])
-                return state["history"], [arrays[f"best {i}"] for i in range(len(self.model.weights))]
-        except Exception as error:  # NumPy raises many kinds of errors on a damaged zip
-            text = f"{self.path} cannot be resumed from, remove it to start anew: {error}"
-            raise BaselineError(text) from error
-
-
-class EpochEnd(keras.callbacks.Callback):
-    """After each epoch: score the validation cases, write history and checkpoint, and stop when complete.
-
-    ``eval_model`` is the network itself, or a copy on one device where several devices train it.
-    """
-
-    def __init__(
-        self, train: Batches, validation: Batches, history: History, checkpoint: Checkpoint,
-        eval_model: keras.Model, scores: Scores | None, training: Training,
-    ) -> None:  # fmt: skip
-        super().__init__()
-        self.train, self.validation, self.scores, self.training = train, validation, scores, training
-        self.history, self.checkpoint, self.eval_model = history, checkpoint, eval_model
-        history.rows, self.best_weights = checkpoint.read()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
         """Draw the epoch's order."""
@@ -186,32 +135,50 @@ class EpochEnd(keras.callbacks.Callback):
             raise BaselineError(f"the loss is no longer finite in epoch {epoch + 1}: lower the learning_rate")
         if self.eval_model is not self.model:
             self.eval_model.set_weights(self.model.get_weights())
-        scores = mean_scores(self.eval_model, self.validation, self.scores) if self.scores else {}
+        scores = _mean_scores(self.eval_model, self.validation, self.scores) if self.scores else {}
         seconds = round(time.perf_counter() - self.started, 3)
         row = {"epoch": epoch + 1, "seconds": seconds, **losses, **scores}
-        self.history.rows.append(row)
-        if self.history.best is row:
+        self.rows.append(row)
+        if self.best is row:
             self.best_weights = self.model.get_weights()
-        self.history.write(self.training.folder)
-        self.checkpoint.write(self.history.rows, self.best_weights)
-        self.model.stop_training = self.history.complete
-        best = self.history.best["val_loss"]
-        shown = {"loss": row["loss"], "validation": row["val_loss"], "best": best, **scores}
+        lines = [",".join(row), *(",".join(map(str, each.values())) for each in self.rows), ""]
+        _replace(self.training.folder / HISTORY, lambda file: file.write("\n".join(lines).encode()))
+        self._write_checkpoint()
+        self.model.stop_training = self.complete
+        shown = {"loss": row["loss"], "validation": row["val_loss"], "best": self.best["val_loss"], **scores}
         text = ", ".join(f"{name} {value:.4g}" for name, value in shown.items())
-        self.training.progress(epoch + 1, self.history.epochs, text)
+        self.training.progress(epoch + 1, self.epochs, text)
+
+    def _variables(self) -> dict[str, keras.Variable]:
+        """The variables of the model and of its optimizer, by their names in the checkpoint."""
+        both = {"model": self.model.variables, "optimizer": self.model.optimizer.variables}
+        return {f"{name} {i}": variable for name, those in both.items() for i, variable in enumerate(those)}
+
+    def _write_checkpoint(self) -> None:
+        arrays: dict[str, Any] = {name: np.asarray(variable) for name, variable in self._variables().items()}
+        arrays |= {f"best {i}": weights for i, weights in enumerate(self.best_weights)}
+        arrays["state"] = np.array(json.dumps({"arguments": self.key, "history": self.rows}))
+        _replace(self.path, lambda file: np.savez(file, **arrays))
+
+    def _resume(self) -> None:
+        try:
+            with self.path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                state = json.loads(str(arrays["state"]))
+                if state["arguments"] != self.key:
+                    return
+                for name, variable in self._variables().items():
+                    variable.assign(arrays[name])
+                self.rows = state["history"]
+                self.best_weights = [arrays[f"best {i}"] for i in range(len(self.model.weights))]
+        except Exception as error:  # NumPy raises many kinds of errors on a damaged zip
+            text = f"{self.path} cannot be resumed from, remove it to start anew: {error}"
+            raise BaselineError(text) from error
 
 
 def fit(
-    build: Callable[[], keras.Model],
-    train: Batches,
-    validation: Batches,
-    epochs: int,
-    training: Training,
-    patience: int = 0,
-    scores: Scores | None = None,
-    precision: Precision = "float32",
-    jit: bool = False,
-) -> tuple[keras.Model, dict[str, Any]]:
+    build: Callable[[], keras.Model], train: Batches, validation: Batches, epochs: int, training: Training,
+    patience: int = 0, scores: Scores | None = None, precision: Precision = "float32", jit: bool = False,
+) -> tuple[keras.Model, dict[str, Any]]:  # fmt: skip
     """Train the compiled model that ``build`` makes; return it with the weights of its best epoch.
 
     The best epoch is the one with the lowest validation loss. ``patience`` epochs in a row, if not 0, that do
@@ -219,10 +186,10 @@ def fit(
     of ``scores`` over the validation cases. The second value returned has the number of ``epochs``, the
     ``best_epoch``, and its losses and scores.
 
-    The same seed on the same machine gives the same weights, byte for byte. This holds, too, if the process
-    is killed and the call repeated: it resumes after the last complete epoch, from a checkpoint in the
-    folder. The checkpoint stays when the fit is complete, and the same call then returns at once: remove it
-    when the network is saved elsewhere. The weights of the training's ``start``, if any, replace the first.
+    The same seed on the same machine gives the same weights, byte for byte, also if the process is killed and
+    the call repeated: it resumes after the last complete epoch, from a checkpoint in the folder. That stays
+    when the fit is complete, and the same call then returns at once: remove it when the network is saved.
+    The weights of the training's ``start``, if any, replace the first.
 
     The layers that ``build`` makes compute in ``precision``. ``jit`` has XLA compile a step of the training,
     on a single device. Several devices share each batch, whose size must be a multiple of their number.
@@ -230,37 +197,39 @@ def fit(
     Raises `BaselineError` if the loss is no longer finite, the checkpoint is damaged or TensorFlow cannot go
     on, and ``OSError`` if the checkpoint cannot be written; the last one then stays.
     """
-    seed = _prepare(training.seed)
+    keras.utils.clear_session()  # layers are named by counting, and their names are saved
+    seed = int(np.random.SeedSequence(training.seed).generate_state(1)[0])  # 32 bits
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
     strategy = _strategy(training, train, validation)
     model, eval_model = _models(build, strategy, precision, seed)
     if training.start:
-        _take_weights(model, training.start)
-    if jit and train.devices == 1:
-        _compile_step(model)
-    history = History(epochs, patience)
-    key = _checkpoint_key(model, train, validation, training, history, {"precision": precision, "jit": jit})
-    checkpoint = Checkpoint(training.folder, key, model)
-    callback = EpochEnd(train, validation, history, checkpoint, eval_model, scores, training)
-    done = len(history.rows)
+        first = load(training.start, model.input_shape[1:], model.output_shape[1:])
+        if [weights.shape for weights in first.weights] != [weights.shape for weights in model.weights]:
+            raise BaselineError(f"{training.start}: the network there has other layers than this one")
+        model.set_weights(first.get_weights())
+    if jit and train.devices == 1:  # Keras itself refuses to compile a step beside op determinism
+        step = partial(type(model).train_step, model)
+        model.train_step = tf.function(step, autograph=False, jit_compile=True)
+    options = {"epochs": epochs, "patience": patience, "precision": precision, "jit": jit}
+    key = _checkpoint_key(model, train, validation, training, options)
+    callback = EpochEnd(model, eval_model, train, validation, epochs, patience, scores, training, key)
+    done = len(callback.rows)
     training.progress(done, epochs, f"resuming after epoch {done}" if done else "first epoch")
-    if not history.complete:
-        with _faults_told(train, validation):
+    if not callback.complete:
+        try:
             model.fit(
                 train.dataset(), validation_data=validation.dataset(), initial_epoch=done, epochs=epochs,
                 callbacks=[callback], shuffle=False, verbose=0,
             )  # fmt: skip
+        except tf.errors.OpError as error:
+            message = error.message.strip().splitlines()[0]
+            hint = "lower batch_size if memory is short, set jit = false if XLA cannot compile the network"
+            fault = BaselineError(f"TensorFlow cannot go on: {message}; {hint}")
+            raise train.fault or validation.fault or fault from error
     eval_model.set_weights(callback.best_weights)
-    best = {name: value for name, value in history.best.items() if name not in ("epoch", "seconds")}
-    return eval_model, {"epochs": len(history.rows), "best_epoch": history.best["epoch"], **best}
-
-
-def _prepare(seed: int) -> int:
-    """Reset Keras and make all that follows deterministic; return a seed of 32 bits."""
-    keras.utils.clear_session()  # layers are named by counting, and their names are saved
-    seed = int(np.random.SeedSequence(seed).generate_state(1)[0])
-    keras.utils.set_random_seed(seed)
-    tf.config.experimental.enable_op_determinism()
-    return seed
+    best = {name: value for name, value in callback.best.items() if name not in ("epoch", "seconds")}
+    return eval_model, {"epochs": len(callback.rows), "best_epoch": callback.best["epoch"], **best}
 
 
 def _strategy(training: Training, *both: Batches) -> tf.distribute.Strategy | None:
@@ -297,8 +266,7 @@ def _models(
 def _seeds_of_layers(seed: int) -> Iterator[None]:
     """Makes Keras draw the seeds of layers from a generator of its own, seeded with ``seed``.
 
-    It draws them from Python's global generator, which other threads use, too, such as those of a Dask
-    worker.
+    Python's global one, which it draws from, other threads use, too, such as those of a Dask worker.
     """
     module: Any = sys.modules["keras.src.random.seed_generator"]
     shared, module.python_random = module.python_random, random.Random(seed)
@@ -308,29 +276,14 @@ def _seeds_of_layers(seed: int) -> Iterator[None]:
         module.python_random = shared
 
 
-def _take_weights(model: keras.Model, start: Path) -> None:
-    """Replace the initial weights by those of the model in the folder ``start``."""
-    first = load(start, model.input_shape[1:], model.output_shape[1:])
-    shapes, expected = ([weights.shape for weights in each.weights] for each in (first, model))
-    if shapes != expected:
-        raise BaselineError(f"{start}: the network there has other layers than this one")
-    model.set_weights(first.get_weights())
-
-
-def _compile_step(model: keras.Model) -> None:
-    """Have XLA compile the training step, which Keras itself refuses to do beside op determinism."""
-    step = partial(type(model).train_step, model)
-    model.train_step = tf.function(step, autograph=False, jit_compile=True)
-
-
 def _checkpoint_key(
-    model: keras.Model, train: Batches, validation: Batches, training: Training, history: History,
-    options: dict[str, Any],
-) -> dict[str, Any]:  # fmt: skip
+    model: keras.Model, train: Batches, validation: Batches, training: Training, options: dict[str, Any]
+) -> dict[str, Any]:
     """What the weights follow from, as JSON values; of the data the first batches stand for all."""
     return {
-        **{"seed": training.seed, "epochs": history.epochs, "patience": history.patience},
-        **{"batch_size": train.batch_size, "devices": train.devices},
+        "seed": training.seed,
+        "batch_size": train.batch_size,
+        "devices": train.devices,
         "rows": [len(train.rows), len(validation.rows)],
         "data": [crc32(array.tobytes()) for batches in (train, validation) for array in batches[0]],
         **options,
@@ -338,18 +291,6 @@ def _checkpoint_key(
         **{name: _described(getattr(model, name)) for name in ("optimizer", "loss")},
         "shapes": [list(variable.shape) for variable in model.variables],
     }
-
-
-@contextmanager
-def _faults_told(train: Batches, validation: Batches) -> Iterator[None]:
-    """Raises the error of the reading in place of TensorFlow's, or a `BaselineError` with its first line."""
-    try:
-        yield
-    except tf.errors.OpError as error:
-        message = error.message.strip().splitlines()[0]
-        hint = "lower batch_size if memory is short, set jit = false if XLA cannot compile the network"
-        fault = BaselineError(f"TensorFlow cannot go on: {message}; {hint}")
-        raise train.fault or validation.fault or fault from error
 
 
 def accelerators() -> list[str]:
@@ -377,9 +318,8 @@ def _mirrored() -> tf.distribute.Strategy:
 
 def adam(learning_rate: float, schedule: Schedule, steps: int) -> keras.optimizers.Adam:
     """Adam at that rate, or with one that falls from it to 0 over all ``steps`` along half a cosine."""
-    if schedule == "cosine":
-        return keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(learning_rate, steps))
-    return keras.optimizers.Adam(learning_rate)
+    falling = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
+    return keras.optimizers.Adam(falling if schedule == "cosine" else learning_rate)
 
 
 def _described(keras_object: Any) -> Any:
@@ -388,7 +328,7 @@ def _described(keras_object: Any) -> Any:
     return json.loads(text, object_hook=lambda table: {k: v for k, v in table.items() if k != "name"})
 
 
-def mean_scores(model: keras.Model, batches: Batches, scores: Scores) -> dict[str, float]:
+def _mean_scores(model: keras.Model, batches: Batches, scores: Scores) -> dict[str, float]:
     """Means of the scores over the cases of all batches, whatever the sizes of the batches."""
     totals: dict[str, float] = {}
     cases = 0
@@ -399,7 +339,7 @@ def mean_scores(model: keras.Model, batches: Batches, scores: Scores) -> dict[st
     return {name: total / cases for name, total in totals.items()}
 
 
-def replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
+def _replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Write a file beside ``path`` and rename it; if that fails, the file of that name stays as it was."""
     unfinished = path.with_name(f".{path.name}.part")
     try:
@@ -414,13 +354,8 @@ def replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
         raise OSError(error.errno, text, str(path)) from error
 
 
-def save(model: keras.Model, folder: Path) -> None:
-    """Write a model for `load`."""
-    model.save(folder / MODEL)
-
-
 def load(folder: Path, inputs: tuple[int, ...], outputs: tuple[int, ...]) -> keras.Model:
-    """The model that `save` wrote, in Keras's safe mode, which refuses a file that brings code of its own.
+    """The model in ``model.keras``, in Keras's safe mode, which refuses a file that brings code of its own.
 
     Raises `BaselineError` if there is none, or none from ``inputs`` to ``outputs``, the shapes of one case.
     """

@@ -27,7 +27,7 @@ class BaselineError(Exception):
 
 
 def must_be(what: str, expected: str, actual: object, advice: str = "") -> BaselineError:
-    """A `BaselineError` in the words that all of them have: WHAT must be EXPECTED, got ACTUAL; ADVICE."""
+    """A `BaselineError` that says: WHAT must be EXPECTED, got ACTUAL; ADVICE."""
     return BaselineError(f"{what} must be {expected}, got {actual}" + (f"; {advice}" if advice else ""))
 
 
@@ -39,6 +39,11 @@ def untrained(name: str) -> BaselineError:
 def evenly_spaced(n_cases: int, most: int) -> np.ndarray:
     """Row numbers of at most ``most`` of ``n_cases`` cases, evenly over the file and so over its groups."""
     return np.linspace(0, n_cases - 1, min(n_cases, most)).astype(int)
+
+
+def gather(column: Any, rows: np.ndarray) -> np.ndarray:
+    """Rows of an array or of an HDF5 data set, by slices: h5py reads lists a hundred times as slowly."""
+    return np.concatenate([column[:0], *(column[row : row + 1] for row in rows)])
 
 
 @dataclass(frozen=True)
@@ -68,20 +73,11 @@ class Cases:
 class Training:
     """The circumstances of one fit.
 
-    Parameters
-    ----------
-    seed : int
-        Same seed, same machine: same model, byte for byte.
-    folder : Path
-        The baseline's own, for checkpoints and histories. A file ``checkpoint.*`` in it is removed when the
-        run is complete.
-    progress : ProgressCallback
-        Called as the fit goes on.
-    strategy : {"single", "mirrored"}
-        ``mirrored`` shares each batch among all GPUs of the machine, or all logical processors of TensorFlow
-        if it has no GPU.
-    start : Path or None
-        The folder of a model of the same baseline and settings, from whose weights a network begins.
+    The same ``seed`` on the same machine gives the same model, byte for byte. The ``folder`` is the
+    baseline's own, for checkpoints and histories; a file ``checkpoint.*`` in it is removed when the run is
+    complete. The strategy ``mirrored`` shares each batch among all GPUs of the machine, or all logical
+    processors of TensorFlow if it has no GPU. ``start`` is the folder of a model of the same baseline and
+    settings, from whose weights a network begins.
     """
 
     seed: int

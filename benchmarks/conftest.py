@@ -3,7 +3,9 @@
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 HEAD = ("what", "against", "reach", "measured")
 ROWS = pytest.StashKey[list[tuple[str, ...]]]()
@@ -15,6 +17,17 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.stash[ROWS] = []
+
+
+@pytest.fixture(scope="session")
+def lognormal_maps():
+    """A function of a seed and a number of cases: maps of κ (cases, 128, 128), float64."""
+
+    def make(seed, cases):
+        noise = np.random.default_rng(seed).normal(size=(cases, 128, 128))
+        return 0.05 * np.expm1(3 * gaussian_filter(noise, (0, 2, 2)) - 0.5)
+
+    return make
 
 
 @pytest.fixture

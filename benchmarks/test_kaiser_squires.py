@@ -1,5 +1,7 @@
 """KS93 of 1,000 maps of 128 × 128 pixels: against lenspack, and against the Fourier transforms alone."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from lenspack.image.inversion import ks93
@@ -35,7 +37,6 @@ def test_against_lenspack(ratio, shear):
 
 
 def test_against_bare_transforms(ratio, shear):
-    def ours():
-        return convergence_from_shear(*shear)
-
-    ratio("KS93 of 1,000 maps", "two rfft2 and an irfft2", "≤ 1.3", ours, lambda: bare_transforms(*shear))
+    peer = partial(bare_transforms, *shear)
+    ours = partial(convergence_from_shear, *shear)
+    ratio("KS93 of 1,000 maps", "two rfft2 and an irfft2", "≤ 1.3", ours, peer)

@@ -34,8 +34,7 @@ def test_training_step(ratio, size):
     tf.config.experimental.enable_op_determinism()
     rng = np.random.default_rng(0)
     batch = tf.constant(rng.random((size, 21, 21, 3), np.float32)), tf.constant(rng.integers(0, 5, size))
-    plain, invariant = (
-        training_step(build, *batch) for build in (networks.plain_cnn, networks.rotation_invariant_cnn)
-    )
+    plain = training_step(networks.plain_cnn, *batch)
+    invariant = training_step(networks.rotation_invariant_cnn, *batch)
     what = f"a step of the rotation-invariant CNN, batches of {size}"
     assert np.isfinite(ratio(what, "a step of the plain CNN", "≤ 3.39", invariant, plain, rounds=15))

@@ -24,11 +24,7 @@ def plain_lognormal():
 def test_simulate(ratio, tmp_path):
     out = tmp_path / "maps.h5"
     ratio(
-        f"`simulate` of {MAPS:,} maps, dense noise, one process",
-        "lognormal κ alone by NumPy",
-        "≤ 3",
-        lambda: simulate(MASS_MAPPING, out, MAPS, noise="dense"),
-        plain_lognormal,
-        rounds=2,
-    )
+        f"`simulate` of {MAPS:,} maps, dense noise, one process", "lognormal κ alone by NumPy", "≤ 3",
+        lambda: simulate(MASS_MAPPING, out, MAPS, noise="dense"), plain_lognormal, rounds=2,
+    )  # fmt: skip
     assert out.is_file()

@@ -77,12 +77,8 @@ def filter_maps(maps: Sequence[np.ndarray], transfers: Sequence[np.ndarray]) -> 
         filtered[chunk] = fft.irfft2(spectra[0], s=shape[-2:], overwrite_x=True)
 
     starts = range(0, len(filtered), FFT_CHUNK)
-    if len(starts) < MIN_CHUNKS_FOR_THREADS:
-        for start in starts:
-            fill(start)
-    else:
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            list(pool.map(fill, starts))
+    with ThreadPoolExecutor(os.cpu_count() if len(starts) >= MIN_CHUNKS_FOR_THREADS else 1) as pool:
+        list(pool.map(fill, starts))
     return filtered.reshape(shape)
 
 
@@ -125,18 +121,17 @@ class KaiserSquires(Inversion):
 
     def fit(self, train: Cases, validation: Cases, training: Training) -> dict[str, Any]:  # noqa: ARG002
         """Choose sigma on validation cases; return it with its validation scores."""
-        sigma, scores = choose(validation, _attempts, training)
+
+        def attempts(inputs: np.ndarray) -> Iterator[tuple[float, np.ndarray]]:
+            return ((sigma, smoothed_convergence(inputs, sigma)) for sigma in SIGMAS)
+
+        sigma, scores = choose(validation, attempts, training)
         self.learnt = {"sigma": sigma}
         return self.learnt | scores
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
         """Convergence (n, H, W) of ellipticity maps (n, H, W, 3)."""
         return smoothed_convergence(inputs, self.learnt["sigma"])
-
-
-def _attempts(inputs: np.ndarray) -> Iterator[tuple[float, np.ndarray]]:
-    for sigma in SIGMAS:
-        yield sigma, smoothed_convergence(inputs, sigma)
 
 
 def smoothed_convergence(inputs: np.ndarray, sigma: float) -> np.ndarray:

@@ -9,10 +9,9 @@ have soft versions, which tend to them as the temperature falls.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from math import isfinite
-from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
@@ -81,81 +80,74 @@ WEIGHTS: dict[str, Callable[..., Tensor]] = {
 
 
 class MapLoss(keras.losses.Loss):
-    """Base of the losses with one value a map, which `by_map` computes.
+    """Base of the losses with one value a map, which ``_by_map`` computes from (n, H, W) float32 tensors.
 
-    Keras calls `call`, which checks shapes and converts to float32.
+    The constructor takes the settings named in ``defaults`` by keyword, beside those of Keras. Raises
+    ``ValueError`` for settings that are negative, not finite, or all 0, and for maps with a channel.
     """
 
-    settings: Mapping[str, float] = MappingProxyType({})  # the arguments of the constructor
+    defaults: ClassVar[dict[str, float]] = {}
+
+    def __init_subclass__(cls) -> None:
+        keras.saving.register_keras_serializable(package="astroboard")(cls)
+
+    def __init__(self, **options: Any) -> None:
+        self.settings = {name: float(options.pop(name, value)) for name, value in self.defaults.items()}
+        super().__init__(**options)
+        values = self.settings.values()
+        if values and not (any(values) and all(isfinite(value) and value >= 0 for value in values)):
+            raise ValueError(f"settings must be finite, 0 or more, and not all 0, got {self.settings}")
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        """The loss of each map, (n,), of targets and predictions (n, H, W)."""
         if len(y_pred.shape) != 3 or tuple(y_true.shape[1:]) != tuple(y_pred.shape[1:]):
             shapes = f"{tuple(y_true.shape)} and {tuple(y_pred.shape)}"
             raise ValueError(f"targets and predictions must be (n, H, W), without a channel, got {shapes}")
-        return self.by_map(ops.cast(y_true, "float32"), ops.cast(y_pred, "float32"))
+        return self._by_map(y_true, y_pred)
 
-    def by_map(self, target: Tensor, prediction: Tensor) -> Tensor:
-        """The loss of each map: float32 tensors (n, H, W) and (n, H, W) to (n,)."""
+    def _by_map(self, target: Tensor, prediction: Tensor) -> Tensor:
         raise NotImplementedError
 
     def get_config(self) -> dict[str, Any]:
-        """Keras's configuration, with the arguments of the constructor."""
+        """Keras's configuration, with the settings."""
         return {**super().get_config(), **self.settings}
 
 
-@keras.saving.register_keras_serializable(package="astroboard")
 class MSE(MapLoss):
     """Mean of (P − T)²."""
 
-    def by_map(self, target: Tensor, prediction: Tensor) -> Tensor:
-        """Mean over the pixels, (n, H, W) to (n,)."""
+    def _by_map(self, target: Tensor, prediction: Tensor) -> Tensor:
         return ops.mean(ops.square(prediction - target), axis=PIXELS)
 
 
-@keras.saving.register_keras_serializable(package="astroboard")
 class Focal(MapLoss):
     """Mean of (1 + |T| / max |T|) (P − T)²."""
 
-    def by_map(self, target: Tensor, prediction: Tensor) -> Tensor:
-        """Weighted mean over the pixels, (n, H, W) to (n,)."""
+    def _by_map(self, target: Tensor, prediction: Tensor) -> Tensor:
         return ops.mean((1 + focal_weight(target)) * ops.square(prediction - target), axis=PIXELS)
 
 
-@keras.saving.register_keras_serializable(package="astroboard")
 class MultiFocal(MapLoss):
     """Mean of w (P − T)², w = Σ aᵢ wᵢ / Σ aᵢ, with the `WEIGHTS` wᵢ of T and the report's coefficients aᵢ."""
 
-    def __init__(
-        self,
-        focal: float = 1.0,
-        local: float = 2.0,
-        peaks: float = 3.0,
-        structure: float = 1.5,
-        edges: float = 1.0,
-        **rest: Any,
-    ) -> None:
-        super().__init__(**rest)
-        self.settings = _checked(focal=focal, local=local, peaks=peaks, structure=structure, edges=edges)
+    defaults: ClassVar = {"focal": 1.0, "local": 2.0, "peaks": 3.0, "structure": 1.5, "edges": 1.0}
 
     def weight(self, target: Tensor) -> Tensor:
         """The weights w of targets (n, H, W), in 0..1."""
         terms = [a * WEIGHTS[name](target) for name, a in self.settings.items() if a]
         return sum(terms) / sum(self.settings.values())
 
-    def by_map(self, target: Tensor, prediction: Tensor) -> Tensor:
-        """Weighted mean over the pixels, (n, H, W) to (n,)."""
+    def _by_map(self, target: Tensor, prediction: Tensor) -> Tensor:
         return ops.mean(self.weight(target) * ops.square(prediction - target), axis=PIXELS)
 
 
-@keras.saving.register_keras_serializable(package="astroboard")
 class WMAPE(MapLoss):
     """Σ W |P − T| / |T| / Σ W, W = 1 + T / max T, with every exact 0 taken for 1e-5: `metrics.wmape`.
 
     A P of exactly 0 has the gradient of 1e-5. It is steepest where T is almost 0: alone, it flattens maps.
     """
 
-    def by_map(self, target: Tensor, prediction: Tensor) -> Tensor:
-        """The score of each map, (n, H, W) to (n,)."""
+    def _by_map(self, target: Tensor, prediction: Tensor) -> Tensor:
         target = ops.where(target == 0, ZERO_REPLACEMENT, target)
         # Added rather than put in its place, so that the gradient passes.
         prediction = prediction + ops.where(prediction == 0, ZERO_REPLACEMENT, 0.0)
@@ -164,17 +156,7 @@ class WMAPE(MapLoss):
         return ops.sum(weight * error, axis=PIXELS) / ops.sum(weight, axis=PIXELS)
 
 
-class SoftLoss(MapLoss):
-    """A loss that tends to a hard score as its ``temperature`` falls."""
-
-    def __init__(self, temperature: float, **rest: Any) -> None:
-        super().__init__(**rest)
-        self.settings = _checked(temperature=temperature)
-        self.temperature = float(temperature)
-
-
-@keras.saving.register_keras_serializable(package="astroboard")
-class SoftDICEE(SoftLoss):
+class SoftDICEE(MapLoss):
     """DICEE with the mask of P softened to p, a sigmoid of (P − mean P) / (temperature · std P).
 
     1 − 2 Σ t p / (Σ t + Σ p), t the mask of T. The limit is `metrics.dicee`, if no pixel of P is at the mean.
@@ -182,22 +164,19 @@ class SoftDICEE(SoftLoss):
     0.001² is added to the variance, so that a constant map has a gradient.
     """
 
-    def __init__(self, temperature: float = 0.3, **rest: Any) -> None:
-        super().__init__(temperature, **rest)
+    defaults: ClassVar = {"temperature": 0.3}
 
-    def by_map(self, target: Tensor, prediction: Tensor) -> Tensor:
-        """The soft score of each map, (n, H, W) to (n,)."""
+    def _by_map(self, target: Tensor, prediction: Tensor) -> Tensor:
         # The mean of a constant map may round to below its value, and would then put all of it into the mask.
         mean, least = (f(target, axis=PIXELS, keepdims=True) for f in (ops.mean, ops.min))
         mask = ops.cast(target > ops.maximum(mean, least), "float32")
         above = prediction - ops.mean(prediction, axis=PIXELS, keepdims=True)
         deviation = ops.sqrt(ops.mean(ops.square(above), axis=PIXELS, keepdims=True) + MIN_DEVIATION**2)
-        soft = ops.sigmoid(above / (self.temperature * deviation))
+        soft = ops.sigmoid(above / (self.settings["temperature"] * deviation))
         return 1 - 2 * ops.sum(mask * soft, axis=PIXELS) / ops.sum(mask + soft, axis=PIXELS)
 
 
-@keras.saving.register_keras_serializable(package="astroboard")
-class SoftDPEAKS(SoftLoss):
+class SoftDPEAKS(MapLoss):
     """DPEAKS with random peaks in P: the sum over three peaks of the expected |Δrow| + |Δcolumn|, in pixels.
 
     They are drawn one after another from the 32 highest of the smoothed P with odds exp(κ / temperature),
@@ -206,51 +185,40 @@ class SoftDPEAKS(SoftLoss):
     `metrics.dpeaks`, if the four highest peaks of P differ in height. A map without peaks has no gradient.
     """
 
-    def __init__(self, temperature: float = 0.01, **rest: Any) -> None:
-        super().__init__(temperature, **rest)
+    defaults: ClassVar = {"temperature": 0.01}
 
-    def by_map(self, target: Tensor, prediction: Tensor) -> Tensor:
-        """The soft score of each map, in pixels, (n, H, W) to (n,)."""
+    def _by_map(self, target: Tensor, prediction: Tensor) -> Tensor:
         *_, target_peaks = _find_peaks(target, n_peaks=3)
         smooth, heights, peaks = _find_peaks(prediction, n_peaks=32)
         is_peak, width = heights > -np.inf, prediction.shape[2]
         beside = np.add.outer([-width, 0, width], [-1, 0, 1]).reshape(-1).astype(np.int32)
         pixels = peaks[:, :, None] + ops.where(is_peak[:, :, None], beside, 0)  # (n, 32, 9)
         around = ops.take_along_axis(smooth, ops.reshape(pixels, (-1, 32 * 9)), axis=1)
-        chance = ops.softmax(ops.reshape(around, (-1, 32, 9)) / self.temperature)
+        chance = ops.softmax(ops.reshape(around, (-1, 32, 9)) / self.settings["temperature"])
         peak, pixels = target_peaks[:, :, None, None], pixels[:, None]
         distance = ops.abs(pixels // width - peak // width) + ops.abs(pixels % width - peak % width)
         expected = ops.sum(chance[:, None] * ops.cast(distance, "float32"), axis=-1)  # (n, 3, 32)
-        ranks = _rank_probabilities(ops.where(is_peak, heights / self.temperature, -1e20))
+        ranks = _rank_probabilities(ops.where(is_peak, heights / self.settings["temperature"], -1e20))
         return ops.sum(ranks * expected, axis=(1, 2))
 
 
-@keras.saving.register_keras_serializable(package="astroboard")
 class CombinedLoss(MapLoss):
     """The sum of `MultiFocal`, `WMAPE`, `SoftDICEE`, `SoftDPEAKS` and `MSE`, each times its coefficient.
 
     These are of unlike size: on a poor map about 1e-4 (κ²), 10, 0.3, 100 (pixels), and 5e-4 (κ²).
     """
 
-    def __init__(
-        self,
-        multifocal: float = 0.95,
-        wmape: float = 0.05,
-        dicee: float = 0,
-        dpeaks: float = 0,
-        mse: float = 0,
-        **rest: Any,
-    ) -> None:
-        super().__init__(**rest)
-        self.settings = _checked(multifocal=multifocal, wmape=wmape, dicee=dicee, dpeaks=dpeaks, mse=mse)
+    defaults: ClassVar = {"multifocal": 0.95, "wmape": 0.05, "dicee": 0, "dpeaks": 0, "mse": 0}
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
         self.terms = [(a, LOSSES[name]()) for name, a in self.settings.items() if a]
 
-    def by_map(self, target: Tensor, prediction: Tensor) -> Tensor:
-        """The sum of the terms of each map, (n, H, W) to (n,)."""
-        return sum(a * loss.by_map(target, prediction) for a, loss in self.terms)
+    def _by_map(self, target: Tensor, prediction: Tensor) -> Tensor:
+        return sum(a * loss._by_map(target, prediction) for a, loss in self.terms)
 
 
-LOSSES: dict[str, Callable[..., Any]] = {
+LOSSES: dict[str, type[MapLoss]] = {
     "mse": MSE,
     "focal": Focal,
     "multifocal": MultiFocal,
@@ -259,12 +227,6 @@ LOSSES: dict[str, Callable[..., Any]] = {
     "dpeaks": SoftDPEAKS,
     "combined": CombinedLoss,
 }
-
-
-def _checked(**settings: float) -> dict[str, float]:
-    if not all(isfinite(value) and value >= 0 for value in settings.values()) or not any(settings.values()):
-        raise ValueError(f"settings must be finite, 0 or more, and not all 0, got {settings}")
-    return {name: float(value) for name, value in settings.items()}
 
 
 def _highest_around(maps: Tensor, window: int) -> Tensor:

@@ -22,25 +22,20 @@ class ReflectionPadding(keras.layers.Layer):
         self.padding = padding
 
     def call(self, maps: Any) -> Any:
+        """The padded maps, (n, H + 2·padding, W + 2·padding, c)."""
         margin = (self.padding, self.padding)
         return keras.ops.pad(maps, ((0, 0), margin, margin, (0, 0)), mode="reflect")
 
     def get_config(self) -> dict[str, Any]:
+        """Keras's configuration, with the padding."""
         return {**super().get_config(), "padding": self.padding}
 
 
 def unet(
-    filters: int = 64,
-    depth: int = 8,
-    padding: int = 64,
-    kernels: tuple[int, ...] = (3,),
-    dropout: float = 0.5,
-    channels: int = 3,
-    attention: bool = False,
-    residual: bool = False,
-    centre: float = 0.0,
-    half_range: float = 1.0,
-) -> keras.Model:
+    filters: int = 64, depth: int = 8, padding: int = 64, kernels: tuple[int, ...] = (3,),
+    dropout: float = 0.5, channels: int = 3, attention: bool = False, residual: bool = False,
+    centre: float = 0.0, half_range: float = 1.0,
+) -> keras.Model:  # fmt: skip
     """The UNet of Barrienlens (2024): from (n, 128, 128, channels) to κ (n, 128, 128).
 
     ``depth`` convolutions of stride 2 lead down and as many transposed ones up; with the defaults these are

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from math import inf
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -17,27 +17,28 @@ from baselines.mass_mapping.inversion import MAP_SIZE, OFFICIAL, choose, compone
 from baselines.mass_mapping.kaiser_squires import convergence_from_shear, smoothed_convergence
 from baselines.mass_mapping.masked import MaskedKaiserSquires
 from baselines.mass_mapping.wiener import Wiener
-from baselines.protocol import CHUNK, Baseline, BaselineError, Cases, Training, must_be, untrained
+from baselines.network import Network
+from baselines.protocol import CHUNK, Baseline, BaselineError, Cases, Training, gather, must_be
 
 MARGIN = 1.1  # the network's range over that of the training set's κ: tanh only tends to its bounds
-PREDICTION_BATCH = 16  # maps
 BASES: dict[str, type[Baseline]] = {"ks93-masked": MaskedKaiserSquires, "wiener": Wiener}
 
 
 @dataclass
-class UNet:
+class UNet(Network):
     """The UNet of Barrienlens (2024), with the settings of its report.
 
     ``filters`` is the number of filters of the first stage, ``kernel`` the width of all of them in pixels. A
     map is padded by ``padding`` pixels on each side, then halved ``depth`` times. The output of the network
     is centred on the mean κ of the training set, and its range is 1.1 times that of κ there. ``patience``
     epochs in a row without a lower validation loss end the training, if it is not 0. The ``cosine`` schedule
-    lowers the learning rate to 0 over all epochs. ``loss_settings`` are arguments of the loss.
+    lowers the learning rate to 0 over all epochs. ``loss_settings`` are settings of the loss.
     """
 
     track: ClassVar[str] = "mass-mapping"
     summary: ClassVar[str] = "UNet, 30.6 million weights (Barrienlens 2024)"
-    packages: ClassVar[tuple[str, ...]] = ("keras", "tensorflow")
+    layers: ClassVar[str] = "baselines.mass_mapping.networks"
+    prediction_batch: ClassVar[int] = 16
     attention: ClassVar[bool] = False
     residual: ClassVar[bool] = False
     n_extra_channels: ClassVar[int] = 0  # input maps beside e1, e2 and Δe
@@ -81,6 +82,11 @@ class UNet:
         """Further input maps (n, n_extra_channels, 128, 128) float32 of ellipticities (n, 128, 128, 3)."""
         return np.empty((len(inputs), 0, *inputs.shape[1:3]), np.float32)
 
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The shapes of one case at the input and at the output of the network."""
+        return (MAP_SIZE, MAP_SIZE, 3 + self.n_extra_channels), (MAP_SIZE, MAP_SIZE)
+
     def fit(self, train: Cases, validation: Cases, training: Training) -> dict[str, Any]:
         """Train the network; return its number of weights, its range, the best epoch and the scores there.
 
@@ -97,14 +103,11 @@ class UNet:
         from baselines.mass_mapping.networks import unet
 
         centre, half_range = train.value_range()
-
-        def network() -> Any:
-            return unet(
-                filters=self.filters, depth=self.depth, padding=self.padding, kernels=self.kernels,
-                dropout=self.dropout, channels=3 + self.n_extra_channels, attention=self.attention,
-                residual=self.residual, centre=centre, half_range=half_range,
-            )  # fmt: skip
-
+        network = partial(
+            unet, filters=self.filters, depth=self.depth, padding=self.padding, kernels=self.kernels,
+            dropout=self.dropout, channels=3 + self.n_extra_channels, attention=self.attention,
+            residual=self.residual, centre=centre, half_range=half_range,
+        )  # fmt: skip
         best = self.optimise(network, train, validation, training)
         return {"weights": self.model.count_params(), "centre": centre, "half_range": half_range, **best}
 
@@ -120,8 +123,7 @@ class UNet:
 
         def build() -> keras.Model:
             model = network()
-            optimizer = adam(self.learning_rate, self.schedule, self.epochs * len(batches))
-            model.compile(optimizer=optimizer, loss=loss)
+            model.compile(adam(self.learning_rate, self.schedule, self.epochs * len(batches)), loss)
             return model
 
         self.model, best = fit(
@@ -131,17 +133,13 @@ class UNet:
         return best
 
     def loss_function(self) -> Any:
-        """The loss, a `MapLoss`, with the loss settings: the arguments of its constructor that are numbers.
-
-        Raises `BaselineError` for a setting that it lacks, and for a value that it refuses.
-        """
+        """The `MapLoss` with the loss settings; `BaselineError` for unknown ones and for refused values."""
         from baselines.mass_mapping.losses import LOSSES
 
-        parameters = inspect.signature(LOSSES[self.loss]).parameters.values()
-        defaults = {each.name: each.default for each in parameters if isinstance(each.default, int | float)}
+        defaults = LOSSES[self.loss].defaults
         for name in self.loss_settings.keys() - defaults.keys():
-            known = ", ".join(f"{each} = {value:g}" for each, value in defaults.items()) or "none"
-            raise BaselineError(f"loss {self.loss} has no setting {name!r}; its settings are: {known}")
+            available = ", ".join(f"{each} = {value:g}" for each, value in defaults.items()) or "none"
+            raise BaselineError(f"loss {self.loss} has no setting {name!r}; its settings are: {available}")
         try:
             return LOSSES[self.loss](**self.loss_settings)
         except ValueError as error:
@@ -149,28 +147,11 @@ class UNet:
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
         """Convergence (n, 128, 128) of ellipticity maps (n, 128, 128, 3); `BaselineError` before `fit`."""
-        if self.model is None:
-            raise untrained("the network")
-        prediction = np.empty(inputs.shape[:3], np.float32)
-        for start in range(0, len(inputs), PREDICTION_BATCH):
-            batch = slice(start, start + PREDICTION_BATCH)
-            channels = network_inputs(inputs[batch], self.extra_channels(inputs[batch]))
-            prediction[batch] = self.model.predict_on_batch(channels)
-        return prediction
 
-    def save(self, folder: Path) -> None:
-        """Write the network as ``model.keras``."""
-        from baselines import keras_loop
+        def read(batch: slice) -> np.ndarray:
+            return network_inputs(inputs[batch], self.extra_channels(inputs[batch]))
 
-        keras_loop.save(self.model, folder)
-
-    def restore(self, folder: Path) -> None:
-        """Read it again; `BaselineError` if it takes other inputs."""
-        from baselines import keras_loop
-        from baselines.mass_mapping import networks  # noqa: F401 (registers the layers that the file names)
-
-        inputs = (MAP_SIZE, MAP_SIZE, 3 + self.n_extra_channels)
-        self.model = keras_loop.load(folder, inputs, (MAP_SIZE, MAP_SIZE))
+        return self.outputs(len(inputs), read)
 
 
 EXAMPLE = np.dtype([("case", np.int64), ("symmetry", np.int64), ("with_extra_channels", np.bool_)])
@@ -196,9 +177,9 @@ class Examples:
         least, most, total = inf, -inf, 0.0
         for start in range(0, len(self.cases), CHUNK):
             chunk = slice(start, start + CHUNK)
-            target = np.asarray(self.cases.truth[chunk], np.float32)
+            target = self.cases.truth[chunk].astype(np.float32)
             if self.baseline.residual:
-                target = target - self.extra[chunk, -1]
+                target -= self.extra[chunk, -1]
             least, most = min(least, float(target.min())), max(most, float(target.max()))
             total += float(target.mean(axis=(1, 2), dtype=np.float64).sum())
         mean = total / len(self.cases)
@@ -233,11 +214,6 @@ class Examples:
             examples["symmetry"], self.baseline.augmentation,
         )  # fmt: skip
         return network_inputs(epsilon, maps[:, :-1]), maps[:, -1].astype(np.float32)
-
-
-def gather(column: Any, rows: np.ndarray) -> np.ndarray:
-    """Rows of an array or of an HDF5 data set, by slices: h5py reads lists a hundred times as slowly."""
-    return np.concatenate([column[row : row + 1] for row in rows])
 
 
 def network_inputs(epsilon: np.ndarray, extra: np.ndarray) -> np.ndarray:
@@ -324,11 +300,11 @@ class UNetFinetuned(UNet):
                 layer.trainable = layer.name == LAST
             return model
 
-        folder = training.folder / "finetuning"
-        folder.mkdir(exist_ok=True)
+        second = replace(training, folder=training.folder / "finetuning", start=None)
+        second.folder.mkdir(exist_ok=True)
         epochs, rate = self.finetuning_epochs, self.finetuning_learning_rate
         tuner = replace(self, epochs=epochs, learning_rate=rate, loss="combined", loss_settings={})
-        best = tuner.optimise(tunable, train, validation, replace(training, folder=folder, start=None))
+        best = tuner.optimise(tunable, train, validation, second)
         self.model = tuner.model
         return {**first, "finetuning": best}
 
@@ -358,11 +334,11 @@ class UNetResidual(UNet):
         """Fit and choose the base, then train the network; return the record of both."""
         bases = {name: BASES[name]() for name in (BASES if self.base == "best" else (self.base,))}
         records = {name: base.fit(train, validation, training) for name, base in bases.items()}
-        best, scores = choose(
-            validation,
-            lambda inputs: ((name, base.predict(inputs)) for name, base in bases.items()),
-            training,
-        )
+
+        def attempts(inputs: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+            return ((name, base.predict(inputs)) for name, base in bases.items())
+
+        best, scores = choose(validation, attempts, training)
         self.fitted = bases[best]
         chosen = {"name": best, **records[best], **scores}
         return {"base": chosen, **super().fit(train, validation, training)}

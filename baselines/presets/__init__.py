@@ -45,8 +45,8 @@ def make(baseline: type[T], chosen: dict[str, Any]) -> T:
     parameters = inspect.signature(baseline, eval_str=True).parameters
     for name, value in chosen.items():
         if name not in parameters:
-            known = ", ".join(map(str, parameters.values())) or "none"
-            raise BaselineError(f"{baseline.__name__} has no setting {name!r}; its settings are: {known}")
+            available = ", ".join(map(str, parameters.values())) or "none"
+            raise BaselineError(f"{baseline.__name__} has no setting {name!r}; its settings are: {available}")
         if not _fits(value, parameters[name].annotation):
             kind = str(parameters[name]).partition(": ")[2].partition(" = ")[0]
             raise must_be(f"{baseline.__name__}: {name}", f"of type {kind}", repr(value))

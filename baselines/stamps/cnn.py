@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from math import inf, prod
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from scipy.special import softmax
 
-from baselines.protocol import Cases, Training, must_be, untrained
+from baselines.network import Network
+from baselines.protocol import Cases, Training, must_be
 from baselines.stamps.metadata import COLUMNS, column_names, features_of, metadata_features, moments
 from baselines.stamps.preparation import N_CLASSES, STAMP_SHAPE, class_labels, prepare, prepared
 from baselines.stamps.sampling import SAMPLERS
 
-PREDICTION_BATCH = 64  # stamps
-
 
 @dataclass
-class PlainCNN:
+class PlainCNN(Network):
     """The plain network of Castillo & Foix (2020): cross-entropy, Adam, the smaller classes repeated.
 
     The defaults are theirs, but for the batch size, which they do not state: 32 is ALeRCE's. ``size`` is the
@@ -31,7 +30,8 @@ class PlainCNN:
 
     track: ClassVar[str] = "stamps"
     summary: ClassVar[str] = "plain convolutional network, 210,117 weights (Castillo & Foix 2020)"
-    packages: ClassVar[tuple[str, ...]] = ("keras", "tensorflow")
+    layers: ClassVar[str] = "baselines.stamps.networks"
+    prediction_batch: ClassVar[int] = 64
     network: ClassVar[str] = "plain_cnn"  # the function of `baselines.stamps.networks` that builds it
 
     epochs: int = 19
@@ -71,17 +71,13 @@ class PlainCNN:
         def build() -> keras.Model:
             model = self.new_network()
             optimizer = keras.optimizers.Adam(self.learning_rate)
-            model.compile(optimizer=optimizer, loss=LOSSES[self.loss](self.beta), metrics=[TrackScores()])
+            model.compile(optimizer, LOSSES[self.loss](self.beta), metrics=[TrackScores()])
             return model
 
         def batches(cases: Cases, sampling: str) -> Batches:
             labels, read = class_labels(cases), self.reader(cases)
-            return Batches(
-                read=lambda rows: (read(rows), labels[rows]),
-                order=lambda rng: SAMPLERS[sampling](labels, rng),
-                batch_size=self.batch_size,
-                seed=training.seed,
-            )
+            order = partial(SAMPLERS[sampling], labels)
+            return Batches(lambda rows: (read(rows), labels[rows]), order, self.batch_size, training.seed)
 
         sampled, unseen = batches(train, self.sampling), batches(validation, "unchanged")
         self.model, best = fit(build, sampled, unseen, self.epochs, training, self.patience)
@@ -93,32 +89,12 @@ class PlainCNN:
 
     def probabilities(self, inputs: np.ndarray) -> np.ndarray:
         """Class probabilities (n, 5) float32 of inputs of the network."""
-        if self.model is None:
-            raise untrained("the network")
-        logits = np.empty((len(inputs), N_CLASSES), np.float32)
-        for start in range(0, len(inputs), PREDICTION_BATCH):
-            batch = slice(start, start + PREDICTION_BATCH)
-            logits[batch] = self.model.predict_on_batch(inputs[batch])
-        probabilities: np.ndarray = softmax(logits, axis=1)
-        return probabilities
-
-    def save(self, folder: Path) -> None:
-        """Write the network as ``model.keras``."""
-        from baselines import keras_loop
-
-        keras_loop.save(self.model, folder)
-
-    def restore(self, folder: Path) -> None:
-        """Read it again; `BaselineError` if it takes other inputs."""
-        from baselines import keras_loop
-        from baselines.stamps import networks  # noqa: F401 (registers the layers that the file names)
-
-        self.model = keras_loop.load(folder, self.input_shape, (N_CLASSES,))
+        return np.asarray(softmax(self.outputs(len(inputs), inputs.__getitem__), axis=1))
 
     @property
-    def input_shape(self) -> tuple[int, ...]:
-        """The shape of one case at the input of the network."""
-        return (self.size, self.size, STAMP_SHAPE[2])
+    def shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The shapes of one case at the input and at the output of the network."""
+        return (self.size, self.size, STAMP_SHAPE[2]), (N_CLASSES,)
 
 
 @dataclass
@@ -182,9 +158,10 @@ class MetadataCNN(RotationInvariantCNN):
         return self.probabilities(_joined(prepare(inputs, self.size), features))
 
     @property
-    def input_shape(self) -> tuple[int, ...]:
-        """Pixels and metadata in one row."""
-        return (prod(super().input_shape) + len(self.names),)
+    def shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Pixels and metadata in one row at the input, logits at the output."""
+        pixels, logits = super().shapes
+        return (prod(pixels) + len(self.names),), logits
 
 
 @dataclass

@@ -20,6 +20,7 @@ class Rotations(keras.layers.Layer):
     """Stamps (n, size, size, c), and after them the same turned by 90, 180 and 270 degrees: (4n, …)."""
 
     def call(self, stamps: Any) -> Any:
+        """The stamps and their rotations, one rotation after another."""
         return ops.concatenate([ops.rot90(stamps, turns, axes=(1, 2)) for turns in range(4)])
 
 
@@ -31,6 +32,7 @@ class RotationAverage(keras.layers.Layer):
     """
 
     def call(self, values: Any) -> Any:
+        """The means of rotations that follow one after another."""
         return ops.mean(ops.reshape(values, (4, -1, *values.shape[1:])), axis=0)
 
 

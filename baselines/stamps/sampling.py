@@ -37,8 +37,7 @@ def _of_every_class(
     labels: np.ndarray, size: Callable[[np.ndarray], int], rng: np.random.Generator
 ) -> np.ndarray:
     classes, counts = np.unique(labels, return_counts=True)
-    # np.resize repeats a class from its beginning until there are enough, so the surplus falls on the first;
-    # of a larger class it takes the beginning.
+    # np.resize repeats a class from its beginning until there are enough, or takes the beginning of a larger.
     drawn = [np.resize(rng.permutation(np.flatnonzero(labels == label)), size(counts)) for label in classes]
     return rng.permutation(np.concatenate(drawn))
 

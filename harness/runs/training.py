@@ -119,7 +119,7 @@ def submit(
             team=team,
             method=method or record["baseline"],
             case_ids=data.case_ids(),
-            chunks=_predictions(baseline, data, progress),
+            chunks=predictions(baseline, data, progress),
             manifest_fields={
                 "dataset_fingerprint": data.fingerprint,
                 **{key: record[key] for key in ("seed", "versions", "hardware")},
@@ -136,7 +136,10 @@ def restored(run: Path) -> tuple[dict[str, Any], Baseline]:
     return record, baseline
 
 
-def _predictions(baseline: Baseline, data: Dataset, progress: ProgressCallback) -> Iterator[np.ndarray]:
+def predictions(
+    baseline: Baseline, data: Dataset | Cases, progress: ProgressCallback = no_progress
+) -> Iterator[np.ndarray]:
+    """The predictions of a baseline for all cases, in chunks as those of `Cases.chunks`."""
     for start in range(0, len(data), CHUNK):
         chunk = slice(start, start + CHUNK)
         yield predict(baseline, data.inputs[chunk], None if data.metadata is None else data.metadata[chunk])

@@ -30,13 +30,15 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern
 
 from baselines.presets import make, settings
-from baselines.protocol import CHUNK, Baseline, BaselineError, Cases, Training, evenly_spaced, predict
+from baselines.protocol import Baseline, BaselineError, Cases, Training, evenly_spaced, gather
 from harness.data.store import Dataset, open_dataset
 from harness.evaluation.bootstrap import group_sums
 from harness.evaluation.ranking import shared_ranks
 from harness.files import HarnessError, json_text, read_json, write_text
 from harness.progress import ProgressCallback, no_progress
-from harness.runs.training import baseline_class, unfinished, versions
+from harness.runs.folder import unfinished
+from harness.runs.registry import baseline_class
+from harness.runs.training import predictions, versions
 from harness.schemas import TUNING, TUNING_STATE
 from harness.tracks import Track, get_track
 
@@ -141,10 +143,8 @@ def search_space(baseline: str, preset: str, path: Path | None) -> keras_tuner.H
                 space.Choice(key, [choice for choice in value if key not in most or choice <= most[key]])
             space.space[-1].random_sample(0)
         except (TypeError, ValueError, AttributeError, ArithmeticError) as error:
-            expected = "a list of numbers, a list of texts, or { min_value, max_value }"
-            raise HarnessError(
-                f"{source}: {baseline}.{key} must be {expected}, got {value}: {error}"
-            ) from error
+            expected = f"a list of numbers, a list of texts, or {{ min_value, max_value }}, got {value}"
+            raise HarnessError(f"{source}: {baseline}.{key} must be {expected}: {error}") from error
     return space
 
 
@@ -160,11 +160,8 @@ def setting(chosen: Values, values: Values) -> dict[str, Any]:
 def sample(data: Dataset, most: int) -> Cases:
     """At most ``most`` evenly spaced cases, in memory, because every trial reads them."""
     rows = evenly_spaced(len(data), most)
-    chunks = np.array_split(rows, max(1, len(rows) // CHUNK))
-    columns = (data.inputs, data.truth)
-    inputs, truth = (np.concatenate([column[chunk] for chunk in chunks]) for column in columns)
     metadata = None if data.metadata is None else data.metadata[:][rows]
-    return Cases(inputs, truth, data.groups()[rows], metadata)
+    return Cases(gather(data.inputs, rows), gather(data.truth, rows), data.groups()[rows], metadata)
 
 
 def ranked_scores(
@@ -172,12 +169,8 @@ def ranked_scores(
 ) -> dict[str, float]:
     """Fit a baseline, and return its ranked scores on the validation cases."""
     baseline.fit(train, validation, training)
-    chunks = []
-    for start in range(0, len(validation), CHUNK):
-        chunk = slice(start, start + CHUNK)
-        metadata = None if validation.metadata is None else validation.metadata[chunk]
-        prediction = predict(baseline, validation.inputs[chunk], metadata)
-        chunks.append(track.by_case(validation.truth[chunk], prediction))
+    both = zip(validation.chunks(), predictions(baseline, validation), strict=True)
+    chunks = [track.by_case(truth, prediction) for (_, truth), prediction in both]
     columns = {key: np.concatenate([chunk[key] for chunk in chunks]) for key in chunks[0]}
     scores = group_sums(track, columns, validation.group).total_scores(track)
     return {score.key: scores[score.key] for score in track.ranked}
@@ -191,7 +184,7 @@ def objectives(track: Track, trials: Sequence[Values]) -> list[float]:
     signs = {score.key: 1 if score.lower_is_better else -1 for score in track.ranked}
     losses = [[sign * scores.get(key, sign * np.inf) for scores in trials] for key, sign in signs.items()]
     shares = (shared_ranks(np.array(losses)).mean(axis=0) - 1) / max(1, len(trials) - 1)
-    return [float(share) for share in shares]
+    return list(shares.tolist())
 
 
 def confidence_bounds(vectors: np.ndarray, objectives: np.ndarray, candidates: np.ndarray) -> np.ndarray:
@@ -200,9 +193,8 @@ def confidence_bounds(vectors: np.ndarray, objectives: np.ndarray, candidates: n
     ``vectors`` (n, d) are the trials and ``objectives`` (n,) theirs, NaN for a trial under way. Such a trial
     counts with the mean, so that the next one differs from it ("constant liar", Ginsbourger et al. 2010).
     """
-    process = GaussianProcessRegressor(
-        Matern(nu=2.5), alpha=1e-4, normalize_y=True, n_restarts_optimizer=20, random_state=0
-    )
+    options = {"alpha": 1e-4, "normalize_y": True, "n_restarts_optimizer": 20, "random_state": 0}
+    process = GaussianProcessRegressor(Matern(nu=2.5), **options)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         process.fit(vectors, np.nan_to_num(objectives, nan=np.nanmean(objectives)))
@@ -272,7 +264,7 @@ class Oracle(keras_tuner.Oracle):
         return {"status": "STOPPED"}
 
     def is_possible(self, values: Values) -> bool:
-        """Whether the baseline takes these settings."""
+        """Whether the baseline takes these settings; ``fault`` says why it does not."""
         try:
             self.make(values)
         except BaselineError as error:
@@ -293,7 +285,7 @@ class Oracle(keras_tuner.Oracle):
         if not self.file.exists():
             return
         state = read_json(self.file, TUNING_STATE)
-        self.trials = {trial.trial_id: trial for trial in map(Trial.from_state, state["trials"])}
+        self.trials = {trial["trial_id"]: Trial.from_state(trial) for trial in state["trials"]}
         kept = {}
         for worker, number in state["ongoing_trials"].items():
             if self.trials[number].status != "RUNNING":
@@ -309,8 +301,11 @@ class Oracle(keras_tuner.Oracle):
         """All trials, and the number of the best, the earlier of equals. Without a success no state stays."""
         trials = [
             {
-                **{"trial": int(trial.trial_id), "objective": trial.score, "scores": self.scores(trial)},
-                **{"values": trial.hyperparameters.values, "failure": trial.message},
+                "trial": int(trial.trial_id),
+                "objective": trial.score,
+                "scores": self.scores(trial),
+                "values": trial.hyperparameters.values,
+                "failure": trial.message,
                 "seconds": trial.metrics.get_best_value("seconds"),
             }
             for trial in self.trials.values()

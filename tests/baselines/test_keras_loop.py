@@ -146,7 +146,7 @@ def test_weights_are_the_seeds(tmp_path, again):
         folder = tmp_path / str(number)
         folder.mkdir()
         model, _ = loop.fit(with_dropout(), batches(), batches(), 2, Training(seed, folder))
-        loop.save(model, folder)
+        model.save(folder / loop.MODEL)
         saved.append(zipfile.ZipFile(folder / loop.MODEL).read("model.weights.h5"))
     assert (saved[0] == saved[1]) == (again == 7)
 
@@ -169,8 +169,8 @@ def test_other_threads_that_draw_change_nothing(tmp_path):
             together = saved(2)
         finally:
             done.set()
-    for one, other in zip(alone, together, strict=True):
-        np.testing.assert_array_equal(one, other)
+    for before, after in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(before, after)
 
 
 def test_nothing_keeps_the_cases_of_a_fit(tmp_path):
@@ -194,7 +194,7 @@ def test_large_seeds_are_taken(tmp_path):
 
 def test_loaded_predicts_the_same_bytes(tmp_path):
     model = linear()()
-    loop.save(model, tmp_path)
+    model.save(tmp_path / loop.MODEL)
     loaded = loop.load(tmp_path, (2,), (1,))
     assert loaded.predict_on_batch(X).tobytes() == model.predict_on_batch(X).tobytes()
     with pytest.raises(BaselineError, match=r"\(3,\).*\(2,\)"):
@@ -204,7 +204,7 @@ def test_loaded_predicts_the_same_bytes(tmp_path):
 def test_missing_or_damaged_model_is_refused(tmp_path):
     with pytest.raises(BaselineError, match=r"model\.keras holds no model"):
         loop.load(tmp_path, (2,), (1,))
-    loop.save(linear()(), tmp_path)
+    linear()().save(tmp_path / loop.MODEL)
     path = tmp_path / "model.keras"
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(BaselineError, match=r"model\.keras holds no model"):
@@ -216,7 +216,7 @@ def test_missing_or_damaged_model_is_refused(tmp_path):
 
 
 def test_code_in_a_model_is_refused(tmp_path):
-    loop.save(keras.Sequential([keras.Input((2,)), keras.layers.Lambda(lambda x: x[:, :1])]), tmp_path)
+    keras.Sequential([keras.Input((2,)), keras.layers.Lambda(lambda x: x[:, :1])]).save(tmp_path / loop.MODEL)
     with pytest.raises(BaselineError, match="holds no model"):
         loop.load(tmp_path, (2,), (1,))
 

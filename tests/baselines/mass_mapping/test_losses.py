@@ -136,7 +136,7 @@ def test_soft_scores_tend_to_the_hard(soft, hard, unit):
     for truth, guess in [(HALOES, MOVED), (MOVED, HALOES), (HALOES, HALOES)]:
         expected = hard(truth, guess)
         distances = [
-            abs(float(soft(temperature * unit)(truth[None], guess[None])) - expected)
+            abs(float(soft(temperature=temperature * unit)(truth[None], guess[None])) - expected)
             for temperature in (0.1, 0.02, 0.004, 1e-5)
         ]
         assert distances == sorted(distances, reverse=True)
@@ -159,14 +159,14 @@ def test_constant_truth_has_an_empty_mask_however_its_mean_rounds():
 def test_soft_peaks_take_those_that_lack_for_the_corner_as_the_score_does():
     lonely = blobs([(20, 17)], [0.2])
     for truth, guess in [(HALOES, lonely), (lonely, HALOES), (HALOES, np.zeros_like(HALOES))]:
-        soft = float(SoftDPEAKS(1e-5)(truth[None], guess[None]))
+        soft = float(SoftDPEAKS(temperature=1e-5)(truth[None], guess[None]))
         assert soft == pytest.approx(metrics.dpeaks(truth, guess), abs=0.01)
 
 
 def test_soft_peaks_pay_for_places_and_for_ranks():
     assert metrics.dpeaks(HALOES, MOVED) > 80  # the two highest have changed places
     shifted = blobs([(12, 12), (34, 29), (12, 36)], [0.30, 0.22, 0.15])
-    loss = SoftDPEAKS(1e-5)
+    loss = SoftDPEAKS(temperature=1e-5)
     assert float(loss(HALOES[None], shifted[None])) == pytest.approx(3, abs=0.01)
     assert float(loss(HALOES[None], MOVED[None])) == pytest.approx(metrics.dpeaks(HALOES, MOVED), abs=0.01)
 
@@ -256,7 +256,7 @@ def test_half_precision_maps_are_taken_in_single(name):
     [
         *(LOSSES[name](name="its_own", reduction="sum") for name in OWN),
         MultiFocal(focal=0.5, local=0, peaks=7, structure=1, edges=2),
-        SoftDICEE(0.01),
+        SoftDICEE(temperature=0.01),
         SoftDPEAKS(temperature=0.03),
         CombinedLoss(multifocal=1, wmape=0, dicee=0.5, dpeaks=0.01),
     ],
@@ -285,7 +285,7 @@ def test_coefficients_and_temperatures_are_checked(coefficient):
     for wrong in (
         lambda: MultiFocal(peaks=coefficient),
         lambda: CombinedLoss(wmape=coefficient),
-        lambda: SoftDICEE(coefficient),
+        lambda: SoftDICEE(temperature=coefficient),
         lambda: SoftDPEAKS(temperature=coefficient),
     ):
         with pytest.raises(ValueError, match=r"finite, 0 or more, and not all 0, got .*(-1|nan|inf)"):
@@ -293,9 +293,9 @@ def test_coefficients_and_temperatures_are_checked(coefficient):
 
 
 def test_nothing_to_weigh_is_an_error():
-    for wrong in (lambda: CombinedLoss(0, 0), lambda: MultiFocal(0, 0, 0, 0, 0), lambda: SoftDICEE(0)):
+    for kind in (CombinedLoss, MultiFocal, SoftDICEE):
         with pytest.raises(ValueError, match="not all 0"):
-            wrong()
+            kind(**dict.fromkeys(kind.defaults, 0))
 
 
 @pytest.mark.parametrize("name", OWN)
@@ -327,7 +327,7 @@ def test_a_network_of_mixed_precision_learns_and_is_saved_with_its_loss(training
     model, reached = loop.fit(build, data, data, 6, training)
     history = np.genfromtxt(training.folder / "history.csv", delimiter=",", names=True)
     assert reached["val_loss"] < history["val_loss"][0]
-    loop.save(model, training.folder)
+    model.save(training.folder / loop.MODEL)
     again = keras.saving.load_model(training.folder / loop.MODEL)
     assert again.loss.get_config() == loss.get_config()
     np.testing.assert_allclose(again.evaluate(data.dataset(), verbose=0), reached["val_loss"], rtol=1e-3)

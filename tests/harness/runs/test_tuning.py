@@ -103,7 +103,7 @@ def searched(oracle, monkeypatch):
 
 
 def values_of(record):
-    return [one["values"] for one in record["trials"]]
+    return [trial["values"] for trial in record["trials"]]
 
 
 def test_objective_by_hand():
@@ -155,7 +155,7 @@ def test_several_workers_get_trials_of_their_own_and_keep_them(oracle):
     for _ in range(4):  # past those at random, so that the rest is proposed while others run
         work(chief, "a")
     begun = {name: chief.create_trial(name) for name in ("a", "b", "c")}
-    assert len({tuple(one.hyperparameters.values.items()) for one in begun.values()}) == 3
+    assert len({tuple(trial.hyperparameters.values.items()) for trial in begun.values()}) == 3
     again = oracle(9)
     again.resume("chief")
     for name, trial in begun.items():
@@ -173,9 +173,9 @@ def test_a_failed_trial_is_the_worst_and_not_the_end(searched, tmp_path):
     found = searched(at=faults)
     trials = found["trials"]
     reasons = [None, "the loss is no longer finite", "ValueError: out of memory", None]
-    assert [one["failure"] for one in trials] == reasons
-    assert [bool(one["scores"]) for one in trials] == [True, False, False, True]
-    assert [one["objective"] for one in trials[1:3]] == [2 / 3, 2 / 3]
+    assert [trial["failure"] for trial in trials] == reasons
+    assert [bool(trial["scores"]) for trial in trials] == [True, False, False, True]
+    assert [trial["objective"] for trial in trials[1:3]] == [2 / 3, 2 / 3]
     assert found["best"] in (0, 3)
     kept = {path.name for path in (tmp_path / "search").iterdir()}
     assert kept == {"state.json", "trial-0", "trial-3"}
@@ -191,7 +191,7 @@ def test_a_search_without_any_success_says_why(searched):
 def test_a_full_disk_ends_the_search_which_goes_on_later(searched):
     with pytest.raises(OSError, match="No space left"):
         searched(2, at={1: OSError(28, "No space left on device")})
-    assert [one["failure"] for one in searched(2)["trials"]] == [None, None]
+    assert [trial["failure"] for trial in searched(2)["trials"]] == [None, None]
 
 
 def test_the_impossible_and_the_known_are_never_tried(searched):
@@ -213,14 +213,14 @@ def is_possible(kind, chosen):
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_table_has_settings_of_its_baseline(preset):
     tables = tomllib.loads(files("baselines.presets").joinpath("search.toml").read_text())
-    kinds = {one.name: one.load() for one in entry_points(group="astroboard.baselines")}
+    kinds = {entry.name: entry.load() for entry in entry_points(group="astroboard.baselines")}
     assert {name for name, kind in kinds.items() if hasattr(kind, "epochs")} <= tables.keys()
     for name in tables.keys() & kinds.keys():
         space = search_space(name, preset, None)
         assert len(space.space) >= 3
         possible = 0
         for number in range(40):
-            drawn = {one.name: one.random_sample(100 * number + i) for i, one in enumerate(space.space)}
+            drawn = {axis.name: axis.random_sample(100 * number + i) for i, axis in enumerate(space.space)}
             possible += is_possible(kinds[name], setting(settings(preset, name), drawn))
         assert possible >= 10
 
@@ -281,7 +281,7 @@ def test_scores_are_those_of_a_submission(kind, track, request, tmp_path):
         few = sample(unseen, 5)
         assert len(few) == len(few.truth) == len(few.group) == 5
         assert np.array_equal(few.inputs[-1], unseen.inputs[len(unseen) - 1], equal_nan=True)
-    assert scores == pytest.approx({one.key: card.metrics[one.key].mean for one in track.ranked})
+    assert scores == pytest.approx({each.key: card.metrics[each.key].mean for each in track.ranked})
 
 
 @pytest.mark.parametrize("left_out", MACHINES[1:])
@@ -335,7 +335,7 @@ def whole(command, tmp_path_factory):
 
 
 def comparable(record):
-    return [{key: value for key, value in one.items() if key != "seconds"} for one in record["trials"]]
+    return [{key: value for key, value in trial.items() if key != "seconds"} for trial in record["trials"]]
 
 
 def process(words, **environment):
@@ -383,7 +383,7 @@ def test_a_chief_and_a_worker_share_a_search(whole, command, tmp_path):
         name: process([*command, "--out", str(tmp_path / name)], **address, KERASTUNER_TUNER_ID=name)
         for name in ("chief", "worker-1")
     }
-    ended = {name: (*one.communicate(timeout=300), one.returncode) for name, one in both.items()}
+    ended = {name: (*running.communicate(timeout=300), running.returncode) for name, running in both.items()}
     assert [status for *_, status in ended.values()] == [0, 0], ended
     assert json.loads(ended["worker-1"][0])["trials"] == 2
     assert comparable(json.loads(ended["chief"][0])) == comparable(whole.record)

@@ -1,0 +1,52 @@
+"""What the networks of both tracks share: how they predict, and how they are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from baselines.protocol import untrained
+
+
+class Network:
+    """A baseline whose ``model`` is a network of Keras, which is imported when there is one to be made."""
+
+    packages: ClassVar[tuple[str, ...]] = ("keras", "tensorflow")
+    layers: ClassVar[str]  # the module whose layers a file of the model names; its import registers them
+    prediction_batch: ClassVar[int]  # cases
+    model: Any
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The shapes of one case at the input and at the output of the network."""
+        raise NotImplementedError
+
+    def outputs(self, cases: int, read: Callable[[slice], np.ndarray]) -> np.ndarray:
+        """The network's outputs (cases, …), float32, of the inputs that ``read`` returns for a batch.
+
+        Raises `BaselineError` before `fit`.
+        """
+        if self.model is None:
+            raise untrained("the network")
+        outputs = np.empty((cases, *self.shapes[1]), np.float32)
+        for start in range(0, cases, self.prediction_batch):
+            batch = slice(start, start + self.prediction_batch)
+            outputs[batch] = self.model.predict_on_batch(read(batch))
+        return outputs
+
+    def save(self, folder: Path) -> None:
+        """Write the network as ``model.keras``."""
+        from baselines.keras_loop import MODEL
+
+        self.model.save(folder / MODEL)
+
+    def restore(self, folder: Path) -> None:
+        """Read it again; `BaselineError` if it takes other inputs."""
+        from baselines.keras_loop import load
+
+        import_module(self.layers)
+        self.model = load(folder, *self.shapes)
