@@ -17,8 +17,8 @@ def after(rounds: int, epsilon: np.ndarray, border: int = 0) -> np.ndarray:
     return next(islice(inversions(e1, e2, error, border), rounds, None))
 
 
-def correlation(one: np.ndarray, other: np.ndarray) -> float:
-    return np.corrcoef(one.ravel(), other.ravel())[0, 1]
+def correlation(first: np.ndarray, second: np.ndarray) -> float:
+    return np.corrcoef(first.ravel(), second.ravel())[0, 1]
 
 
 @pytest.fixture(scope="module")

@@ -50,7 +50,7 @@ def test_it_beats_tuned_smoothing_under_dense_noise(simulated, training, ray_tra
 def test_it_is_saved_and_restored(simulated, training, tmp_path):
     train = simulated(20, "dense", seed=1)
     baseline, restored = Wiener(), Wiener()
-    with pytest.raises(BaselineError, match="nothing yet"):
+    with pytest.raises(BaselineError, match="must be trained"):
         restored.predict(train.inputs)
     baseline.fit(train, train, training)
     baseline.save(tmp_path)
