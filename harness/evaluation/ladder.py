@@ -106,15 +106,17 @@ def _rows(track: Track, state: Mapping[str, Any]) -> list[Row]:
     }
     order = board_order(track, values, names)
     values = {key: each[order] for key, each in values.items()}
-    ranks = standings(track, values, {key: np.empty((0, len(order))) for key in values}, state["groups"])
+    overall, by_score = standings(
+        track, values, {key: np.empty((0, len(order))) for key in values}, state["groups"]
+    )
     unknown = dict.fromkeys(("std", "low", "high", "seed_std", "wilcoxon"))
     rows = []
     for row, (team, method, file, sha256) in enumerate(names[index] for index in order):
         scores = {key: float(each[row]) for key, each in values.items()}
-        cells = {key: Cell(score, **unknown, **ranks.by_score[key][row]) for key, score in scores.items()}
+        cells = {key: Cell(score, **unknown, **by_score[key][row]) for key, score in scores.items()}
         seeds = (Seed(file, None, sha256, scores),)
         rows.append(Row(file, "ladder", team, method, state["cases"], state["groups"], sha256,
-                        state["truth_fingerprint"], seeds, cells, **ranks.overall[row]))  # fmt: skip
+                        state["truth_fingerprint"], seeds, cells, **overall[row]))  # fmt: skip
     return rows
 
 

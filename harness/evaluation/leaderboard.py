@@ -129,13 +129,13 @@ def _rows(track: Track, methods: list[list[Scored]], wilcoxon: bool) -> list[Row
     groups, methods = sums[0].groups, [methods[index] for index in order]
     by_seed = [by_entry[starts[index] : starts[index] + counts[index]] for index in order]
     bounds = {key: interval(resamples, groups) for key, resamples in drawn.items()}
-    ranks = standings(track, values, drawn, groups)
+    overall, by_score = standings(track, values, drawn, groups)
     p_values = _p_values(track, methods) if wilcoxon else {}
 
     def cell(row: int, key: str, seed_std: float | None) -> Cell:
         std, low, high = (none_if_nan(each[row]) for each in (stds[key], *bounds[key]))
         return Cell(float(values[key][row]), std, low, high, seed_std, wilcoxon=p_values.get((row, key)),
-                    **ranks.by_score[key][row])  # fmt: skip
+                    **by_score[key][row])  # fmt: skip
 
     return [
         Row(
@@ -144,7 +144,7 @@ def _rows(track: Track, methods: list[list[Scored]], wilcoxon: bool) -> list[Row
             seeds=tuple(Seed(entry.path.name, entry.seed, entry.sha256, scores)
                         for entry, scores in zip(methods[row], by_seed[row], strict=True)),
             metrics={key: cell(row, key, std) for key, std in _seed_stds(by_seed[row]).items()},
-            **ranks.overall[row],
+            **overall[row],
         )
         for row, (first, *_) in enumerate(methods)
     ]  # fmt: skip
@@ -169,11 +169,10 @@ def _p_values(track: Track, methods: Sequence[Sequence[Scored]]) -> dict[tuple[i
     The test takes its differences as independent, which cases of one group are not, so these are the
     differences of the means of the groups. Holm's correction is for all p-values of the board together.
     """
-    columns = {score.key: score.column for score in track.ranked if score.column}
     raw: dict[tuple[int, str], float] = {}
-    for key, column in columns.items():
-        means = [_group_means(seeds, column) for seeds in methods]
-        raw |= {(index, key): signed_rank(a - b) for index, (a, b) in enumerate(pairwise(means))}
+    for score in (score for score in track.ranked if score.column):
+        means = [_group_means(seeds, score.column) for seeds in methods]
+        raw |= {(index, score.key): signed_rank(a - b) for index, (a, b) in enumerate(pairwise(means))}
     return dict(zip(raw, holm(np.array(list(raw.values()))).tolist(), strict=True))
 
 

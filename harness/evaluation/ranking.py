@@ -14,26 +14,19 @@ Values = Mapping[str, np.ndarray]
 """Scores by key, of rows (rows,) or of resamples of them (R, rows)."""
 
 
-class Standings(NamedTuple):
-    """The ranks of rows, in the order of the board.
-
-    ``overall`` holds fields of each `Row`, ``by_score`` for each key fields of the `Cell` of each row.
-    """
-
-    overall: list[dict[str, Any]]
-    by_score: dict[str, list[dict[str, Any]]]
-
-
 def board_order(track: Track, values: Values, names: Sequence[tuple[str, ...]]) -> list[int]:
     """The indices of the rows, best first; ``names`` decide between rows of equal rank."""
     mean_rank = rank_then_aggregate(track, values).mean
     return sorted(range(len(names)), key=lambda index: (mean_rank[index], *names[index]))
 
 
-def standings(track: Track, values: Values, drawn: Values, groups: int) -> Standings:
+def standings(
+    track: Track, values: Values, drawn: Values, groups: int
+) -> tuple[list[dict[str, Any]], dict[str, list[dict[str, Any]]]]:
     """The ranks of rows that are in the order of the board, from their scores and the resamples of these.
 
-    What needs resamples is None where there are none, or fewer groups than MIN_GROUPS_FOR_RANKS.
+    Returns fields of the `Row` of each, and by the key of each score fields of the `Cell` of each. What needs
+    resamples is None where there are none, or fewer groups than MIN_GROUPS_FOR_RANKS.
     """
     if groups < MIN_GROUPS_FOR_RANKS:
         drawn = {key: resamples[:0] for key, resamples in drawn.items()}
@@ -46,14 +39,15 @@ def standings(track: Track, values: Values, drawn: Values, groups: int) -> Stand
         "group": _inseparable(drawn_ranks.mean, groups),
         "p_better_than_next": _better_than_next(drawn_ranks.mean),
     }
-    unranked: dict[str, list[Any]] = dict.fromkeys(
-        ("rank", "rank_low", "rank_high"), [None] * len(ranks.mean)
-    )
     by_score = {}
-    for key, sign, ranked in ((score.key, score.sign, score.ranked) for score in track.scores):
-        bounds = _with_bounds(ranks.by_score[key], drawn_ranks.by_score[key], groups) if ranked else unranked
-        by_score[key] = _by_row(bounds | {"p_better_than_next": _better_than_next(drawn[key] * sign)})
-    return Standings(_by_row(overall), by_score)
+    for key, sign in ((score.key, score.sign) for score in track.scores):
+        cells: dict[str, list[Any]] = dict.fromkeys(
+            ("rank", "rank_low", "rank_high"), [None] * len(values[key])
+        )
+        if key in ranks.by_score:
+            cells = _with_bounds(ranks.by_score[key], drawn_ranks.by_score[key], groups)
+        by_score[key] = _by_row(cells | {"p_better_than_next": _better_than_next(drawn[key] * sign)})
+    return _by_row(overall), by_score
 
 
 def _by_row(columns: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
