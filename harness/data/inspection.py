@@ -51,44 +51,35 @@ def _dataset(dataset: Dataset) -> dict[str, Any]:
         "role": dataset.role,
         "cases": len(dataset),
         "groups": len(np.unique(groups)),
-        "first_case": dataset.case_ids()[0] if len(dataset) else None,
+        "first_case": dataset.case_ids()[0],
         "columns": {
-            name: f"{column.dtype} {column.shape}"
-            if column.dtype.names is None
-            else f"{len(column.dtype)} fields"
+            name: f"{len(column.dtype)} fields" if column.dtype.names else f"{column.dtype} {column.shape}"
             for name, column in dataset.columns.items()
         },
         "fingerprint": dataset.fingerprint,
         "source": dataset.source,
     }
-    if dataset.track.truth.name in dataset.columns:
-        summary |= _class_counts(dataset)
+    if dataset.track.classes and dataset.track.truth.name in dataset.columns:
+        labels = dataset.truth[:]  # which in a file of others may be no class at all
+        counts = {name: int((labels == label).sum()) for label, name in enumerate(dataset.track.classes)}
+        summary["classes"] = counts
     for column in (dataset.track.inputs, dataset.track.truth):
         if column.name in dataset.columns and column.shape:
             summary[column.name] = _images(dataset, column.name)
     return summary
 
 
-def _class_counts(dataset: Dataset) -> dict[str, Any]:
-    """How many cases there are of each class of the track, if it has classes."""
-    counts = {
-        name: int(np.count_nonzero(dataset.truth[:] == label))
-        for label, name in enumerate(dataset.track.classes)
-    }
-    return {"classes": counts} if counts else {}
-
-
 def _submission(path: Path) -> dict[str, Any]:
     files = list_zip(path)
     with files.open() as content:
-        known = manifest.NAME in files.names
-        found = manifest.parse(content(manifest.NAME, limits.MAX_MANIFEST_BYTES)) if known else None
+        has_manifest = manifest.NAME in files.names
+        stated = manifest.parse(content(manifest.NAME, limits.MAX_MANIFEST_BYTES)) if has_manifest else None
     names = [name for name in files.names if name != manifest.NAME]
     return {
         "kind": "submission",
         "files": len(names),
         "first_file": min(names, default=None),
-        "manifest": asdict(found) | {"files": len(found.files)} if found else None,
+        "manifest": asdict(stated) | {"files": len(stated.files)} if stated else None,
         "refused": [fault.message for fault in files.findings().faults],
     }
 
@@ -98,10 +89,7 @@ def _images(dataset: Dataset, name: str) -> dict[str, float]:
     rows = np.unique(np.linspace(0, len(dataset) - 1, SAMPLED_CASES).round().astype(int))
     values = np.stack([dataset.columns[name][row] for row in rows]).astype(np.float64)
     usable = values[np.isfinite(values) & (np.abs(values) < LARGEST_USABLE)]
-    summary = {
-        "zeros": (values == 0).mean(),
-        "unusable": 1 - usable.size / values.size,
-    }
+    summary = {"zeros": (values == 0).mean(), "unusable": 1 - usable.size / values.size}
     if usable.size:
         summary |= {"min": usable.min(), "max": usable.max(), "mean": usable.mean(), "std": usable.std()}
     return {"sampled_cases": len(rows)} | {key: float(f"{value:.6g}") for key, value in summary.items()}

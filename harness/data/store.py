@@ -255,7 +255,7 @@ class Dataset:
 def open_dataset(path: Path, track: Track | None = None) -> Iterator[Dataset]:
     """Open a dataset file for reading, after a check of all that can be checked without reading the cases."""
     if not path.is_file():
-        raise DataError(f"{path} is no file; a dataset file (.h5) was expected")
+        raise DataError(f"{path} must be a dataset file (.h5), got no file")
     try:
         file = h5py.File(path, "r")
     except OSError as error:
@@ -263,86 +263,84 @@ def open_dataset(path: Path, track: Track | None = None) -> Iterator[Dataset]:
     with file:
         try:
             dataset = _checked(file, path)
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from error
         except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:  # what h5py makes of damage
             raise DataError(f"{path} cannot be read as a data set: {printable(error)}") from error
         if track is not None and dataset.track.name != track.name:
-            raise DataError(
-                f"{path} belongs to the track {dataset.track.name!r}; one of {track.name!r} was expected"
-            )
+            raise DataError(f"{path} must be of the track {track.name!r}, got one of {dataset.track.name!r}")
         yield dataset
+
+
+def _require(fine: bool, fault: str) -> None:
+    if not fine:
+        raise DataError(fault)
 
 
 def _checked(file: h5py.File, path: Path) -> Dataset:
     schema, track_name, role, fingerprint = (
-        _attribute(file, name, path, MAX_TEXT) for name in ("schema", "track", "role", "fingerprint")
+        _attribute(file, name, MAX_TEXT) for name in ("schema", "track", "role", "fingerprint")
     )
-    if schema != DATASET:
-        raise DataError(f"{path}: schema {DATASET!r} was expected, the file has {schema!r}")
-    if role not in ROLES:
-        raise DataError(f"{path}: role {role!r} is none of {', '.join(ROLES)}")
+    _require(schema == DATASET, f"its schema must be {DATASET!r}, got {schema!r}")
+    _require(role in ROLES, f"its role must be one of {', '.join(ROLES)}, got {role!r}")
     track = get_track(track_name)
-    if len(file) > MAX_COLUMNS:
-        raise DataError(f"{path} has {len(file):,} columns, more than the {MAX_COLUMNS} allowed")
-    columns = {name: _column(file, name, path) for name in file}
-    for name in ("case_id", "group"):
-        if name not in columns:
-            raise DataError(f"{path} has no column {name!r}")
-    lengths = {name: column.shape[0] for name, column in columns.items()}
-    if len(set(lengths.values())) != 1:
-        raise DataError(f"{path}: its columns differ in length: {lengths}")
-    if not 0 < lengths["case_id"] <= MAX_CASES:
-        raise DataError(f"{path} declares {lengths['case_id']:,} cases; 1 to {MAX_CASES:,} are allowed")
-    declared = sum(math.prod(column.shape) * column.dtype.itemsize for column in columns.values())
-    if declared > path.stat().st_size:
-        raise DataError(f"{path} declares {declared:,} bytes of columns and has {path.stat().st_size:,}")
-    for expected in (track.inputs, track.truth):
-        column = columns.get(expected.name)
-        if column is not None and (column.shape[1:], column.dtype) != (expected.shape, expected.dtype):
-            needed = f"{expected.dtype} {expected.shape}"
-            came = f"{column.dtype} {column.shape[1:]}"
-            raise DataError(f"{path}: {expected.name} must be {needed} a case, it is {came}")
+    _require(len(file) <= MAX_COLUMNS, f"it must have {MAX_COLUMNS} columns at most, got {len(file):,}")
+    columns = {name: _column(file, name) for name in file}
     for name, kinds in (("case_id", "S"), ("group", "iu")):
-        if columns[name].ndim != 1 or columns[name].dtype.kind not in kinds:
-            kind, shape = columns[name].dtype, columns[name].shape[1:]
-            raise DataError(f"{path}: {name} must be one of the types {kinds} a case, it is {kind} {shape}")
+        _require(name in columns, f"it must have a column {name!r}, got none")
+        kind, shape = columns[name].dtype, columns[name].shape[1:]
+        fine = kind.kind in kinds and shape == ()
+        _require(fine, f"{name} must be one of the types {kinds} a case, got {kind} {shape}")
+    for expected in (track.inputs, track.truth):
+        if expected.name in columns:
+            column = columns[expected.name]
+            fine = (column.dtype, column.shape[1:]) == (expected.dtype, expected.shape)
+            needed, came = f"{expected.dtype} {expected.shape}", f"{column.dtype} {column.shape[1:]}"
+            _require(fine, f"{expected.name} must be {needed} a case, got {came}")
+    lengths = {name: column.shape[0] for name, column in columns.items()}
+    _require(len(set(lengths.values())) == 1, f"its columns differ in length: {lengths}")
+    cases = lengths["case_id"]
+    _require(0 < cases <= MAX_CASES, f"it declares {cases:,} cases; 1 to {MAX_CASES:,} are allowed")
+    declared = sum(math.prod(column.shape) * column.dtype.itemsize for column in columns.values())
+    size = path.stat().st_size
+    _require(declared <= size, f"it declares {declared:,} bytes of columns and has {size:,}")
     try:
-        source = json.loads(_attribute(file, "source", path, MAX_SOURCE))
+        source = json.loads(_attribute(file, "source", MAX_SOURCE))
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: the attribute source holds no JSON: {error}") from error
-    if not isinstance(source, dict):
-        raise DataError(f"{path}: the attribute source must hold a JSON object")
+        raise DataError(f"the attribute source must be JSON: {error}") from error
+    _require(isinstance(source, dict), "the attribute source must hold a JSON object")
     return Dataset(path, track, role, fingerprint, source, columns)
 
 
-def _attribute(file: h5py.File, name: str, path: Path, limit: int) -> str:
+def _attribute(file: h5py.File, name: str, limit: int) -> str:
     """An attribute that is one text of this file, of a length that is sure before it is read if it can be."""
     stored = file.attrs.get_id(name) if name in file.attrs else None
     short = stored is not None and stored.shape == () and stored.get_storage_size() <= 4 * limit
     value = file.attrs[name] if short else None
     if not isinstance(value, str) or len(value) > limit:
-        raise DataError(f"{path}: the attribute {name} must be a text of at most {limit:,} characters")
+        raise DataError(f"the attribute {name} must be a text of at most {limit:,} characters")
     return value
 
 
-def _column(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
+def _column(file: h5py.File, name: str) -> h5py.Dataset:
     """A column of plain values that lie in this very file.
 
     Links, virtual sets and external storage could show any other file. Values of variable length and
     filters are refused because a small file could become any number of bytes with them.
     """
-    where = f"{path}: {printable(name, MAX_TEXT)}"
+    shown = printable(name, MAX_TEXT)
     column = file[name] if isinstance(file.get(name, getlink=True), h5py.HardLink) else None
     if not isinstance(column, h5py.Dataset):
-        raise DataError(f"{where} is no data set of this file itself")
-    if column.is_virtual or column.external or not column.shape:
-        raise DataError(f"{where} keeps its values outside this file, which is not accepted")
-    if column.id.get_create_plist().get_nfilters():
-        raise DataError(f"{where} is compressed or filtered; write it again without: h5repack -f NONE")
+        raise DataError(f"{shown} is no data set of this file itself")
+    inside = not (column.is_virtual or column.external) and bool(column.shape)
+    _require(inside, f"{shown} keeps its values outside this file, which is not accepted")
+    filters = column.id.get_create_plist().get_nfilters()
+    _require(not filters, f"{shown} is compressed or filtered; write it again without: h5repack -f NONE")
     fields = [column.dtype[field] for field in column.dtype.names or ()] or [column.dtype]
-    if len(fields) > MAX_FIELDS or any(field.kind not in "fiubS" for field in fields):
-        raise DataError(
-            f"{where} must hold numbers, texts of fixed length, or up to {MAX_FIELDS} such fields"
-        )
-    if math.prod(column.shape[1:]) * column.dtype.itemsize > MAX_CASE_BYTES:
-        raise DataError(f"{where} has more than the {MAX_CASE_BYTES:,} bytes a case that are allowed")
+    plain = len(fields) <= MAX_FIELDS and all(field.kind in "fiubS" for field in fields)
+    _require(plain, f"{shown} must hold numbers, texts of fixed length, or up to {MAX_FIELDS} such fields")
+    size = math.prod(column.shape[1:]) * column.dtype.itemsize
+    _require(
+        size <= MAX_CASE_BYTES, f"{shown} must have {MAX_CASE_BYTES:,} bytes a case at most, got {size:,}"
+    )
     return column

@@ -4,8 +4,8 @@ Levels, noise, seeing, masks and magnitudes follow real alerts; a pixel is 1.01�
 018003). GalSim renders the static scene twice, with the seeing of the night and with that of the template.
 The difference is not rendered: what an imperfect subtraction leaves of a static scene is, to first order, an
 error of the flux scale times the scene, of the registration times its gradient, and of the seeing times its
-Laplacian. To that come the transient and the noise of both images. Places are pixels from the middle of the
-stamp, fluxes are counts.
+Laplacian. To that come the transient and the noise of both images. Positions are pixels from the middle of
+the stamp, fluxes are counts.
 
 Left out are metadata that give the class away: counts of detections, real-bogus scores, solar-system matches.
 """
@@ -36,7 +36,7 @@ READ_NOISE = 2.2  # counts
 BETA = 3.5  # of the Moffat profiles: a half-integer has a closed Fourier transform
 PEAK = (BETA - 1) * 4 * (2 ** (1 / BETA) - 1) / np.pi  # of such a profile of unit flux and unit FWHM
 ACCURACY = galsim.GSParams(folding_threshold=0.1, maxk_threshold=0.03, minimum_fft_size=64)
-UNSET = np.finfo(np.float32).min  # what a few templates hold in place of NaN
+UNSET = np.finfo(np.float32).min  # what a few templates hold in position of NaN
 # Magnitude of the change, by class: a gamma distribution before the faintest, no brighter than the brightest.
 FAINTEST, BRIGHTEST = (20.6, 20.4, 20.4, 20.5, 20.4), (16.3, 16.3, 14.0, 15.5, 15.0)
 SHAPE, SCALE = (3.0, 3.2, 2.3, 2.0, 3.0), (0.55, 0.45, 1.1, 0.65, 0.9)
@@ -65,32 +65,15 @@ class Batch:
 def simulate(cases: int, seed: int) -> tuple[Callable[[Batch], dict[str, Any]], list[Batch]]:
     """The simulator of the track: how a task is rendered, and the tasks, with a few alerts to spare."""
     spare = cases // 20 + 10  # some are cut off by the edge of the detector
-    return render_usable, batches(cases + spare, seed=seed)
-
-
-def render_usable(batch: Batch) -> dict[str, Any]:
-    """The columns of a data set for the alerts of a batch that are not cut off."""
-    alerts = render(batch)
-    rows = [row for row, image in enumerate(alerts["images"]) if image.shape[:2] == (SIZE, SIZE)]
-    metadata = alerts["metadata"][rows]
-    return {
-        "case_id": [str(candid) for candid in metadata["candid"]],
-        "group": [str(name, "ascii") for name in metadata["objectId"]],
-        "images": np.stack([alerts["images"][row] for row in rows]),
-        "labels": alerts["labels"][rows],
-        "metadata": metadata,
-    }
+    return render, batches(cases + spare, seed=seed)
 
 
 def batches(cases: int, *, seed: int = 0) -> list[Batch]:
     """Deal exactly ``cases`` alerts, the classes mixed as in the challenge, into batches.
 
     Shares are exact but for rounding, save that a class has at least 20 alerts, or a tenth of the cases if
-    that is less. An AGN, SN or VS has one to five alerts, an asteroid or a bogus one. Raises ValueError for
-    less than one case.
+    that is less. An AGN, SN or VS has one to five alerts, an asteroid or a bogus one.
     """
-    if cases < 1:
-        raise ValueError(f"expected at least 1 case, got {cases}")
     rng = default_rng(SeedSequence(seed))
     objects: list[tuple[int, int]] = []
     for label, count in enumerate(_deal(cases)):
@@ -117,10 +100,10 @@ def _deal(cases: int) -> np.ndarray:
 
 
 def render(batch: Batch) -> dict[str, Any]:
-    """Alerts in the layout of the challenge's file.
+    """The columns of a data set for the alerts of a batch that the edge of the detector does not cut off.
 
-    ``images``: list of (h, w, 3) float32 in counts, mostly 63×63, NaN where masked, −3.4e38 in a few
-    templates; ``labels`` (n,) int8; ``metadata`` (n,) structured, fields named as in the real alerts.
+    ``images`` (n, 63, 63, 3) float32 in counts, NaN where masked, −3.4e38 in a few templates; ``labels`` (n,)
+    int8; ``metadata`` (n,) structured, fields named as in the real alerts; ``case_id`` and ``group``, texts.
     """
     rng = default_rng(SeedSequence(batch.seed, spawn_key=(batch.number,)))
     exposures: list[_Exposure] = []
@@ -129,18 +112,19 @@ def render(batch: Batch) -> dict[str, Any]:
         nights = rng.uniform(2458850, 2459200) + np.cumsum(rng.exponential(4.0, alerts))
         exposures += [_expose(scene, jd, rng) for jd in nights]
     images = _observe(exposures, rng)
+    metadata = _measure(images[..., 2], exposures, batch.first)
+    for image, exposure in zip(images, exposures, strict=True):
+        image[exposure.scene.mask] = np.nan
+        if exposure.scene.unset:
+            image[exposure.scene.mask, 1] = UNSET
+    whole = np.array([not exposure.scene.cut_off for exposure in exposures])
     return {
-        "images": [_cut(image, e.scene.frame) for image, e in zip(images, exposures, strict=True)],
-        "labels": np.array([e.scene.label for e in exposures], np.int8),
-        "metadata": _measure(images[..., 2], exposures, batch.first),
+        "case_id": [str(candid) for candid in metadata["candid"][whole]],
+        "group": [str(name, "ascii") for name in metadata["objectId"][whole]],
+        "images": images[whole],
+        "labels": np.array([exposure.scene.label for exposure in exposures], np.int8)[whole],
+        "metadata": metadata[whole],
     }
-
-
-class _Frame(NamedTuple):
-    mask: np.ndarray  # (63, 63) bool
-    turns: int = 0  # quarter turns that bring an edge of the detector to the top,
-    beyond: int = 0  # and rows that lie beyond it
-    unset: bool = False  # the template holds −3.4e38 where it is masked
 
 
 class _Scene(NamedTuple):
@@ -151,12 +135,14 @@ class _Scene(NamedTuple):
     name: str
     facts: tuple[Any, ...]  # fid … srmag1 of the metadata
     flux: float  # of the typical change
-    place: np.ndarray  # (2,) x, y of what changes
+    position: np.ndarray  # (2,) x, y of what changes
     sources: np.ndarray  # (k, 4) x, y, flux, and the share of light from a point: 1 for a star
     galaxies: list[galsim.GSObject]
     template: np.ndarray  # (63, 63), without sky and noise
     grain: np.ndarray  # (63, 63), its noise, relative to that of a science image
-    frame: _Frame
+    mask: np.ndarray  # (63, 63) bool
+    cut_off: bool  # a part of the stamp lies beyond the edge of the detector
+    unset: bool  # the template holds −3.4e38 where it is masked
 
 
 class _Exposure(NamedTuple):
@@ -175,18 +161,19 @@ class _Exposure(NamedTuple):
 
 def _scene(label: int, number: int, rng: Generator) -> _Scene:
     flux = _flux(max(FAINTEST[label] - rng.gamma(SHAPE[label], SCALE[label]), BRIGHTEST[label]))
-    place = rng.uniform(-0.5, 0.5, 2)
+    position = rng.uniform(-0.5, 0.5, 2)
     artefact = str(rng.choice(ARTEFACTS)) if label == BOGUS else ""
     ra, dec, glat = _position(label, rng)
     frame, star = _frame(artefact == "edge", rng)
-    sources = np.array(_target(label, artefact, flux, place, rng) + star + _field(glat, rng)).reshape(-1, 4)
+    rows = _target(label, artefact, flux, position, rng) + star + _field(glat, rng)
+    sources = np.array(rows).reshape(-1, 4)
     galaxies = [_galaxy(row, rng) for row in sources if row[3] < 1]
     template = _draw(sources, galaxies, _psf(rng.normal(2.4, 0.12), rng))
     name = "ZTF20" + "".join(chr(ord("a") + number // 26**power % 26) for power in range(6, -1, -1))
-    facts = (rng.integers(1, 3), ra, dec, glat, rng.integers(50, 3000), *_nearest(sources, place, rng))
+    facts = (rng.integers(1, 3), ra, dec, glat, rng.integers(50, 3000), *_nearest(sources, position, rng))
     grain = ndimage.gaussian_filter(rng.standard_normal((SIZE, SIZE), np.float32), 0.5)
     grain /= grain.std() * np.sqrt(rng.uniform(10, 35))  # as many exposures, resampled
-    return _Scene(label, artefact, name, facts, flux, place, sources, galaxies, template, grain, frame)
+    return _Scene(label, artefact, name, facts, flux, position, sources, galaxies, template, grain, *frame)
 
 
 def _position(label: int, rng: Generator) -> tuple[float, float, float]:
@@ -194,19 +181,21 @@ def _position(label: int, rng: Generator) -> tuple[float, float, float]:
     while True:
         longitude = rng.uniform(0, 360) * galsim.degrees
         if label == ASTEROID:
-            place = galsim.CelestialCoord.from_ecliptic(longitude, rng.normal(0, 8) * galsim.degrees)
+            position = galsim.CelestialCoord.from_ecliptic(longitude, rng.normal(0, 8) * galsim.degrees)
         else:
             plane = label == VS and rng.random() < 0.7
             sine = np.clip(rng.laplace(0, 0.09), -1, 1) if plane else rng.uniform(-1, 1)
-            place = galsim.CelestialCoord.from_galactic(longitude, np.arcsin(sine) * galsim.radians)
-        ra, dec, glat = (angle / galsim.degrees for angle in (place.ra, place.dec, place.galactic()[1]))
+            position = galsim.CelestialCoord.from_galactic(longitude, np.arcsin(sine) * galsim.radians)
+        ra, dec, glat = (
+            angle / galsim.degrees for angle in (position.ra, position.dec, position.galactic()[1])
+        )
         if dec > -28 and (abs(glat) > 10 or label not in (AGN, SN)):
             return ra, dec, glat
 
 
-def _target(label: int, artefact: str, flux: float, place: np.ndarray, rng: Generator) -> list[Any]:
+def _target(label: int, artefact: str, flux: float, position: np.ndarray, rng: Generator) -> list[Any]:
     """The row of sources that the template shows of an object that changes by ``flux``, if any."""
-    (x, y), angle = place, rng.uniform(0, 2 * np.pi)
+    (x, y), angle = position, rng.uniform(0, 2 * np.pi)
     if label == AGN:
         pointlike = rng.choice([rng.uniform(0.08, 0.75), rng.uniform(0.75, 0.98)])
         return [(x, y, flux * 10 ** rng.uniform(0, 0.72) / pointlike, pointlike)]
@@ -218,7 +207,7 @@ def _target(label: int, artefact: str, flux: float, place: np.ndarray, rng: Gene
         ratio = 10 ** (-rng.uniform(0, 1.4) if rng.random() < 0.07 else rng.uniform(0.06, 1.22))
         return [(x, y, min(flux * ratio, _flux(13)), 1)]
     if artefact in ("dipole", "residual"):  # a dipole's middle is where the slope of the star is steepest
-        x, y = (np.cos(angle), np.sin(angle)) if artefact == "dipole" else place
+        x, y = (np.cos(angle), np.sin(angle)) if artefact == "dipole" else position
         return [(x, y, _flux(rng.uniform(14, 17)), 1)]
     return []
 
@@ -247,33 +236,38 @@ def _galaxy(row: np.ndarray, rng: Generator) -> galsim.GSObject:
     return profile.shear(g=rng.uniform(0, 0.5), beta=rng.uniform(0, 180) * galsim.degrees).shift(x, y)
 
 
-def _nearest(sources: np.ndarray, place: np.ndarray, rng: Generator) -> tuple[float, float, float]:
+def _nearest(sources: np.ndarray, position: np.ndarray, rng: Generator) -> tuple[float, float, float]:
     """Of the nearest source: star-galaxy score, distance in arcseconds, magnitude; −999 if there is none."""
     seen = sources[sources[:, 2] > _flux(22.3)]
     if not len(seen):
         return -999.0, -999.0, -999.0
-    distance = np.hypot(*(seen[:, :2] - place - rng.normal(0, 0.13, 2)).T)
+    distance = np.hypot(*(seen[:, :2] - position - rng.normal(0, 0.13, 2)).T)
     _, _, flux, pointlike = seen[np.argmin(distance)]
     doubt = np.clip(0.5 * _flux(22) / flux, 0.02, 0.5)
     score = np.clip(pointlike + rng.normal(0, doubt), 0, 1)
     return score, 1.01 * distance.min(), ZERO_POINT - 2.5 * np.log10(flux)
 
 
-def _frame(near_edge: bool, rng: Generator) -> tuple[_Frame, list[Any]]:
-    """No mask, a ragged edge of the detector, or a block, some with the catalogue's row of a bright star."""
+def _frame(near_edge: bool, rng: Generator) -> tuple[tuple[np.ndarray, bool, bool], list[Any]]:
+    """The mask, whether the stamp is cut off and the template unset; and rows of sources.
+
+    There is no mask, a ragged edge of the detector, or a block, some of these with the row of a bright star.
+    """
     kind, unset = rng.random(), bool(rng.random() < 0.04)
     if near_edge or kind < 0.035:
         depth, turns = int(rng.integers(22, 27) if near_edge else rng.integers(1, 25)), int(rng.integers(4))
         ragged = depth + np.repeat(rng.integers(-2, 3, 9), 7)
-        beyond = int(rng.integers(1, depth + 1)) if rng.random() < 0.25 else 0
-        return _Frame(np.rot90(np.arange(SIZE)[:, None] < ragged, turns), turns, beyond, unset), []
+        if cut_off := bool(rng.random() < 0.25):
+            rng.integers(1, depth + 1)  # how far, which nobody sees; what a seed gives depends on the draw
+        return (np.rot90(np.arange(SIZE)[:, None] < ragged, turns), cut_off, unset), []
     if kind > 0.155:
-        return _Frame(np.zeros((SIZE, SIZE), bool)), []
+        return (np.zeros((SIZE, SIZE), bool), False, False), []
     half, x, y = rng.choice((3, 6, 8, 9)), 0, 0
     while max(abs(x), abs(y)) < half + 5:
         x, y = rng.integers(-34, 35, 2)
     mask = (abs(AXIS[:, None] - y) <= half) & (abs(AXIS - x) <= half)
-    return _Frame(mask, unset=unset), [(x, y, _flux(rng.uniform(10.5, 13)), 1)] if rng.random() < 0.5 else []
+    star = [(x, y, _flux(rng.uniform(10.5, 13)), 1)] if rng.random() < 0.5 else []
+    return (mask, False, unset), star
 
 
 def _psf(fwhm: float, rng: Generator) -> galsim.GSObject:
@@ -308,11 +302,11 @@ def _expose(scene: _Scene, jd: float, rng: Generator) -> _Exposure:
         change, errors = sign * change, errors + sign * more
     elif scene.label == ASTEROID:
         trail = galsim.Box(rng.exponential(0.7) + 0.05, 0.05, flux, gsparams=ACCURACY)
-        trail = trail.rotate(rng.uniform(0, 180) * galsim.degrees).shift(*scene.place)
+        trail = trail.rotate(rng.uniform(0, 180) * galsim.degrees).shift(*scene.position)
         change = _draw(np.empty((0, 4)), [trail], psf)
     else:
         sign = int(rng.choice((1, -1))) if flux < 0.9 * scene.sources[0, 2:].prod() else 1
-        change = _draw(np.array([(*scene.place, sign * flux, 1)]), [], psf)
+        change = _draw(np.array([(*scene.position, sign * flux, 1)]), [], psf)
     return _Exposure(scene, jd, fwhm, sky, noise, static, change, sign, errors)
 
 
@@ -388,11 +382,3 @@ def _measure(difference: np.ndarray, exposures: list[_Exposure], first: int) -> 
     peak = pixels[:, 4:7, 4:7].max((1, 2))
     metadata["fwhm"] = np.sqrt(flux / np.maximum(peak, 10) * 4 * np.log(2) / np.pi)  # as if Gaussian
     return metadata
-
-
-def _cut(image: np.ndarray, frame: _Frame) -> np.ndarray:
-    """Mask a stamp, and leave out what lies beyond the detector."""
-    image = np.where(frame.mask[..., None], np.float32(np.nan), image)
-    if frame.unset:
-        image[frame.mask, 1] = UNSET
-    return np.ascontiguousarray(np.rot90(np.rot90(image, -frame.turns)[frame.beyond :], frame.turns))

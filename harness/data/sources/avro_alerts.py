@@ -39,7 +39,7 @@ Alert = tuple[dict[str, Any], np.ndarray]
 
 def matches(path: Path) -> bool:
     """Whether it is an Avro file, or a folder or an archive in which one is."""
-    return starts_with(path, MAGIC) or any(map(_is_packet, names(path)))
+    return starts_with(path, MAGIC) or any(name.endswith(".avro") for name in names(path))
 
 
 def read(path: Path, labels: Mapping[str, int] | None = None) -> Iterator[Cases | Problem]:
@@ -58,7 +58,8 @@ def read(path: Path, labels: Mapping[str, int] | None = None) -> Iterator[Cases 
 
 def _alerts(path: Path, labels: Mapping[str, int] | None) -> Iterator[Alert | Problem]:
     """Record and stamp of each alert, or why there is none; those without a label are problems."""
-    packets = [(path.name, path.read_bytes())] if starts_with(path, MAGIC) else members(path, _is_packet)
+    alone = starts_with(path, MAGIC)
+    packets = [(path.name, path.read_bytes())] if alone else members(path, suffix=".avro")
     try:
         for name, data in packets:
             try:
@@ -78,10 +79,6 @@ def _alert(record: dict[str, Any], labels: Mapping[str, int] | None) -> Alert | 
         return record, stamp_of(record)
     except DataError as error:
         return Problem(candid, DataError(f"alert {candid}: {error}"), damaged=False)
-
-
-def _is_packet(name: str) -> bool:
-    return name.endswith(".avro")
 
 
 def read_packet(name: str, data: bytes) -> Iterator[dict[str, Any]]:
@@ -140,9 +137,9 @@ def _cases(alerts: Sequence[Alert], labels: Mapping[str, int] | None) -> Iterato
         identity = (str(record["objectId"]), _sign(record["candidate"].get("isdiffpos")))
         metadata[row] = (*(text.encode("ascii", "replace") for text in identity), *numbers)
     candids = [str(record["candid"]) for record, _ in alerts]
-    known = None if labels is None else np.array([labels[candid] for candid in candids], np.int8)
+    classes = None if labels is None else np.array([labels[candid] for candid in candids], np.int8)
     object_names = [str(record["objectId"]) for record, _ in alerts]
-    return usable_alerts([stamp for _, stamp in alerts], known, metadata, candids, object_names)
+    return usable_alerts([stamp for _, stamp in alerts], classes, metadata, candids, object_names)
 
 
 def _sign(value: Any) -> str:
@@ -162,8 +159,10 @@ def read_labels(path: Path) -> dict[str, int]:
                 raise DataError(f"{path}: the columns candid and label were expected, not {table.fieldnames}")
             for line, row in enumerate(table, 2):
                 if (label := row["label"]) not in CLASS_NUMBERS:
-                    known = ", ".join(CLASSES)
-                    raise DataError(f"{path}, line {line}: label {label!r} is none of {known} or 0 to 4")
+                    expected = ", ".join(CLASSES)
+                    raise DataError(
+                        f"{path}, line {line}: the label must be {expected} or 0 to 4, got {label!r}"
+                    )
                 if labels.setdefault(row["candid"], CLASS_NUMBERS[label]) != CLASS_NUMBERS[label]:
                     before = CLASSES[labels[row["candid"]]]
                     raise DataError(

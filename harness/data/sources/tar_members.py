@@ -4,49 +4,41 @@ from __future__ import annotations
 
 import tarfile
 import zlib
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from harness.data.store import DataError
 from harness.parallel import in_order
 
-if TYPE_CHECKING:
-    import gzip
-else:
-    try:  # the same, in less time
-        from isal import igzip as gzip
-    except ImportError:
-        import gzip
+try:  # the same, in less time
+    from isal import igzip as gzip
+except ImportError:
+    import gzip  # type: ignore[no-redef]
 
 MAX_MEMBER_BYTES = 16 * 2**20
 END_MARK = bytes(1024)
 READ_AHEAD = 8  # members
 BLOCK = 2**18
 
-File = tuple[str, bytes | None]
-
 
 def names(path: Path) -> Iterator[str]:
     """The names of the files in a folder or archive, as far as it can be read."""
-    with suppress(DataError), closing(_files(path, lambda _: False)) as files:
+    with suppress(DataError), closing(_files(path, None)) as files:
         for name, _ in files:
             yield name
 
 
-def members(
-    path: Path, wanted: Callable[[str], bool] = lambda _: True
-) -> Generator[tuple[str, bytes], None, None]:
+def members(path: Path, suffix: str = "") -> Generator[tuple[str, bytes], None, None]:
     """Name and content of the files in a folder, ``.tar`` or ``.tar.gz``, read as a stream.
 
-    Of files that are not ``wanted`` only the names are read. Raises DataError for a file of more than 16 MB,
-    and for a damaged archive after its last good member, which the message names.
+    Files whose names end otherwise than in ``suffix`` are passed over. Raises DataError for a file of more
+    than 16 MB, and for a damaged archive after its last good member, which the message names.
     """
     # A thread reads and inflates the next members while the caller works on those before.
-    with closing(_files(path, wanted)) as files, ThreadPoolExecutor(1) as thread:
+    with closing(_files(path, suffix)) as files, ThreadPoolExecutor(1) as thread:
         for file in in_order(thread, lambda _: next(files, None), count(), READ_AHEAD):
             if file is None:
                 return
@@ -55,22 +47,21 @@ def members(
                 yield name, data
 
 
-def _files(path: Path, wanted: Callable[[str], bool]) -> Generator[File, None, None]:
-    """The name of each file, with its content if it is wanted."""
-    return _folder(path, wanted) if path.is_dir() else _archive(path, wanted)
-
-
-def _folder(folder: Path, wanted: Callable[[str], bool]) -> Generator[File, None, None]:
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
+def _files(path: Path, suffix: str | None) -> Generator[tuple[str, bytes | None], None, None]:
+    """The name of each file, with its content if the name ends in ``suffix``."""
+    if not path.is_dir():
+        yield from _archive(path, suffix)
+        return
+    for file in sorted(path.rglob("*")):
+        if file.is_file():
             content = None
-            if wanted(path.name):
-                _check_size(str(path), path.stat().st_size)
-                content = path.read_bytes()
-            yield str(path.relative_to(folder.parent)), content
+            if suffix is not None and file.name.endswith(suffix):
+                _check_size(str(file), file.stat().st_size)
+                content = file.read_bytes()
+            yield str(file.relative_to(path.parent)), content
 
 
-def _archive(path: Path, wanted: Callable[[str], bool]) -> Generator[File, None, None]:
+def _archive(path: Path, suffix: str | None) -> Generator[tuple[str, bytes | None], None, None]:
     last = "the beginning"
     try:
         with path.open("rb") as file:
@@ -84,7 +75,7 @@ def _archive(path: Path, wanted: Callable[[str], bool]) -> Generator[File, None,
                 if not member.isfile():
                     continue
                 content = None
-                if wanted(member.name):
+                if suffix is not None and member.name.endswith(suffix):
                     _check_size(f"{path}: {member.name}", member.size)
                     content = stream.read(member.size)
                     if len(content) < member.size:

@@ -9,7 +9,7 @@ import pytest
 
 from baselines.mass_mapping.kaiser_squires import shear_from_convergence
 from baselines.protocol import Cases, Training
-from harness.data.simulate.mass_mapping import fields, render
+from harness.data.simulate.mass_mapping import simulate
 from harness.data.simulate.noise import add_noise
 
 
@@ -19,7 +19,8 @@ def simulated() -> Callable[..., Cases]:
 
     @cache
     def make(cases: int, noise: str, boundary: str = "periodic", seed: int = 0) -> Cases:
-        rendered = [render(each) for each in fields(cases, noise=noise, boundary=boundary, seed=seed)]
+        render, fields = simulate(cases, seed, noise, boundary)
+        rendered = [render(field) for field in fields]
         columns = (
             np.concatenate([each[name] for each in rendered]) for name in ("epsilon", "kappa", "group")
         )

@@ -216,7 +216,7 @@ def group_that_holds_itself(file):
     file["loop"] = file
 
 
-@dataset(f"more than the {MAX_COLUMNS} allowed")
+@dataset(f"{MAX_COLUMNS} columns at most")
 def thousands_of_columns(file):
     for number in range(3000):
         file[f"c{number}"] = file["group"]
@@ -242,7 +242,7 @@ def attribute_that_is_a_reference(file):
     file.attrs["source"] = file["labels"].ref
 
 
-@dataset("source holds no JSON")
+@dataset("source must be JSON")
 def source_that_nests_deeply(file):
     file.attrs["source"] = "[" * 500_000
 
