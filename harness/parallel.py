@@ -47,10 +47,10 @@ def executor(
     if dask is not None:
         with _cluster(dask, connect_timeout) as pool:
             yield pool
-    elif (workers or processors()) == 1:
+    elif (workers := workers or processors()) == 1:
         yield None
     else:
-        with _processes(workers or processors()) as pool:
+        with _processes(workers) as pool:
             yield pool
 
 

@@ -78,33 +78,27 @@ def _metadata(rows: Any, cases: int) -> np.ndarray | None:
         columns = {str(key): [row[key] for row in rows] for key in rows[0]}
     else:
         columns = {f"feature_{index:02d}": column for index, column in enumerate(zip(*rows, strict=True))}
-    plain = {
-        key: _identifiers(column) if key in IDENTIFIERS else _plain(np.asarray(column))
-        for key, column in columns.items()
-    }
+    plain = {key: _plain(column, key in IDENTIFIERS) for key, column in columns.items()}
     table = np.empty(cases, [(key, column.dtype) for key, column in plain.items()])
     for key, column in plain.items():
         table[key] = column
     return table if plain else None
 
 
-def _identifiers(column: Sequence[Any]) -> np.ndarray:
-    """Names as whole numbers or bytes, never as floats, which hold no more than sixteen digits of them."""
+def _plain(column: Sequence[Any] | np.ndarray, is_identifier: bool) -> np.ndarray:
+    """Numbers as they are, others as floats or, where they are none, as UTF-8.
+
+    Identifiers never become floats, which hold no more than sixteen digits of them.
+    """
     values = np.asarray(column)
-    return values if values.dtype.kind in "iuS" else _encoded([str(value) for value in column])
-
-
-def _plain(column: np.ndarray) -> np.ndarray:
-    if column.dtype.kind in "iufbS":
-        return column
+    if values.dtype.kind in ("iuS" if is_identifier else "iufbS"):
+        return values
+    if is_identifier:
+        return np.char.encode([str(value) for value in column], "utf-8")
     try:
-        return column.astype(np.float64)
+        return values.astype(np.float64)
     except (TypeError, ValueError):
-        return _encoded(column.astype(str))
-
-
-def _encoded(texts: Sequence[str] | np.ndarray) -> np.ndarray:
-    return np.char.encode(texts, "utf-8")
+        return np.char.encode(values.astype(str), "utf-8")
 
 
 def _texts(metadata: np.ndarray | None, names: tuple[str, ...]) -> list[str] | None:

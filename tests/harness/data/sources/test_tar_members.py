@@ -23,9 +23,9 @@ def test_truncated_archive_is_an_error(tmp_path, members, mode, kept):
 def test_archive_cut_between_two_members(tmp_path, members):
     archive = write_tar(tmp_path / "1.tar", members, "w")
     content = archive.read_bytes()
-    place = content.index(b"1/KAPPA/00002_00001.npy")
-    assert place % 512 == 0
-    archive.write_bytes(content[:place])
+    cut = content.index(b"1/KAPPA/00002_00001.npy")
+    assert cut % 512 == 0
+    archive.write_bytes(content[:cut])
     refuses(tmp_path, [archive], "cut off after 1/KAPPA/00001_00002.npy")
 
 
@@ -42,7 +42,7 @@ def test_folders_and_archives_alike(tmp_path):
     for path in paths:
         assert sorted(names(path)) == sorted(files)
         assert content_of(path) == files
-        chosen = content_of(path, wanted=lambda name: name.endswith(".npy"))
+        chosen = content_of(path, suffix=".npy")
         assert chosen.keys() == {"1/a.npy", "1/c.npy"}
 
 
