@@ -9,7 +9,7 @@ import numpy as np
 
 from submissions import limits, manifest
 from submissions.archive import Files, list_files
-from submissions.formats.base import Format
+from submissions.formats.base import Format, finite_cases
 from submissions.formats.registry import FORMATS, format_of
 from submissions.report import UNKNOWN, Code, Findings, SubmissionError, ValidationReport, must
 
@@ -32,9 +32,9 @@ class Chunk:
         """Predictions (n, ...) of the cases, NaN where one is missing or wrong, and what was found."""
         if not self.files.entries:
             return np.full((len(self.case_ids), *self.format.shape), np.nan, np.float16), Findings()
+        read, findings = _read_finite(self.format, self.files, [self.case_ids[row] for row in self.rows])
         if len(self.rows) == len(self.case_ids):
-            return self.format.read(self.files, self.case_ids)
-        read, findings = self.format.read(self.files, [self.case_ids[row] for row in self.rows])
+            return read, findings
         predictions = np.full((len(self.case_ids), *read.shape[1:]), np.nan, read.dtype)
         predictions[self.rows] = read
         return predictions, findings
@@ -84,8 +84,10 @@ class Submission:
 
     def report(self, findings: Iterable[Findings]) -> ValidationReport:
         """The report, given the findings of all chunks in their order."""
-        every = (self.findings, *findings)
-        return ValidationReport.of(every, self.format.track, len(self.case_ids), self.team, self.method)
+        report = ValidationReport(self.format.track, len(self.case_ids), self.team, self.method)
+        for of_check in (self.findings, *findings):
+            report.extend(of_check)
+        return report
 
 
 def open_submission(
@@ -108,9 +110,9 @@ def validate(
     try:
         submission = open_submission(path, track, case_ids, fingerprint)
     except SubmissionError as error:
-        findings = Findings()
-        findings.add(error.code, "", str(error))
-        return ValidationReport.of([findings], format_of(track).track, len(case_ids), UNKNOWN, UNKNOWN)
+        report = ValidationReport(format_of(track).track, len(case_ids))
+        report.add(error.code, "", str(error))
+        return report
     return submission.report(chunk.read()[1] for chunk in submission.chunks())
 
 
@@ -119,27 +121,42 @@ def check_files(
 ) -> Submission:
     """The submission that these files are. ``stem`` is the team's name for want of a better one."""
     findings = files.findings()
-    names, ignored = _split_names(files, track)
-    findings.extend(ignored)
+    names = _names_of_predictions(files, track, findings)
     folders = list(dict.fromkeys(name.rpartition("/")[0] for name in names))
     for folder in folders:
         if len(folders) > 1 or "/" in folder:
             findings.add(Code.UNEXPECTED_FOLDER, folder, must("the files", f"be {track.pattern}"))
     team, method = _clean("".join(folders[:1]).rpartition("/")[2]) or _clean(stem) or UNKNOWN, UNKNOWN
-    described, of_manifest = _read_manifest(files, track, fingerprint)
-    findings.extend(of_manifest)
+    described = _read_manifest(files, track, fingerprint, findings)
     if described:
         files, team, method = replace(files, checksums=described.files), described.team, described.method
     check_names = _file_of_each_case if track.file_per_case else _only_file
-    names, of_names = check_names(names, track, case_ids)
-    findings.extend(of_names)
-    names = [name if name in files.entries else "" for name in names]
-    return Submission(track, case_ids, files, names, team, method, described, findings)
+    checked = check_names(names, track, case_ids, findings)
+    readable = [name if name in files.entries else "" for name in checked]
+    return Submission(track, case_ids, files, readable, team, method, described, findings)
 
 
-def _split_names(files: Files, track: Format) -> tuple[list[str], Findings]:
+def _read_finite(track: Format, files: Files, case_ids: Sequence[str]) -> tuple[np.ndarray, Findings]:
+    """What a format reads, after a look that all cases without a fault are finite."""
+    predictions, findings = track.read(files, case_ids)
+    rows = np.flatnonzero(~finite_cases(predictions)).tolist()
+    names = files.names if track.file_per_case else case_ids
+    if rows and not findings.faults:
+        for row in rows:
+            findings.add(Code.NOT_FINITE, names[row], must("the values", "be finite", "NaN or infinity"))
+        predictions[rows] = np.nan
+    elif rows and len(files.names) > 1:
+        # Some cases have a fault, but findings do not say which cases: read alone, each one shows it.
+        findings = Findings()
+        for row, (name, case_id) in enumerate(zip(names, case_ids, strict=True)):
+            predictions[row : row + 1], of_case = _read_finite(track, files.subset([name]), [case_id])
+            findings.extend(of_case)
+    return predictions, findings
+
+
+def _names_of_predictions(files: Files, track: Format, findings: Findings) -> list[str]:
     """The names of the predictions; the findings tell of the other files."""
-    names, others, findings = [], [], Findings()
+    names, others = [], []
     for name in [*files.entries, *sorted(files.refused)]:
         hidden = "/__MACOSX/" in "/" + name or name.rpartition("/")[2].startswith(".")
         if track.matches(name) and not hidden:
@@ -150,22 +167,21 @@ def _split_names(files: Files, track: Format) -> tuple[list[str], Findings]:
     for other in FORMATS.values():
         if not names and any(map(other.matches, others)):
             findings.add(Code.WRONG_TRACK, "", f"{other.pattern} is a submission to {other.track}")
-    return names, findings
+    return names
 
 
 def _read_manifest(
-    files: Files, track: Format, fingerprint: str | None
-) -> tuple[manifest.Manifest | None, Findings]:
+    files: Files, track: Format, fingerprint: str | None, findings: Findings
+) -> manifest.Manifest | None:
     """The manifest, None if there is none or it is wrong."""
-    findings = Findings()
     if manifest.NAME not in files.entries:
-        return None, findings
+        return None
     try:
         with files.open() as content:
             described = manifest.parse(content(manifest.NAME, limits.MAX_MANIFEST_BYTES))
     except SubmissionError as error:
         findings.add(error.code, manifest.NAME, str(error))
-        return None, findings
+        return None
     if described.track != track.track:
         message = must("the track", f"be {track.track}", described.track)
         findings.add(Code.WRONG_TRACK, manifest.NAME, message)
@@ -173,15 +189,14 @@ def _read_manifest(
     if fingerprint and made_for and made_for != fingerprint:
         message = must("dataset_fingerprint", f"be {fingerprint}, that of these cases", made_for)
         findings.add(Code.WRONG_FINGERPRINT, manifest.NAME, message)
-    return described, findings
+    return described
 
 
 def _file_of_each_case(
-    names: Sequence[str], track: Format, case_ids: Sequence[str]
-) -> tuple[list[str], Findings]:
+    names: Sequence[str], track: Format, case_ids: Sequence[str], findings: Findings
+) -> list[str]:
     """The file of each case, "" where there is none, or more than one."""
-    files, findings = dict.fromkeys(case_ids, ""), Findings()
-    duplicates = set()
+    files, duplicates = dict.fromkeys(case_ids, ""), set()
     for name in names:
         case_id = name.rpartition("/")[2].removesuffix(track.suffix)
         if case_id not in files:
@@ -194,17 +209,19 @@ def _file_of_each_case(
     for case_id in (case_id for case_id in case_ids if not files[case_id]):
         findings.add(Code.MISSING_CASE, case_id, "no file for this case")
     findings.found = sum(map(bool, files.values()))
-    return ["" if case_id in duplicates else files[case_id] for case_id in case_ids], findings
+    return ["" if case_id in duplicates else files[case_id] for case_id in case_ids]
 
 
-def _only_file(names: Sequence[str], track: Format, _case_ids: Sequence[str]) -> tuple[list[str], Findings]:
+def _only_file(
+    names: Sequence[str], track: Format, _case_ids: Sequence[str], findings: Findings
+) -> Sequence[str]:
     """The only file with predictions, if there is just one."""
     if len(names) == 1:
-        return list(names), Findings()
-    findings = Findings()
-    message = must("there", "be one such file", f"{len(names)}: {', '.join(names[:2])}" if names else "none")
-    findings.add(Code.DUPLICATE_CASE if names else Code.MISSING_FILE, track.pattern, message)
-    return [], findings
+        return names
+    got = f"{len(names)}: {', '.join(names[:2])}" if names else "none"
+    code = Code.DUPLICATE_CASE if names else Code.MISSING_FILE
+    findings.add(code, track.pattern, must("there", "be one such file", got))
+    return []
 
 
 def _clean(name: str) -> str:

@@ -1,10 +1,9 @@
 """What checks find wrong with a submission, and the report to its author."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any
 
 from submissions.limits import MAX_TEXT
 
@@ -73,7 +72,7 @@ class Finding:
     message: str
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Findings:
     """What a check found: the number of each kind, and the first ``LISTED`` findings of each kind.
 
@@ -106,26 +105,14 @@ class Findings:
         self.found += other.found
 
 
-@dataclass(frozen=True)
-class ValidationReport:
-    """The findings of all checks of a submission. It is accepted where there are only warnings."""
+@dataclass
+class ValidationReport(Findings):
+    """The findings of all checks of a submission for ``expected`` cases; accepted where all are warnings."""
 
     track: str
     expected: int
     team: str = UNKNOWN
     method: str = UNKNOWN
-    found: int = 0
-    counts: Mapping[Code, int] = field(default_factory=dict)
-    faults: Sequence[Finding] = ()
-    warnings: Sequence[Finding] = ()
-
-    @classmethod
-    def of(cls, findings: Iterable[Findings], track: str, expected: int, team: str, method: str) -> Self:
-        """The report of several checks, in their order, of a submission for ``expected`` cases."""
-        total = Findings()
-        for found in findings:
-            total.extend(found)
-        return cls(track, expected, team, method, **vars(total))
 
     @property
     def accepted(self) -> bool:
@@ -134,7 +121,8 @@ class ValidationReport:
 
     def to_json(self) -> dict[str, Any]:
         """The report as JSON values."""
-        return {"accepted": self.accepted, **asdict(self)}
+        head = {"accepted": self.accepted, "track": self.track, "expected": self.expected}
+        return head | {"team": self.team, "method": self.method} | asdict(self)
 
     def summary(self) -> str:
         """The faults in a few words, such as "12 missing-case, 1 not-finite"; "" when there are none."""

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from submissions import limits
-from submissions.formats.base import Format
+from submissions.formats.base import Format, finite_cases
 from submissions.formats.registry import format_of
 from submissions.manifest import NAME, Manifest
 from submissions.reading import open_submission
@@ -84,7 +84,7 @@ def _batches(
             rule = f"be numbers of shape {(len(batch), *shape)}"
             message = must(f"the predictions {where}", rule, f"{chunk.dtype} {chunk.shape}")
             raise SubmissionError(message, Code.WRONG_SHAPE)
-        finite = np.isfinite(chunk).reshape(len(batch), -1).all(axis=1)
+        finite = finite_cases(chunk)
         if not finite.all():
             message = must(f"{batch[int(np.argmin(finite))]}: the values", "be finite", "NaN or infinity")
             raise SubmissionError(message, Code.NOT_FINITE)

@@ -88,7 +88,7 @@ def _checked(path: Path, value: Mapping[str, Any]) -> Scored:
     groups = columns.pop("group")
     if groups.dtype.kind not in "iu":
         raise ValueError(f"group must hold integers, got {groups.dtype}")
-    report = ValidationReport(track.name, card.cases, card.team, card.method, card.cases)
+    report = ValidationReport(track.name, card.cases, card.team, card.method, found=card.cases)
     scored = Scored(path, track, card.team, card.method, card.submission_sha256, report, columns, case_ids,
                     groups, card.truth_fingerprint, card.seed, "card")  # fmt: skip
     claimed = [card.metrics[score.key].mean for score in track.scores]

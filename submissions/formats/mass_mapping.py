@@ -7,7 +7,7 @@ import numpy as np
 
 from submissions import limits
 from submissions.archive import Files
-from submissions.formats.base import Batches, Format
+from submissions.formats.base import Batches, Format, finite_cases
 from submissions.npy import read_npy
 from submissions.report import Code, Findings, SubmissionError, must
 
@@ -22,24 +22,19 @@ HEADER = _BUFFER.getvalue()[: -2 * PIXELS]
 
 
 def read(files: Files, case_ids: Sequence[str]) -> tuple[np.ndarray, Findings]:
-    """The maps (n, 128, 128) float16 of the files; one that is wrong is all NaN, and the findings say why."""
-    maps, findings = np.zeros((len(case_ids), *SHAPE), np.float16), Findings()
-    faults: dict[int, tuple[Code, str]] = {}
+    """The maps (n, 128, 128) float16 of the files; one that cannot be read is all NaN."""
+    maps, findings = np.empty((len(case_ids), *SHAPE), np.float16), Findings()
     with files.open() as content:
         for row, name in enumerate(files.names):
             try:
                 values = parse(content(name, limits.MAX_MAP_BYTES))
             except SubmissionError as error:
-                faults[row] = error.code, str(error)
+                findings.add(error.code, name, str(error))
+                maps[row] = np.nan
                 continue
             maps[row] = values
             if values.dtype != np.float16:
                 findings.add(Code.CONVERTED_DTYPE, name, f"{values.dtype}, converted to float16")
-    for row in np.flatnonzero(~_finite(maps)).tolist():
-        faults[row] = Code.NOT_FINITE, must("the values", "be finite", "NaN or infinity")
-    for row, (code, message) in sorted(faults.items()):
-        findings.add(code, files.names[row], message)
-        maps[row] = np.nan
     return maps, findings
 
 
@@ -67,17 +62,11 @@ def write(batches: Batches, folder: str) -> Iterator[tuple[str, bytes]]:
     for case_ids, maps in batches:
         with np.errstate(over="ignore"):
             halves = maps.astype(np.float16)
-        for case_id, half, finite in zip(case_ids, halves, _finite(halves), strict=True):
+        for case_id, half, finite in zip(case_ids, halves, finite_cases(halves), strict=True):
             if not finite:
                 message = must(f"{case_id}: the values", "be within ±65,504, where float16 ends")
                 raise SubmissionError(message, Code.WRONG_DTYPE)
             yield f"{folder}/{case_id}.npy", HEADER + half.astype("<f2").tobytes()
-
-
-def _finite(maps: np.ndarray) -> np.ndarray:
-    """Which maps of float16 are finite: an exponent of all ones is not. Five times as fast as np.isfinite."""
-    exponents: np.ndarray = maps.view(np.uint16) & 0x7C00
-    return np.asarray(exponents.max(axis=(1, 2)) < 0x7C00)
 
 
 FORMAT = Format("mass-mapping", "<team>/<case_id>.npy", SHAPE, read, write)

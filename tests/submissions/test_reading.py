@@ -9,8 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from submissions import Code, SubmissionError, open_submission, validate, write_submission
+from submissions import Code, Findings, SubmissionError, open_submission, validate, write_submission
+from submissions.formats.base import Format
 from submissions.limits import MAX_MAP_BYTES
+from submissions.npy import read_npy
 from tests.submissions.zips import Entry, a_map, csv_rows, make_zip, npy, probabilities
 
 IDS = ["00087_00323", "00087_00324", "00091_00001"]
@@ -150,6 +152,42 @@ def test_one_wrong_map(zipped, folder, content, code):
     assert (fault.code, fault.member) == (code, f"Barrienlens/{IDS[1]}.npy")
     assert np.isnan(maps[1]).all()
     np.testing.assert_array_equal(maps[[0, 2]], MAPS[[0, 2]])
+
+
+def read_each(files, case_ids):
+    """As somebody else may write it: with no look at NaN."""
+    values, findings = np.full((len(case_ids), 2), np.nan), Findings()
+    with files.open() as content:
+        for row, name in enumerate(files.names):
+            try:
+                values[row] = read_npy(content(name, 1000), (2,))
+            except SubmissionError as error:
+                findings.add(error.code, name, str(error))
+    return values, findings
+
+
+def read_together(files, case_ids):
+    with files.open() as content:
+        return read_npy(content(files.names[0], 1000), (len(case_ids), 2)).copy(), Findings()
+
+
+def test_no_format_lets_values_through_that_are_not_finite(tmp_path):
+    each = Format("each", "<case_id>.npy", (2,), read_each, None)
+    values = [[1, 2], [np.nan, 1], [1, 2, 3], [3, -np.inf]]
+    path = put(tmp_path / "a.zip", *(Entry(f"{i}.npy", npy(np.array(v))) for i, v in enumerate(values)))
+    submission = open_submission(path, each, list("0123"))
+    found, report = submission.read()
+    np.testing.assert_array_equal(found, [[1, 2], *[[np.nan, np.nan]] * 3])
+    assert [(fault.code, fault.member) for fault in report.faults] == [
+        (Code.NOT_FINITE, "1.npy"), (Code.WRONG_SHAPE, "2.npy"), (Code.NOT_FINITE, "3.npy")
+    ]  # fmt: skip
+    assert validate(path, each, ["0"]).accepted
+
+    together = Format("together", "all.npy", (2,), read_together, None)
+    path = put(tmp_path / "b.zip", Entry("all.npy", npy(np.array([[1, 2], [np.nan, 1]]))))
+    found, report = open_submission(path, together, ["a", "b"]).read()
+    np.testing.assert_array_equal(found, [[1, 2], [np.nan, np.nan]])
+    assert [(fault.code, fault.member) for fault in report.faults] == [(Code.NOT_FINITE, "b")]
 
 
 def test_float32_that_loses_nothing_is_a_warning(zipped, folder):

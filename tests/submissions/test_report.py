@@ -1,6 +1,5 @@
 import json
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,7 +42,8 @@ def test_report_counts_all_and_lists_the_first():
     for number in range(LISTED + 5):
         findings.add(Code.MISSING_CASE, str(number), "no row")
     findings.add(Code.IGNORED_FILE, "x", "ignored")
-    report = ValidationReport.of([findings], "stamps", 100, *WHO)
+    report = ValidationReport("stamps", 100, *WHO)
+    report.extend(findings)
     assert report.counts == {Code.MISSING_CASE: LISTED + 5, Code.IGNORED_FILE: 1}
     assert [fault.member for fault in report.faults] == [str(number) for number in range(LISTED)]
     assert report.warnings == [Finding(Code.IGNORED_FILE, "x", "ignored")]
@@ -66,15 +66,18 @@ def test_findings_of_several_checks_are_those_of_one(codes, data):
         for number, code in numbered[:size]:
             parts[-1].add(code, str(number), "wrong")
         numbered = numbered[size:]
-    report, expected = (ValidationReport.of(checks, "stamps", 9, *WHO) for checks in (parts, [once]))
-    assert report == replace(expected, found=len(codes))
-    assert list(report.counts) == list(expected.counts)
+    report = ValidationReport("stamps", 9, *WHO)
+    for part in parts:
+        report.extend(part)
+    assert report == ValidationReport("stamps", 9, *WHO, **vars(once) | {"found": len(codes)})
+    assert list(report.counts) == list(once.counts)
 
 
 def test_warnings_refuse_nothing():
     findings = Findings()
     findings.add(Code.UNKNOWN_CASE, "x", "ignored")
-    report = ValidationReport.of([findings], "stamps", 0, *WHO)
+    report = ValidationReport("stamps", 0, *WHO)
+    report.extend(findings)
     assert report.accepted
     assert report.summary() == ""
     assert report.lines()[0].startswith("accepted: ")
@@ -83,7 +86,8 @@ def test_warnings_refuse_nothing():
 def test_report_is_json():
     findings = Findings(found=1)
     findings.add(Code.MISSING_CASE, "a", "no row")
-    report = ValidationReport.of([findings], "stamps", 2, *WHO)
+    report = ValidationReport("stamps", 2, *WHO)
+    report.extend(findings)
     values = json.loads(json.dumps(report.to_json(), allow_nan=False))
     assert values["accepted"] is False
     assert (values["expected"], values["found"]) == (2, 1)
