@@ -16,9 +16,7 @@ from harness.claims.plan import Folds, Run, Sides, plan, runs_of, versions_of
 from harness.claims.results import judge, rank
 from harness.claims.spec import Claim, Size, preset_size
 from harness.evaluation.scoring import Scored
-from harness.files import json_text, write_text
 from harness.progress import ProgressCallback, no_progress
-from harness.report.page import BoardSource, write_leaderboard
 from harness.schemas import CLAIMS
 
 
@@ -35,6 +33,8 @@ def reproduce(
     the page of the boards, anew after every claim. What it holds of earlier calls, also of one that was
     killed, is not done again.
     """
+    from harness.report.claims_page import write_claims  # imports matplotlib
+
     out, size = out.absolute(), size or preset_size(preset)
     prepared = prepare(out, specs, size, real, progress)
     planned = plan(out, specs, prepared, preset, size.seeds)
@@ -56,7 +56,7 @@ def reproduce(
         record["versions"] = {
             name: of for folds in scored for name, of in versions_of(folds[0].baseline).items()
         }
-        _write(record, out)
+        write_claims(record, out)
     return record
 
 
@@ -75,16 +75,3 @@ def _completed(
         while required - completed:
             completed.add(next(completed_runs))
         yield spec
-
-
-def _write(record: dict[str, Any], out: Path) -> None:
-    from harness.report.claims_page import board_of, curve, write_claims_page
-    from harness.report.figures import save_figure
-
-    write_text(out / "claims.json", json_text(record))
-    for board in record["boards"]:
-        if board["over"]:
-            save_figure(curve(board), out / f"{board['name']}.png")
-    write_claims_page(record, out / "claims.html")
-    if record["boards"]:
-        write_leaderboard([BoardSource(board_of(board)) for board in record["boards"]], out)

@@ -74,13 +74,14 @@ def reproduce(
 
 def _text(record: dict[str, Any], out: Path) -> Iterator[Any]:
     """What is printed of a record: its boards, the table of its claims, and what would decide them."""
-    from harness.report.claims_page import HEADER, LEFT, board_of, claim_rows, notes
+    from harness.report.claims_page import board_of, claims_table, notes
     from harness.report.terminal import board_text
 
     for board in record["boards"]:
         yield from board_text(board_of(board))
-    if rows := [row for claim in record["claims"] for row in claim_rows(claim)]:
-        yield f"Claims at preset {record['preset']}, {record['seeds']} seed(s)", HEADER, rows, LEFT
+    if record["claims"]:
+        title = f"Claims at preset {record['preset']}, {record['seeds']} seed(s)"
+        yield title, *claims_table(record["claims"]), 3
     for claim in record["claims"]:
         yield from (f"{claim['name']}, {note}" for note in notes(claim))
     yield f"page: {out / 'claims.html'}"

@@ -121,16 +121,16 @@ def leaderboard(
     with progress_bar("scoring") as progress:
         board, scored = make_leaderboard(submissions, truth, progress=progress, **options)
     if out:
-        from harness.report import page
+        from harness.report.page import update_leaderboard
         from harness.runs.folder import histories
 
-        source = page.BoardSource(board, scored, truth, inputs, histories(runs, submissions))
+        curves = histories(runs, submissions)
         with progress_bar("pages") as progress:
-            page.write_leaderboard(page.with_kept_boards(source, out), out, progress)
+            update_leaderboard(board, out, scored, truth, inputs, curves, progress)
     from harness.report import export, terminal
 
     if csv_file:
-        export.write_csv(board, csv_file)
+        export.write_board(board, csv_file)
     if markdown:
         click.echo(export.markdown(board), nl=False)
     else:

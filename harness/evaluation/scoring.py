@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -18,7 +17,7 @@ from harness.data.store import DataError, Dataset
 from harness.evaluation.board import Value
 from harness.evaluation.bootstrap import GroupSums, bootstrap, group_sums, interval, none_if_nan
 from harness.evaluation.records import Record
-from harness.files import beside
+from harness.files import write_csv
 from harness.parallel import Processes, in_order
 from harness.progress import ProgressCallback, no_progress
 from harness.schemas import SCORE_CARD
@@ -175,9 +174,7 @@ def standard_deviations(scored: Scored) -> dict[str, float]:
 
 
 def write_per_case(scored: Scored, path: Path) -> None:
-    """Write the scores by case as CSV: ``case_id``, ``group``, then a column a score."""
-    with beside(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(["case_id", "group", *scored.columns])
-        columns = [column.tolist() for column in scored.columns.values()]
-        table.writerows(zip(scored.case_ids, scored.groups.tolist(), *columns, strict=True))
+    """The scores by case as CSV: ``case_id``, ``group``, then a column a score."""
+    columns = [column.tolist() for column in scored.columns.values()]
+    rows = zip(scored.case_ids, scored.groups.tolist(), *columns, strict=True)
+    write_csv(path, ["case_id", "group", *scored.columns], rows)

@@ -1,8 +1,6 @@
 """The stamps as a competition on Kaggle: its scoring function, and its tables of ids and classes."""
 
-import csv
-import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -13,7 +11,7 @@ import numpy as np
 import metrics
 from harness.data.split import public_cases, secret_seed
 from harness.data.store import open_dataset
-from harness.files import write_text
+from harness.files import write_csv
 from harness.tracks.stamps import STAMPS, SUPERNOVA
 from submissions import Code, SubmissionError, open_submission
 from submissions.formats.stamps import CLASS_NUMBERS, CLASSES
@@ -91,12 +89,8 @@ def write_predictions(submission: Path, data: Path, out: Path) -> int:
 
 
 def _write(
-    out: Path, header: Iterable[str], case_ids: list[str], labels: np.ndarray, *more: list[str]
+    out: Path, header: Sequence[str], case_ids: list[str], labels: np.ndarray, *more: list[str]
 ) -> int:
     """Write a table of case ids, the names of their classes, and further columns; returns the rows."""
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(zip(case_ids, (CLASSES[label] for label in labels), *more, strict=True))
-    write_text(out, table.getvalue())
+    write_csv(out, header, zip(case_ids, (CLASSES[label] for label in labels), *more, strict=True))
     return len(case_ids)

@@ -12,20 +12,9 @@ def number(value: float | None, digits: int) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
-def with_interval(
-    value: float, low: float | None, high: float | None, digits: int, seed_std: float | None = None
-) -> str:
-    """A score, its deviation over seeds and its interval, where known: ``0.26 ± 0.01 [0.25, 0.27]``."""
-    deviation = "" if seed_std is None else f" ± {number(seed_std, digits)}"
-    interval = "" if low is None else f" [{number(low, digits)}, {number(high, digits)}]"
-    return number(value, digits) + deviation + interval
-
-
-def rank_text(row: Row) -> str:
-    """A rank and the ranks that the resamples give it: ``2 (1–3)``."""
-    if row.rank_low is None or row.rank_low == row.rank_high == row.rank:
-        return f"{row.rank}"
-    return f"{row.rank} ({row.rank_low}–{row.rank_high})"
+def interval(low: float | None, high: float | None, digits: int) -> str:
+    """What follows a number: its interval, such as `` [0.25, 0.27]``, or nothing where that is unknown."""
+    return "" if low is None else f" [{number(low, digits)}, {number(high, digits)}]"
 
 
 def with_arrow(title: str, lower_is_better: bool) -> str:
@@ -33,32 +22,34 @@ def with_arrow(title: str, lower_is_better: bool) -> str:
     return f"{title} {'↓' if lower_is_better else '↑'}"
 
 
-def board_header(board: Board) -> tuple[tuple[str, ...], int]:
-    """The names of the columns, of which only the ranked scores have one, and how many columns hold text."""
-    scores = (with_arrow(score.title, score.lower_is_better) for score in board.scores if score.ranked)
-    return ("team", "method", "group", "rank", "mean rank", "P(better)", *scores), 2
-
-
-def board_rows(board: Board) -> list[tuple[str, ...]]:
-    """The cells below `board_header`."""
+def board_table(board: Board) -> tuple[list[str], list[list[str]]]:
+    """The header and the rows of a board, which show the ranked scores alone; two columns hold names."""
+    ranked = [score for score in board.scores if score.ranked]
+    header = ["team", "method", "group", "rank", "mean rank", "P(better)"]
+    header += [with_arrow(score.title, score.lower_is_better) for score in ranked]
     rows = []
     for row in board.rows:
-        scores = []
-        for score in (score for score in board.scores if score.ranked):
-            cell = row.metrics[score.key]
-            scores.append(with_interval(cell.mean, cell.low, cell.high, score.digits, cell.seed_std))
-        rows.append(
-            (
-                row.team,
-                row.method if len(row.seeds) == 1 else f"{row.method} ({len(row.seeds)} seeds)",
-                "–" if row.group is None else f"{row.group}",
-                rank_text(row),
-                number(row.mean_rank, 2),
-                number(row.p_better_than_next, 2),
-                *scores,
-            )
-        )
-    return rows
+        cells = [
+            row.team,
+            row.method if len(row.seeds) == 1 else f"{row.method} ({len(row.seeds)} seeds)",
+            "–" if row.group is None else f"{row.group}",
+            rank_text(row),
+            number(row.mean_rank, 2),
+            number(row.p_better_than_next, 2),
+        ]
+        for score in ranked:
+            cell, digits = row.metrics[score.key], score.digits
+            deviation = "" if cell.seed_std is None else f" ± {number(cell.seed_std, digits)}"
+            cells.append(number(cell.mean, digits) + deviation + interval(cell.low, cell.high, digits))
+        rows.append(cells)
+    return header, rows
+
+
+def rank_text(row: Row) -> str:
+    """A rank and the ranks that the resamples give it: ``2 (1–3)``."""
+    if row.rank_low is None or row.rank_low == row.rank_high == row.rank:
+        return f"{row.rank}"
+    return f"{row.rank} ({row.rank_low}–{row.rank_high})"
 
 
 def notes(board: Board) -> list[str]:
@@ -85,13 +76,7 @@ def notes(board: Board) -> list[str]:
         lines.append(
             "released by the ladder: the best of each score that beat the one before by more than noise"
         )
-    return lines + (_p_values(board) if board.wilcoxon else [])
-
-
-def _p_values(board: Board) -> list[str]:
-    """The p-values of each row against the one below."""
-    lines = []
-    for row, below in pairwise(board.rows):
+    for row, below in pairwise(board.rows) if board.wilcoxon else ():
         p_values = ((score.title, row.metrics[score.key].wilcoxon) for score in board.scores)
         cells = ", ".join(f"{title} {p:.2g}" for title, p in p_values if p is not None)
         lines.append(f"Wilcoxon, {row.team} / {row.method} against {below.team} / {below.method}: {cells}")

@@ -5,58 +5,51 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
-
 from harness.evaluation.board import Board
-from harness.files import write_text
-from harness.report.cells import board_header, board_rows, number
+from harness.files import json_text, write_text
+from harness.report.cells import board_table, interval, number
 from harness.report.export import markdown as board_markdown
-from harness.report.figures import inline, sweep_figure
-from harness.report.page import render
+from harness.report.export import markdown_table
+from harness.report.figures import inline, save_figure, sweep_figure
+from harness.report.page import render, write_leaderboard
 
 HEADER = ("claim", "verdict", "score", "A", "B", "difference [95 %]", "claimed", "of this score")
-LEFT = 3
-"""The first columns of HEADER hold text, the others numbers."""
 
 
-def claim_rows(claim: dict[str, Any]) -> list[tuple[str, ...]]:
-    """A row for each score, the first with the verdict."""
+def claims_table(claims: list[dict[str, Any]]) -> tuple[tuple[str, ...], list[list[str]]]:
+    """The header and a row for each score, the first of a claim with its verdict; three columns hold text."""
+    rows = []
+    for claim in claims:
+        first = [claim["name"], claim["verdict"].upper()]
+        for score in claim["scores"]:
+            rows.append(first + score_cells(score))
+            first = ["", ""]
+    return HEADER, rows
+
+
+def score_cells(score: dict[str, Any]) -> list[str]:
+    """The cells of a score from its title on: A, B, by how much they differ, what is claimed, the verdict."""
+    digits = score["digits"]
+    times = " times" if score["ratio"] else ""
     return [
-        (
-            *((claim["name"], claim["verdict"].upper()) if index == 0 else ("", "")),
-            score["title"],
-            *values_text(score),
-            difference_text(score),
-            expected_text(score),
-            score["verdict"],
-        )
-        for index, score in enumerate(claim["scores"])
+        score["title"],
+        *_a_and_b([number(value, digits) for value in score["sides"]]),
+        number(score["difference"], digits) + times + interval(score["low"], score["high"], digits),
+        _expected(*score["expected"]),
+        score["verdict"],
     ]
 
 
-def _pairs(sides: list[Any]) -> tuple[list[Any], list[Any]]:
-    """What stands under A and under B: one side each or, of four sides, a pair whose difference is meant."""
-    return (sides[:1], sides[1:]) if len(sides) == 2 else (sides[:2], sides[2:])
-
-
-def values_text(score: dict[str, Any]) -> list[str]:
-    """The values of A and of B; each a value, or two that are subtracted."""
-    return [" – ".join(number(value, score["digits"]) for value in pair) for pair in _pairs(score["sides"])]
-
-
-def difference_text(score: dict[str, Any]) -> str:
-    """The difference of A and B, or how many times A is B, with its interval."""
-    ends = ", ".join(number(score[end], score["digits"]) for end in ("low", "high"))
-    interval = "" if score["low"] is None else f" [{ends}]"
-    return number(score["difference"], score["digits"]) + (" times" if score["ratio"] else "") + interval
-
-
-def expected_text(score: dict[str, Any]) -> str:
-    """The range that is claimed of the difference."""
-    low, high = score["expected"]
+def _expected(low: float | None, high: float | None) -> str:
     if low is None:
         return f"< {high:g}"
     return f"> {low:g}" if high is None else f"{low:g} to {high:g}"
+
+
+def _a_and_b(sides: list[str]) -> tuple[str, str]:
+    """The texts of A and of B: one side each or, of four sides, the difference of two."""
+    half = len(sides) // 2
+    return " – ".join(sides[:half]), " – ".join(sides[half:])
 
 
 def notes(claim: dict[str, Any]) -> list[str]:
@@ -75,18 +68,16 @@ def notes(claim: dict[str, Any]) -> list[str]:
 
 
 def sides_text(claim: dict[str, Any]) -> str:
-    """What A and B are; of four sides each is a difference of two."""
-    texts = [side["text"] for side in claim["sides"]]
-    return "; ".join(f"{name}: {' – '.join(pair)}" for name, pair in zip("AB", _pairs(texts), strict=True))
+    """What A and B are."""
+    a, b = _a_and_b([side["text"] for side in claim["sides"]])
+    return f"A: {a}; B: {b}"
 
 
 def markdown(record: dict[str, Any]) -> str:
     """The verdicts as one table, what was compared, and a table for each board."""
-    lines = []
-    if record["claims"]:
-        lines += [f"| {' | '.join(HEADER)} |", "|" + "---|" * LEFT + "---:|" * (len(HEADER) - LEFT)]
-        lines += [f"| {' | '.join(row)} |" for claim in record["claims"] for row in claim_rows(claim)]
-    for claim in record["claims"]:
+    claims = record["claims"]
+    lines = markdown_table(*claims_table(claims), left=3) if claims else []
+    for claim in claims:
         lines += ["", " ".join([f"`{claim['name']}`: {claim['says']} {sides_text(claim)}.", *notes(claim)])]
     for entry in record["boards"]:
         board = board_of(entry)
@@ -105,22 +96,25 @@ def board_title(says: str, board: Board) -> str:
     return f"{says} ({board.cases:,} cases in {board.groups:,} groups, {seeds} seeds)"
 
 
-def curve(entry: dict[str, Any]) -> Figure:
-    """The ranked scores of a board over what its sides differ in."""
-    return sweep_figure(board_of(entry), entry["over"], entry["values"])
+def write_claims(record: dict[str, Any], out: Path) -> None:
+    """Write a record into a folder: ``claims.json``, ``claims.html``, and the page of the boards.
 
-
-def write_claims_page(record: dict[str, Any], path: Path) -> None:
-    """Write the verdicts and the boards of a record as a page."""
-    boards = [
-        {
-            "heading": board_title(entry["says"], board),
-            "picture": inline(curve(entry)) if entry["over"] else None,
-            "header": board_header(board)[0],
-            "rows": board_rows(board),
-        }
-        | entry
-        for entry, board in ((entry, board_of(entry)) for entry in record["boards"])
-    ]
-    texts = {each.__name__: each for each in (values_text, difference_text, expected_text, sides_text, notes)}
-    write_text(path, render("claims.html", record=record, claims=record["claims"], boards=boards, **texts))
+    A board whose sides differ in a quantity is drawn over it, on the page and as ``<name of the board>.png``.
+    """
+    write_text(out / "claims.json", json_text(record))
+    boards = [board_of(entry) for entry in record["boards"]]
+    shown = []
+    for entry, board in zip(record["boards"], boards, strict=True):
+        picture = None
+        if entry["over"]:
+            sweep = board, entry["over"], entry["values"]
+            save_figure(sweep_figure(*sweep), out / f"{entry['name']}.png")
+            picture = inline(sweep_figure(*sweep))  # drawn anew: a second layout moves what the first placed
+        header, rows = board_table(board)
+        title = board_title(entry["says"], board)
+        shown.append(entry | {"heading": title, "picture": picture, "header": header, "rows": rows})
+    functions = {each.__name__: each for each in (score_cells, sides_text, notes)}
+    page = render("claims.html", record=record, claims=record["claims"], boards=shown, **functions)
+    write_text(out / "claims.html", page)
+    if boards:
+        write_leaderboard(boards, out)

@@ -39,7 +39,7 @@ def _draw(scored: Sequence[Scored], case_ids: list[str], truth: Path, data: Path
     from matplotlib.image import imsave
 
     drawing = load(track.drawing)
-    predictions = [_predictions(submission, case_ids) for submission in scored]
+    predictions = [open_submission(each.path, track.format, case_ids).read()[0] for each in scored]
     with open_dataset(truth, track) as targets, open_dataset(data, track) as given:
         inputs_of = value_of_case(given, track.inputs.name)
         target_of = value_of_case(targets, track.truth.name)
@@ -56,12 +56,6 @@ def _draw(scored: Sequence[Scored], case_ids: list[str], truth: Path, data: Path
                 pictures.append(_pixels(figure))
             with beside(out / f"{case_id}.png") as temporary:
                 imsave(temporary, np.concatenate(pictures), format="png", metadata={"Software": None})  # type: ignore[dict-item]
-
-
-def _predictions(submission: Scored, case_ids: list[str]) -> np.ndarray:
-    """The predictions of a submission for some cases, in their order."""
-    predictions, _ = open_submission(submission.path, submission.track.format, case_ids).read()
-    return predictions
 
 
 def _pixels(figure: Any) -> np.ndarray:

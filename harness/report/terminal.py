@@ -12,7 +12,7 @@ from rich.text import Text
 from harness.evaluation.board import Board
 from harness.evaluation.comparison import Comparison
 from harness.evaluation.scoring import ScoreCard
-from harness.report.cells import board_header, board_rows, notes, number, with_arrow, with_interval
+from harness.report.cells import board_table, interval, notes, number, with_arrow
 from harness.tracks import Score
 
 
@@ -37,9 +37,9 @@ def card_table(card: ScoreCard, scores: Sequence[Score]) -> Table:
     rows = []
     for score in scores:
         value, digits = card.metrics[score.key], score.digits
-        interval = "–" if value.low is None else f"{number(value.low, digits)} – {number(value.high, digits)}"
+        ends = "–" if value.low is None else f"{number(value.low, digits)} – {number(value.high, digits)}"
         better = "lower" if score.lower_is_better else "higher"
-        rows.append((score.title, better, number(value.mean, digits), interval, number(value.std, digits)))
+        rows.append((score.title, better, number(value.mean, digits), ends, number(value.std, digits)))
     title = f"{card.team} / {card.method}: {card.track}, {card.cases} cases, {card.groups} groups"
     return table(title, ("score", "better", "value", "95 % interval", "std over cases"), rows, left=2)
 
@@ -48,8 +48,7 @@ def board_text(board: Board) -> Iterator[Table | Text]:
     """The table of a board, its notes, and what is not ranked."""
     part = f", {board.part} part" if board.part else ""
     title = f"{board.track}: {board.title} ({board.cases} cases, {board.groups} groups{part})"
-    names, left = board_header(board)
-    yield table(title, names, board_rows(board), left)
+    yield table(title, *board_table(board), left=2)
     yield from map(Text, notes(board))
     for refused in board.not_ranked:
         name = " / ".join(filter(None, (refused.team, refused.method))) or refused.file
@@ -63,7 +62,7 @@ def difference_tables(comparison: Comparison) -> list[Table]:
             with_arrow(score.title, score.lower_is_better),
             number(score.a, score.digits),
             number(score.b, score.digits),
-            with_interval(score.difference, score.low, score.high, score.digits),
+            number(score.difference, score.digits) + interval(score.low, score.high, score.digits),
             number(score.p_a_better, 3),
         )
         for score in comparison.scores
@@ -73,12 +72,10 @@ def difference_tables(comparison: Comparison) -> list[Table]:
     for case in comparison.cases:
         score = by_key[case.score]
         cases.append((score.title, case.case_id, number(case.a, score.digits), number(case.b, score.digits)))
-    sides = [
-        f"{name}: {side.team} / {side.method}"
-        for name, side in zip("AB", (comparison.a, comparison.b), strict=True)
-    ]
-    size = f"{comparison.cases_compared} cases, {comparison.groups} groups"
+    a, b = comparison.a, comparison.b
+    title = f"A: {a.team} / {a.method}\nB: {b.team} / {b.method}\n"
+    title += f"{comparison.cases_compared} cases, {comparison.groups} groups"
     return [
-        table("\n".join([*sides, size]), ("score", "A", "B", "A − B [95 %]", "P(A is better)"), scores),
+        table(title, ("score", "A", "B", "A − B [95 %]", "P(A is better)"), scores),
         table("Where they differ most", ("score", "case", "A", "B"), cases, left=2),
     ]

@@ -9,7 +9,7 @@ import pytest
 from harness.data.store import create, open_dataset
 from harness.evaluation.leaderboard import rank_entries
 from harness.evaluation.scoring import score
-from harness.report.page import BoardSource, write_leaderboard, write_page
+from harness.report.page import update_leaderboard, write_leaderboard
 from harness.tracks import MASS_MAPPING, STAMPS
 from submissions import write_submission
 from tests.browser.boards import two_boards
@@ -56,8 +56,8 @@ def open_page(browser):
         context.close()
 
 
-def a_competition(track, folder, rng, cases=12):
-    """A full data set, two submissions to it, one with a learning curve, and the board of both."""
+def add_competition(track, folder, site, rng, cases=12):
+    """A full data set, two submissions to it, one with a learning curve; their board, added to a site."""
     ids, groups = [f"c{number}" for number in range(cases)], np.arange(cases) // 2
     if track is STAMPS:
         truth = np.arange(cases).astype(np.int8) % 5
@@ -75,20 +75,20 @@ def a_competition(track, folder, rng, cases=12):
     with open_dataset(folder / "data.h5") as data:
         scored = [score(folder / f"{name}.zip", data) for name in ("a", "b")]
     histories = {folder / "a.zip": folder / "history.csv"}
-    return BoardSource(rank_entries(track, scored), scored, folder / "data.h5", None, histories)
+    board = rank_entries(track, scored)
+    update_leaderboard(board, site, scored, folder / "data.h5", None, histories)
+    return board
 
 
 @pytest.fixture(scope="package")
 def site(tmp_path_factory):
     """A folder with forty.html, a big board, and with index.html, a small one whose rows have pages."""
     folder, rng = tmp_path_factory.mktemp("site"), np.random.default_rng(0)
-    write_page(two_boards(), folder / "forty.html", {})
-    sources = []
+    write_leaderboard(two_boards(), folder / "forty")
+    (folder / "forty/index.html").rename(folder / "forty.html")
     for track in (MASS_MAPPING, STAMPS):
         (folder / track.name).mkdir()
-        sources.append(a_competition(track, folder / track.name, rng))
-    write_leaderboard(sources, folder)
-    for board in (source.board for source in sources):
+        board = add_competition(track, folder / track.name, folder, rng)
         page = folder / f"submissions/{board.rows[0].submission_sha256[:16]}.html"
         page.with_name(f"{board.track}.html").write_bytes(page.read_bytes())
     return folder

@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import rankdata, wilcoxon
 
 from harness.evaluation.leaderboard import make_leaderboard, rank_entries
-from harness.report.page import BoardSource, write_leaderboard
+from harness.report.page import write_leaderboard
 from harness.tracks import MASS_MAPPING
 from tests.harness.evaluation.builders import scored_maps
 
@@ -64,14 +64,14 @@ def test_nothing_to_rank(board_files):
 
 def test_files_of_the_board(board_files, tmp_path):
     board = make_leaderboard(*board_files).board
-    write_leaderboard([BoardSource(board)], tmp_path / "out")
+    write_leaderboard([board], tmp_path / "out")
     assert json.loads((tmp_path / "out" / "leaderboard.json").read_text()) == board.to_json()
     page = (tmp_path / "out" / "index.html").read_text()
     assert "<script>alert" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert "a &amp; b" in page
     assert "part.zip" in page
-    write_leaderboard([BoardSource(board)], tmp_path / "again")
+    write_leaderboard([board], tmp_path / "again")
     assert (tmp_path / "again" / "index.html").read_bytes() == (tmp_path / "out" / "index.html").read_bytes()
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from harness.evaluation.board import Value
-from harness.report.page import BoardSource, bar_position, span, write_leaderboard, write_page
+from harness.report.page import bar_position, span, write_leaderboard
 from harness.tracks import STAMPS
 from tests.browser.boards import HOSTILE, a_board
 
@@ -41,10 +41,10 @@ def test_a_span_of_nothing_has_no_bars():
 
 def test_same_boards_same_bytes_and_names_escaped(tmp_path):
     board = a_board(rows=5)
-    for name in ("a.html", "b.html"):
-        write_page([board], tmp_path / name, {board.rows[1].submission_sha256: "submissions/1.html"})
-    page = (tmp_path / "a.html").read_text()
-    assert page == (tmp_path / "b.html").read_text()
+    for name in ("a", "b"):
+        write_leaderboard([board], tmp_path / name, {board.rows[1].submission_sha256: "submissions/1.html"})
+    page = (tmp_path / "a/index.html").read_text()
+    assert page == (tmp_path / "b/index.html").read_text()
     assert HOSTILE not in page
     assert page.count('href="submissions/1.html"') == 1
     assert "http:" not in page
@@ -64,19 +64,19 @@ def test_a_ladder_and_a_board_of_nothing(tmp_path):
         for row in full.rows
     )  # fmt: skip
     board = replace(full, ladder=True, kendall_tau=None, part="public", scores=scores, rows=rows)
-    write_page([board], tmp_path / "ladder.html", {})
-    page = (tmp_path / "ladder.html").read_text()
+    write_leaderboard([board], tmp_path)
+    page = (tmp_path / "index.html").read_text()
     assert "released score" in page
     assert "public part" in page
     assert "P(better)" not in page
-    write_page([replace(board, rows=(), cases=0, groups=0)], tmp_path / "empty.html", {})
-    assert "No submission could be ranked" in (tmp_path / "empty.html").read_text()
+    write_leaderboard([replace(board, rows=(), cases=0, groups=0)], tmp_path)
+    assert "No submission could be ranked" in (tmp_path / "index.html").read_text()
 
 
 def test_a_folder_has_one_board_or_a_list_of_them(tmp_path):
     boards = [a_board(rows=3), a_board(STAMPS, rows=2)]
-    write_leaderboard([BoardSource(board) for board in boards], tmp_path / "two")
-    write_leaderboard([BoardSource(boards[0])], tmp_path / "one")
+    write_leaderboard(boards, tmp_path / "two")
+    write_leaderboard([boards[0]], tmp_path / "one")
     assert json.loads((tmp_path / "two/leaderboard.json").read_text()) == [b.to_json() for b in boards]
     assert json.loads((tmp_path / "one/leaderboard.json").read_text()) == boards[0].to_json()
     assert sorted(path.name for path in (tmp_path / "one").iterdir()) == ["index.html", "leaderboard.json"]

@@ -10,10 +10,8 @@ from scipy.stats import rankdata
 from harness.data.store import open_dataset
 from harness.evaluation.leaderboard import rank_entries
 from harness.evaluation.scoring import score
-from harness.report.page import BoardSource
 from harness.report.submission_page import write_submission_pages
 from harness.tracks import MASS_MAPPING
-from harness.tracks.registry import TRACKS
 
 
 def scored_by(truth, *paths):
@@ -35,7 +33,7 @@ def map_board(tmp_path_factory, maps, submission_of, noisy_maps):
     ]
     scored = scored_by(truth, *paths)
     board = rank_entries(scored[0].track, scored)
-    pages = write_submission_pages(BoardSource(board, scored, truth), folder)
+    pages = write_submission_pages(board, scored, truth, folder)
     assert pages == {one.sha256: f"submissions/{one.sha256[:16]}.html" for one in scored}
     assert {f"submissions/{path.name}" for path in (folder / "submissions").iterdir()} == set(pages.values())
     return truth, scored, board, {sha: (folder / page).read_text() for sha, page in pages.items()}
@@ -75,7 +73,7 @@ def test_the_bars_of_a_histogram_are_the_shares_of_the_cases(map_board):
 
 def test_the_public_part_shows_nothing_by_case(map_board, tmp_path):
     truth, scored, board, _ = map_board
-    pages = write_submission_pages(BoardSource(replace(board, part="public"), scored, truth), tmp_path)
+    pages = write_submission_pages(replace(board, part="public"), scored, truth, tmp_path)
     page = (tmp_path / pages[scored[0].sha256]).read_text()
     assert not any(case_id in page for case_id in scored[0].case_ids)
     assert "<img" not in page
@@ -86,13 +84,13 @@ def test_the_public_part_shows_nothing_by_case(map_board, tmp_path):
 def test_cards_have_no_page(map_board, tmp_path):
     truth, scored, board, _ = map_board
     card = replace(scored[0], source="card")
-    assert write_submission_pages(BoardSource(board, [card], truth), tmp_path) == {}
+    assert write_submission_pages(board, [card], truth, tmp_path) == {}
 
 
-def test_a_track_that_draws_nothing(map_board, tmp_path, monkeypatch):
+def test_a_track_that_draws_nothing(map_board, tmp_path):
     truth, scored, board, _ = map_board
-    monkeypatch.setitem(TRACKS, "mass-mapping", replace(MASS_MAPPING, drawing=""))
-    pages = write_submission_pages(BoardSource(board, scored[:1], truth), tmp_path)
+    undrawn = replace(scored[0], track=replace(MASS_MAPPING, drawing=""))
+    pages = write_submission_pages(board, [undrawn], truth, tmp_path)
     page = (tmp_path / pages[scored[0].sha256]).read_text()
     assert "<img" not in page
     assert len(re.findall(r"(Best|Median|Worst): (\S+?)<small>", page)) == 3
@@ -107,9 +105,7 @@ def test_a_submission_without_a_manifest(map_board, tmp_path, submission_of, noi
             if name != "manifest.json":
                 bare.writestr(name, given.read(name))
     scored = scored_by(truth, tmp_path / "w.zip")
-    pages = write_submission_pages(
-        BoardSource(rank_entries(scored[0].track, scored), scored, truth), tmp_path
-    )
+    pages = write_submission_pages(rank_entries(scored[0].track, scored), scored, truth, tmp_path)
     assert "without a manifest" in text_of((tmp_path / pages[scored[0].sha256]).read_text())
 
 
@@ -126,11 +122,10 @@ def test_stamps_with_and_without_images(stamps, submission_of, tmp_path, images)
     scored = [replace(whole, columns=columns, case_ids=whole.case_ids[4:], groups=whole.groups[4:])]
     history = tmp_path / "history.csv"
     history.write_text("epoch,seconds,loss\n1,2,1\n2,2,.9\n")
-    source = BoardSource(
-        rank_entries(scored[0].track, scored), scored, truth, stamps / "test-inputs.h5" if images else None,
-        {tmp_path / "a.zip": history},
+    pages = write_submission_pages(
+        rank_entries(scored[0].track, scored), scored, truth, tmp_path,
+        stamps / "test-inputs.h5" if images else None, {tmp_path / "a.zip": history},
     )  # fmt: skip
-    pages = write_submission_pages(source, tmp_path)
     page = (tmp_path / pages[scored[0].sha256]).read_text()
     assert page.count("<img ") == (7 if images else 4)  # confusion, reliability, supernovae, training
     assert ("Pictures are missing" in text_of(page)) != images
