@@ -15,6 +15,8 @@ from baselines import keras_loop as loop
 from baselines.keras_loop import Batches, keras
 from baselines.protocol import BaselineError, Training, no_progress
 
+pytestmark = pytest.mark.slow
+
 X = np.random.default_rng(0).normal(size=(30, 2)).astype(np.float32)
 Y = X @ np.float32([[1], [-2]])
 

@@ -7,6 +7,8 @@ from axe_playwright_python.sync_playwright import Axe
 
 from tests.browser.boards import HOSTILE, NAMES
 
+pytestmark = pytest.mark.slow
+
 PAGES = ("forty.html", "index.html", "submissions/mass-mapping.html", "submissions/stamps.html")
 FIRST = "#mass-mapping table.board"
 

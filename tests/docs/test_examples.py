@@ -27,6 +27,8 @@ from tests.docs.pages import PAGES, README, blocks, without_comments
 from tests.harness.data.conftest import npy, write_tar
 from tests.harness.data.sources.avro import packet
 
+pytestmark = pytest.mark.slow
+
 # What is made smaller. Everything else is run as it is written.
 SCALED = {
     r"--cases \d+": "--cases 20",

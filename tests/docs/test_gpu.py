@@ -11,9 +11,13 @@ import tomllib
 import zipfile
 from pathlib import Path
 
+import pytest
+
 from baselines.mass_mapping.unet import UNet
 from baselines.presets import make
 from harness.cli import main
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs/gpu.md").read_text()

@@ -7,6 +7,8 @@ import pytest
 from tests.docs.pages import ROOT
 from tests.notebooks import execute
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_the_notebook_runs_from_data_to_boards(tmp_path):

@@ -16,6 +16,8 @@ from harness.tracks import MASS_MAPPING
 from tests.harness.clusters import cluster, until
 from tests.harness.data.conftest import map_members, write_tar
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def dask(tmp_path):

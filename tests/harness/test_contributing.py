@@ -12,6 +12,8 @@ import pytest
 
 from tests.docs.pages import ROOT, blocks
 
+pytestmark = pytest.mark.slow
+
 PACKAGES = ("harness", "baselines", "submissions", "metrics")
 METRIC, TWIN, LINE, BASELINE, TRACK = (
     code for language, code in blocks("CONTRIBUTING.md") if language == "python"

@@ -10,6 +10,8 @@ from harness.demo import run_demo
 from harness.files import HarnessError
 from harness.tracks import MASS_MAPPING, STAMPS
 
+pytestmark = pytest.mark.slow
+
 FOUND = {
     "mass-mapping": {"zeros", "ks93", "ks93-masked", "wiener"},
     "stamps": {"majority", "metadata-trees", "cnn"},

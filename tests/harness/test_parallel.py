@@ -18,6 +18,8 @@ from harness.parallel import check_versions, executor, in_order
 from submissions.report import Code, SubmissionError
 from tests.harness.clusters import cluster, until, write_pid
 
+pytestmark = pytest.mark.slow
+
 
 def slow_square(number):
     time.sleep(0.02 * (number % 3))

@@ -4,6 +4,8 @@ from submissions import validate
 from tests.hostile import check_refusal, measure
 from tests.submissions.attacks import ATTACKS, IDS, SECRET, TABLE, maps, table
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):

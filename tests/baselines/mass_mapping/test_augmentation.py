@@ -6,6 +6,8 @@ from baselines.mass_mapping.inversion import components
 from baselines.mass_mapping.kaiser_squires import convergence_from_shear
 from baselines.mass_mapping.symmetries import SYMMETRIES
 
+pytestmark = pytest.mark.slow
+
 PLACES = np.arange(len(SYMMETRIES))
 
 

@@ -11,6 +11,8 @@ from baselines.mass_mapping.trivial import Zeros
 from baselines.mass_mapping.wiener import Wiener
 from baselines.protocol import Baseline, BaselineError, Cases, evenly_spaced
 
+pytestmark = pytest.mark.slow
+
 METHODS = (Zeros, KaiserSquires, MaskedKaiserSquires, Wiener)
 
 

@@ -19,6 +19,8 @@ from baselines.mass_mapping.kaiser_squires import (
 )
 from metrics import dicee
 
+pytestmark = pytest.mark.slow
+
 SHAPES = [(32, 32), (32, 48), (31, 32), (32, 33), (15, 17)]
 
 

@@ -9,6 +9,8 @@ from baselines.mass_mapping.losses import LOSSES, WEIGHTS, CombinedLoss, MultiFo
 from tests.reference import losses as reference
 from tests.reference import mass_mapping as scores
 
+pytestmark = pytest.mark.slow
+
 SIDE = 48
 RNG = np.random.default_rng(3)
 OWN = sorted(set(LOSSES) - {"mse"})

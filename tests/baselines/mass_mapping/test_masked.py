@@ -11,6 +11,8 @@ from baselines.mass_mapping.kaiser_squires import (
 from baselines.mass_mapping.masked import MaskedKaiserSquires, inversions
 from metrics import dicee, dpeaks
 
+pytestmark = pytest.mark.slow
+
 
 def after(rounds: int, epsilon: np.ndarray, border: int = 0) -> np.ndarray:
     e1, e2, error = np.moveaxis(epsilon.astype(np.float32), -1, 0)

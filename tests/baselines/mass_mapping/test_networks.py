@@ -4,6 +4,8 @@ import pytest
 from baselines.keras_loop import keras
 from baselines.mass_mapping.networks import LAST, ReflectionPadding, unet
 
+pytestmark = pytest.mark.slow
+
 TINY = {"filters": 4, "depth": 3, "padding": 0, "dropout": 0.0}
 INPUTS = np.random.default_rng(0).normal(0, 0.3, (2, 128, 128, 4)).astype(np.float32)
 

@@ -22,6 +22,8 @@ from baselines.mass_mapping.unet import (
 )
 from baselines.protocol import Baseline, BaselineError, Cases, Training
 
+pytestmark = pytest.mark.slow
+
 TINY = {
     "filters": 2,
     "depth": 2,

@@ -19,6 +19,8 @@ from baselines.stamps.cnn import (
     RotationInvariantEntropyCNN,
 )
 
+pytestmark = pytest.mark.slow
+
 SHAPES = {0: (1, 1), 1: (4, 1), 2: (1, 4), 3: (3, 3), 4: (0, 0)}  # blobs that a network can tell apart
 
 

@@ -5,6 +5,8 @@ from baselines.keras_loop import keras
 from baselines.stamps.losses import LOSSES
 from tests.reference import stamp_losses as slow
 
+pytestmark = pytest.mark.slow
+
 SLOW = {
     "cross-entropy": lambda label, logits, _: slow.cross_entropy(label, logits),
     "entropy": slow.regularised_entropy,

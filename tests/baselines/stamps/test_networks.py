@@ -11,6 +11,8 @@ from baselines.stamps.networks import (
     rotation_invariant_cnn,
 )
 
+pytestmark = pytest.mark.slow
+
 WEIGHTS = [1568, 9248, 18496, 36928, 36928, 102464, 4160, 325]
 TRUNK = [*[(21, 21, 32)] * 2, (10, 10, 32), *[(10, 10, 64)] * 3, (5, 5, 64)]
 DENSE = [(1600,), *[(64,)] * 2, (5,)]

@@ -8,6 +8,8 @@ from skops import io
 from baselines.protocol import Baseline, BaselineError, Cases, Training
 from baselines.stamps.trees import FILE, MetadataTrees
 
+pytestmark = pytest.mark.slow
+
 COLUMNS = "magpsf fwhm"
 
 

@@ -23,6 +23,8 @@ from harness.tracks import STAMPS
 from tests.harness.claims.conftest import SIZE, TINY
 from tests.harness.clusters import cluster, until
 
+pytestmark = pytest.mark.slow
+
 SPECS = select("smoke", ["zeros-win-wmape"])
 
 

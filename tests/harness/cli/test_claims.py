@@ -9,6 +9,8 @@ from harness.claims.spec import KINDS, select
 from harness.cli import main
 from harness.tracks import MASS_MAPPING
 
+pytestmark = pytest.mark.slow
+
 
 def run(*words):
     return CliRunner().invoke(main, ["reproduce", *map(str, words)])

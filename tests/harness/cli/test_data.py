@@ -2,8 +2,12 @@
 
 import json
 
+import pytest
+
 from harness.data.simulate.dataset import simulate
 from harness.tracks import MASS_MAPPING
+
+pytestmark = pytest.mark.slow
 
 
 def test_workers_do_not_change_the_data(run, tmp_path):

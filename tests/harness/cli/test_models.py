@@ -2,6 +2,10 @@
 
 import json
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 
 def test_from_simulation_to_board(run, tmp_path):
     run("simulate", "mass-mapping", tmp_path / "data.h5", "--cases", 40, "--seed", 3, "--workers", 2)

@@ -4,6 +4,10 @@ import csv
 import json
 import zipfile
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 DATES = ("--start", "2027-01-01", "--end", "2027-02-01", "--close", "2027-02-08")
 
 

@@ -12,6 +12,8 @@ from click.testing import CliRunner
 from harness.cli import main
 from harness.data.store import open_dataset
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory, maps, submission_of, noisy_maps):

@@ -9,6 +9,8 @@ import pytest
 from baselines.presets import PRESETS
 from harness.cli.shared import PRESET, LazyChoice
 
+pytestmark = pytest.mark.slow
+
 
 def test_workers_and_dask_exclude_each_other(run, tmp_path):
     words = ("simulate", "stamps", tmp_path / "a.h5", "--cases", 9, "--workers", 2)

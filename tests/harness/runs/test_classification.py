@@ -17,6 +17,8 @@ from submissions.formats.stamps import CLASSES
 from tests.harness.data.conftest import write_tar
 from tests.harness.data.sources.avro import packet
 
+pytestmark = pytest.mark.slow
+
 JPEG = {"fileName": "a.jpg", "stampData": b"\xff\xd8\xff\xe0 and so on"}
 
 

@@ -7,6 +7,8 @@ from harness.files import HarnessError
 from harness.runs.pictures import show
 from harness.runs.training import train
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def trained(maps, stamps, tmp_path_factory):

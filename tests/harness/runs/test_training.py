@@ -21,6 +21,8 @@ from harness.files import HarnessError
 from harness.runs.folder import finished
 from harness.runs.training import restored, submit, train
 
+pytestmark = pytest.mark.slow
+
 CNN = "[cnn]\nepochs = 4\nbatch_size = 64\nsampling = 'unchanged'\nlearning_rate = {}\n"
 
 

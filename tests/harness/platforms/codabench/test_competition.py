@@ -22,6 +22,8 @@ from submissions import validate
 from tests.harness.platforms.codabench.codabench import problems, unzip
 from tests.notebooks import execute
 
+pytestmark = pytest.mark.slow
+
 TRACK_NAMES = sorted(TRACKS)
 
 

@@ -19,6 +19,8 @@ from harness.tracks.registry import TRACKS
 from submissions import write_submission
 from tests.harness.platforms.codabench.codabench import run, unzip
 
+pytestmark = pytest.mark.slow
+
 TEAM = "<script>alert(1)</script>"
 
 
