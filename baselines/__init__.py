@@ -1,0 +1,1 @@
+"""Methods that turn inputs into predictions: arrays in, arrays out."""

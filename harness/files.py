@@ -36,6 +36,7 @@ def beside(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text to a file that appears under its name when it is complete."""
     with beside(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 

@@ -107,6 +107,7 @@ class Archive(Files):
             yield partial(_read_entry, file)
 
     def sha256(self) -> str:
+        """The SHA-256 of the zip."""
         with self.path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -119,6 +120,7 @@ class Folder(Files):
         yield _read_file
 
     def sha256(self) -> str:
+        """The SHA-256 of the names and contents of the files."""
         digest = hashlib.sha256()
         for name, path in self.entries.items():
             with path.open("rb") as file:

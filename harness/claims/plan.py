@@ -32,6 +32,7 @@ class Run:
 
     @property
     def submission(self) -> Path:
+        """The zip beside the folder."""
         return self.folder.with_suffix(".zip")
 
 

@@ -50,6 +50,7 @@ class Difference:
         return sqrt(t_groups**2 * by_groups + t_seeds**2 * by_seeds)
 
     def interval(self) -> tuple[float, float]:
+        """The bounds of the 95 % interval."""
         half = self.half_width(self.groups, self.seeds)
         return self.value - half, self.value + half
 

@@ -61,6 +61,7 @@ class Commands(click.Group):
     """A group that ends with one message and status 1 where data, a submission or a run is faulty."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; faults of the user's files become a `ClickException`."""
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
@@ -90,6 +91,7 @@ class LazyChoice(click.ParamType):
         self.name, self.choices = name, choices
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The value, if it is one of the choices."""
         choices = self.choices()
         if value not in choices:
             self.fail(f"{value!r} is none of: {', '.join(choices)}", param, ctx)
