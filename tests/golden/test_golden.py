@@ -8,7 +8,7 @@ import pytest
 from tests.golden.record import STORED, record
 from tests.golden.texts import difference, html_skeleton
 
-pytestmark = pytest.mark.xdist_group("golden")  # all tests share what the commands wrote
+pytestmark = pytest.mark.slow
 
 NAMES = sorted(path.relative_to(STORED).as_posix() for path in STORED.rglob("*") if path.is_file())
 AGAIN = "if it was changed on purpose: python -m tests.golden.record"

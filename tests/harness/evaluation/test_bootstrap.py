@@ -168,6 +168,7 @@ def covered(truth, track=MEAN, **statistics):
     return ((low <= truth) & (truth <= high)).mean(), ((plain[0] <= truth) & (truth <= plain[1])).mean()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("groups", [3, 4, 5, 6, 7, 8, 12, 25, 100])
 def test_coverage_of_means_with_cases_that_share_a_group(groups):
     rng = np.random.default_rng(groups)

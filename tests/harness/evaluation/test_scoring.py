@@ -155,6 +155,7 @@ def everywhere(path, truth, pools):
     return here
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_chunks")
 @pytest.mark.parametrize("kind", ["zip", "folder"])
 def test_scores_do_not_depend_on_the_number_of_workers(

@@ -13,6 +13,8 @@ from harness.evaluation.scoring import score
 from harness.files import HarnessError
 from harness.report.comparison_page import write_comparison
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory, maps, submission_of, noisy_maps):

@@ -13,6 +13,8 @@ from harness.evaluation.scoring import score
 from harness.report.submission_page import write_submission_pages
 from harness.tracks import MASS_MAPPING
 
+pytestmark = pytest.mark.slow
+
 
 def scored_by(truth, *paths):
     with open_dataset(truth) as data:

@@ -43,10 +43,8 @@ from harness.runs.tuning import (
 )  # fmt: skip
 from harness.tracks import MASS_MAPPING, STAMPS
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore:.* is deprecated:DeprecationWarning:keras_tuner"),
-]
+DEPRECATED = "ignore:.* is deprecated:DeprecationWarning:keras_tuner"
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings(DEPRECATED)]
 
 SPACE = "[plain]\nx = { min_value = 0.0, max_value = 1.0 }\nn = [0, 1, 2, 3]\n"
 

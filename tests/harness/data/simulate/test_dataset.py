@@ -13,6 +13,8 @@ from harness.data.store import DataError, open_dataset
 from harness.parallel import executor
 from harness.tracks import MASS_MAPPING, STAMPS
 
+pytestmark = pytest.mark.slow
+
 COLOURS = replace(
     MASS_MAPPING,
     simulator="tests.harness.data.simulate.test_dataset:colours",

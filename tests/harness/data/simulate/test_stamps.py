@@ -26,6 +26,8 @@ from harness.data.simulate.stamps import (
 )
 from harness.data.sources.safe_pickle import load
 
+pytestmark = pytest.mark.slow
+
 RADIUS = np.hypot(*np.ogrid[-31:32, -31:32])
 SCIENCE, TEMPLATE, DIFFERENCE = range(3)
 COLUMNS = ("images", "labels", "metadata")

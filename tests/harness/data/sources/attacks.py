@@ -90,7 +90,7 @@ def case_of_a_gigabyte(file):
     file.create_dataset("metadata", (CASES, 1 << 30), "u1", chunks=(1, 1 << 20))
 
 
-@dataset("declares")
+@dataset("case_id must be")
 def ids_of_two_dimensions_without_end(file):
     replace(file, "case_id", shape=(CASES, 1 << 15), dtype="S8", chunks=(1, 1024))
 

@@ -9,6 +9,8 @@ from harness.data.store import DataError
 from tests.harness.data.sources.attacks import PICKLES, SECRET
 from tests.hostile import check_refusal, measure
 
+pytestmark = pytest.mark.slow
+
 
 class Runs:
     def __init__(self, path):
