@@ -52,7 +52,7 @@ def test_scores(ratio, maps):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(("score", "reach"), [(wmape, "≥ 2"), (dicee, "≥ 1.5"), (dpeaks, "≥ 20")])
+@pytest.mark.parametrize(("score", "reach"), [(wmape, "≥ 4"), (dicee, "≥ 2.5"), (dpeaks, "≥ 20")])
 def test_score_alone(ratio, maps, score, reach):
     name = score.__name__
     scores = ratio(
