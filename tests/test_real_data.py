@@ -15,6 +15,8 @@ from harness.data.simulate.noise import add_noise
 from harness.data.store import create, open_dataset
 from harness.tracks import MASS_MAPPING
 
+pytestmark = pytest.mark.slow
+
 
 def run(*words):
     result = CliRunner().invoke(main, [str(word) for word in words])

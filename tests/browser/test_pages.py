@@ -151,9 +151,11 @@ def test_a_definition_is_one_click_away(site, open_page):
 
 def test_from_the_board_to_a_submission_and_back(site, open_page):
     page, _ = open_page(site / "index.html", 390)
-    page.locator(f"{FIRST} tbody a[href^=submissions]").first.click()
+    with page.expect_navigation():  # until the page is whole: before that, its last figure is another one
+        page.locator(f"{FIRST} tbody a[href^=submissions]").first.click()
     assert "Worst" in page.locator("#cases ~ figure").last.text_content()
-    page.get_by_role("link", name="Leaderboard").click()
+    with page.expect_navigation():
+        page.get_by_role("link", name="Leaderboard").click()
     assert page.url.endswith("index.html#mass-mapping")
 
 
