@@ -39,6 +39,7 @@ CUDA = {"CUDA": "cuda_version", "cuDNN": "cudnn_version"}
 PREFETCHED = 4  # batches
 
 Schedule = Literal["constant", "cosine"]
+Keep = Literal["last", "best"]
 Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
 
 Scores = Callable[[np.ndarray, np.ndarray], dict[str, float]]
@@ -91,24 +92,25 @@ class EpochEnd(keras.callbacks.Callback):
     """After each epoch: score the validation cases, write history and checkpoint, and stop when complete.
 
     The checkpoint holds all that an epoch changes: weights, states of dropout and of the optimizer, history
-    and best weights. Keras's own ``BackupAndRestore`` lacks the last and the state of early stopping. ``key``
+    and kept weights. Keras's own ``BackupAndRestore`` lacks the last and the state of early stopping. ``key``
     identifies the fit: the checkpoint of a fit with another key is not resumed from. ``eval_model`` is the
-    model itself, or a copy on one device where several devices train it.
+    model itself, or a copy on one device where several devices train it. ``keep`` says which epoch's weights
+    become ``kept_weights``: those of the last one, or of the best so far.
 
     Raises `BaselineError` if the checkpoint is damaged.
     """
 
     def __init__(
         self, model: keras.Model, eval_model: keras.Model, train: Batches, validation: Batches, epochs: int,
-        patience: int, scores: Scores | None, training: Training, key: dict[str, Any],
+        patience: int, scores: Scores | None, training: Training, key: dict[str, Any], keep: Keep,
     ) -> None:  # fmt: skip
         super().__init__()
         self.set_model(model)
         self.eval_model, self.train, self.validation = eval_model, train, validation
         self.epochs, self.patience, self.scores, self.training = epochs, patience, scores, training
-        self.path, self.key = training.folder / CHECKPOINT, key
+        self.path, self.key, self.keep = training.folder / CHECKPOINT, key, keep
         self.rows: list[dict[str, float]] = []  # of ``history.csv``, one an epoch
-        self.best_weights: list[np.ndarray] = []
+        self.kept_weights: list[np.ndarray] = []
         if self.path.exists():
             self._resume()
 
@@ -116,6 +118,11 @@ class EpochEnd(keras.callbacks.Callback):
     def best(self) -> dict[str, float]:
         """The row with the lowest validation loss, the earlier of equals."""
         return min(self.rows, key=lambda row: row["val_loss"])
+
+    @property
+    def kept(self) -> dict[str, float]:
+        """The row of the epoch whose weights are kept."""
+        return self.rows[-1] if self.keep == "last" else self.best
 
     @property
     def complete(self) -> bool:
@@ -139,8 +146,8 @@ class EpochEnd(keras.callbacks.Callback):
         seconds = round(time.perf_counter() - self.started, 3)
         row = {"epoch": epoch + 1, "seconds": seconds, **losses, **scores}
         self.rows.append(row)
-        if self.best is row:
-            self.best_weights = self.model.get_weights()
+        if self.kept is row:
+            self.kept_weights = self.model.get_weights()
         lines = [",".join(row), *(",".join(map(str, each.values())) for each in self.rows), ""]
         _replace(self.training.folder / HISTORY, lambda file: file.write("\n".join(lines).encode()))
         self._write_checkpoint()
@@ -156,7 +163,7 @@ class EpochEnd(keras.callbacks.Callback):
 
     def _write_checkpoint(self) -> None:
         arrays: dict[str, Any] = {name: np.asarray(variable) for name, variable in self._variables().items()}
-        arrays |= {f"best {i}": weights for i, weights in enumerate(self.best_weights)}
+        arrays |= {f"kept {i}": weights for i, weights in enumerate(self.kept_weights)}
         arrays["state"] = np.array(json.dumps({"arguments": self.key, "history": self.rows}))
         _replace(self.path, lambda file: np.savez(file, **arrays))
 
@@ -169,7 +176,7 @@ class EpochEnd(keras.callbacks.Callback):
                 for name, variable in self._variables().items():
                     variable.assign(arrays[name])
                 self.rows = state["history"]
-                self.best_weights = [arrays[f"best {i}"] for i in range(len(self.model.weights))]
+                self.kept_weights = [arrays[f"kept {i}"] for i in range(len(self.model.weights))]
         except Exception as error:  # NumPy raises many kinds of errors on a damaged zip
             text = f"{self.path} cannot be resumed from, remove it to start anew: {error}"
             raise BaselineError(text) from error
@@ -178,13 +185,15 @@ class EpochEnd(keras.callbacks.Callback):
 def fit(
     build: Callable[[], keras.Model], train: Batches, validation: Batches, epochs: int, training: Training,
     patience: int = 0, scores: Scores | None = None, precision: Precision = "float32", jit: bool = False,
+    keep: Keep = "best",
 ) -> tuple[keras.Model, dict[str, Any]]:  # fmt: skip
-    """Train the compiled model that ``build`` makes; return it with the weights of its best epoch.
+    """Train the compiled model that ``build`` makes; return it with the weights of its best or last epoch.
 
     The best epoch is the one with the lowest validation loss. ``patience`` epochs in a row, if not 0, that do
-    not lower it end the training. ``history.csv`` in the training's folder has a row an epoch, with the means
-    of ``scores`` over the validation cases. The second value returned has the number of ``epochs``, the
-    ``best_epoch``, and its losses and scores.
+    not lower it end the training. ``keep`` names the epoch whose weights the model gets. ``history.csv`` in
+    the training's folder has a row an epoch, with the means of ``scores`` over the validation cases. The
+    second value returned has the number of ``epochs``, the ``best_epoch``, the ``kept_epoch``, and the losses
+    and scores of the latter.
 
     The same seed on the same machine gives the same weights, byte for byte, also if the process is killed and
     the call repeated: it resumes after the last complete epoch, from a checkpoint in the folder. That stays
@@ -211,9 +220,9 @@ def fit(
     if jit and train.devices == 1:  # Keras itself refuses to compile a step beside op determinism
         step = partial(type(model).train_step, model)
         model.train_step = tf.function(step, autograph=False, jit_compile=True)
-    options = {"epochs": epochs, "patience": patience, "precision": precision, "jit": jit}
+    options = {"epochs": epochs, "patience": patience, "precision": precision, "jit": jit, "keep": keep}
     key = _checkpoint_key(model, train, validation, training, options)
-    callback = EpochEnd(model, eval_model, train, validation, epochs, patience, scores, training, key)
+    callback = EpochEnd(model, eval_model, train, validation, epochs, patience, scores, training, key, keep)
     done = len(callback.rows)
     training.progress(done, epochs, f"resuming after epoch {done}" if done else "first epoch")
     if not callback.complete:
@@ -227,9 +236,10 @@ def fit(
             hint = "lower batch_size if memory is short, set jit = false if XLA cannot compile the network"
             fault = BaselineError(f"TensorFlow cannot go on: {message}; {hint}")
             raise train.fault or validation.fault or fault from error
-    eval_model.set_weights(callback.best_weights)
-    best = {name: value for name, value in callback.best.items() if name not in ("epoch", "seconds")}
-    return eval_model, {"epochs": len(callback.rows), "best_epoch": callback.best["epoch"], **best}
+    eval_model.set_weights(callback.kept_weights)
+    numbers = {"best_epoch": callback.best["epoch"], "kept_epoch": callback.kept["epoch"]}
+    kept = {name: value for name, value in callback.kept.items() if name not in ("epoch", "seconds")}
+    return eval_model, {"epochs": len(callback.rows), **numbers, **kept}
 
 
 def _strategy(training: Training, *both: Batches) -> tf.distribute.Strategy | None:

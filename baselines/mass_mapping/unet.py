@@ -31,8 +31,10 @@ class UNet(Network):
     ``filters`` is the number of filters of the first stage, ``kernel`` the width of all of them in pixels. A
     map is padded by ``padding`` pixels on each side, then halved ``depth`` times. The output of the network
     is centred on the mean κ of the training set, and its range is 1.1 times that of κ there. ``patience``
-    epochs in a row without a lower validation loss end the training, if it is not 0. The ``cosine`` schedule
-    lowers the learning rate to 0 over all epochs. ``loss_settings`` are settings of the loss.
+    epochs in a row without a lower validation loss end the training, if it is not 0. ``keep`` says which
+    epoch's weights are kept: those of the last one, or of the one with the lowest validation loss. The
+    ``cosine`` schedule lowers the learning rate to 0 over all epochs. ``loss_settings`` are settings of the
+    loss.
     """
 
     track: ClassVar[str] = "mass-mapping"
@@ -56,6 +58,7 @@ class UNet(Network):
     loss_settings: dict[str, float] = field(default_factory=dict)
     augmentation: Augmentation = "spin-2"
     patience: int = 0
+    keep: Literal["last", "best"] = "best"
     schedule: Literal["constant", "cosine"] = "constant"
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     jit: bool = False
@@ -128,7 +131,7 @@ class UNet(Network):
 
         self.model, best = fit(
             build, batches, unseen, self.epochs, training, patience=self.patience, scores=official,
-            precision=self.precision, jit=self.jit,
+            precision=self.precision, jit=self.jit, keep=self.keep,
         )  # fmt: skip
         return best
 

@@ -25,7 +25,8 @@ class PlainCNN(Network):
     The defaults are theirs, but for the batch size, which they do not state: 32 is ALeRCE's. ``size`` is the
     width in pixels of the central crop of the stamps, ``kernel`` that of all convolutions but the first,
     ``beta`` the weight of the entropy in the two losses that are named after it. ``patience`` epochs in a row
-    without a lower validation loss end the training, if it is not 0.
+    without a lower validation loss end the training, if it is not 0. ``keep`` says which epoch's weights are
+    kept: those of the last one, or of the one with the lowest validation loss.
     """
 
     track: ClassVar[str] = "stamps"
@@ -44,6 +45,7 @@ class PlainCNN(Network):
     loss: Literal["cross-entropy", "entropy", "entropy-as-printed"] = "cross-entropy"
     beta: float = 0.5
     patience: int = 0
+    keep: Literal["last", "best"] = "best"
     model: Any = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -80,7 +82,9 @@ class PlainCNN(Network):
             return Batches(lambda rows: (read(rows), labels[rows]), order, self.batch_size, training.seed)
 
         sampled, unseen = batches(train, self.sampling), batches(validation, "unchanged")
-        self.model, best = fit(build, sampled, unseen, self.epochs, training, self.patience)
+        self.model, best = fit(
+            build, sampled, unseen, self.epochs, training, self.patience, keep=self.keep
+        )  # fmt: skip
         return {"weights": self.model.count_params(), "cases_an_epoch": len(sampled.rows), **best}
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:

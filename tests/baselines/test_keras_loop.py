@@ -136,8 +136,19 @@ def test_weights_of_the_best_epoch_are_kept(tmp_path):
     model, record = loop.fit(linear(0.02), batches(y=-Y), batches(), 5, Training(0, tmp_path))
     losses = [float(row["val_loss"]) for row in history(tmp_path)]
     assert losses == sorted(losses)
-    assert record["best_epoch"] == 1
+    assert (record["best_epoch"], record["kept_epoch"], record["val_loss"]) == (1, 1, losses[0])
     np.testing.assert_allclose(np.mean((model.predict_on_batch(X) - Y) ** 2), losses[0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("stop", [2, 5])
+def test_weights_of_the_last_epoch_are_kept_where_they_are_asked_for(tmp_path, stop):
+    data = batches(y=-Y), batches()
+    with pytest.raises(Stop):
+        loop.fit(linear(0.02), *data, 5, Training(0, tmp_path, stop_after(stop)), keep="last")
+    model, record = loop.fit(linear(0.02), *data, 5, Training(0, tmp_path), keep="last")
+    losses = [float(row["val_loss"]) for row in history(tmp_path)]
+    assert (record["best_epoch"], record["kept_epoch"], record["val_loss"]) == (1, 5, losses[4])
+    np.testing.assert_allclose(np.mean((model.predict_on_batch(X) - Y) ** 2), losses[4], rtol=1e-5)
 
 
 @pytest.mark.parametrize("again", [7, 8])
