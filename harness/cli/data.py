@@ -107,10 +107,15 @@ def pack(
 @click.argument("path", type=ANYTHING, metavar="FILE")
 @json_option
 def inspect(path: Path, as_json: bool) -> None:
-    """Say what FILE holds: a dataset, a submission, a run's folder, a score card, a board."""
+    """Say what FILE holds: a dataset, a submission, a run's folder, a score card, a board.
+
+    Of a dataset all cases are read, to count classes and missing values (NaN). Of archives, pickles and
+    alerts it says what `pack` would take and leave out.
+    """
     from harness.data import inspection
 
-    summary = inspection.inspect(path)
+    with progress_bar("reading") as progress:
+        summary = inspection.inspect(path, progress)
     print_result(summary, as_json, inspection.lines(summary))
 
 

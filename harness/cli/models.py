@@ -106,21 +106,41 @@ def submit(run: Path, inputs: Path, team: str, method: str | None, out: Path) ->
 
 
 @main.command()
-@click.argument("run", type=FOLDER)
-@click.option("--case", "case_id", required=True, metavar="ID", help="Id of the case to draw.")
+@click.argument("source", type=ANYTHING, metavar="RUN|DATA.h5")
+@click.option(
+    "--case", "case_id", metavar="ID",
+    help="Id of the case to draw.  [default: the first, or without a run and --weights all of DATA.h5]",
+)  # fmt: skip
 @click.option(
     "--data", type=FILE,
     help="Data set that holds the case, for maps with the truth.  [default: where RUN was trained]",
 )  # fmt: skip
-@click.option("--out", type=NEW, metavar="FILE.png", help="The picture.  [default: RUN/ID.png]")
+@click.option(
+    "--out", type=NEW, metavar="FILE.png",
+    help="The picture; of all of DATA.h5 a folder.  [default: in RUN, or in DATA.pictures]",
+)  # fmt: skip
 @click.option("--weights", is_flag=True, help="Draw the weights that the multi-focal loss gives the pixels.")
-def show(run: Path, case_id: str, data: Path | None, out: Path | None, weights: bool) -> None:
-    """Draw what the model of RUN predicts for one case, beside the truth."""
+def show(source: Path, case_id: str | None, data: Path | None, out: Path | None, weights: bool) -> None:
+    """Draw one case, or what a data set holds.
+
+    Of a RUN: what its model predicts for the case, beside the truth. Of DATA.h5, without any run: the inputs
+    and the truth of the case; without --case, a table of what is in the data set, how many cases are of each
+    class, and samples.
+    """
     from harness.runs import pictures
 
-    out = out or run / (f"{case_id}.weights.png" if weights else f"{case_id}.png")
-    pictures.show(run, data, case_id, out, weights)
-    click.echo(f"picture: {out}")
+    if data and source.is_file():
+        raise click.UsageError("--data goes with a RUN: a data set is drawn from itself")
+    if source.is_file() and case_id is None and not weights:
+        from harness.data.inspection import inspect_dataset
+        from harness.data.store import open_dataset
+        from harness.report.terminal import data_table
+
+        with open_dataset(source) as dataset, progress_bar("reading") as progress:
+            summary, track = inspect_dataset(dataset, progress), dataset.track
+        print_result(summary, False, [data_table(source.name, track, summary)])
+    for picture in pictures.show(source, data, case_id, out, weights):
+        click.echo(f"picture: {picture}")
 
 
 @main.command()

@@ -8,49 +8,68 @@ from typing import Any
 
 import numpy as np
 
-from harness.data.store import Dataset, open_dataset
+from harness.data.sources.base import Problem, read_source
+from harness.data.store import CHUNK, Dataset, open_dataset
+from harness.data.tally import Tally
 from harness.files import HarnessError, read_json
+from harness.progress import ProgressCallback, no_progress
 from harness.schemas import JSON_FILES, RUN
+from harness.tracks import Track, get_track, load, track_names
 from submissions import limits, manifest
 from submissions.archive import list_zip
 from submissions.report import printable
 
-SAMPLED_CASES = 256
-LARGEST_USABLE = 1e10  # some stamps hold −3.4e38 where there is no value
 HDF5_MAGIC, ZIP_MAGIC = b"\x89HDF\r\n\x1a\n", b"PK"
 
 
-def inspect(path: Path) -> dict[str, Any]:
-    """A summary of a dataset file, a submission, a run's folder, or what a command found."""
-    if path.is_dir():
-        if not (path / "run.json").is_file():
-            raise HarnessError(f"{path} is a folder without run.json: no run that has finished")
+def inspect(path: Path, progress: ProgressCallback = no_progress) -> dict[str, Any]:
+    """A summary of a dataset file, a submission, a run's folder, or what a command found.
+
+    Of a dataset file, and of what one can be packed from, all cases are read: counts are exact.
+    """
+    if (path / "run.json").is_file():
         return {"kind": "run"} | read_json(path / "run.json", RUN)
-    with path.open("rb") as file:
-        start = file.read(8)
+    start = b""
+    if path.is_file():
+        with path.open("rb") as file:
+            start = file.read(8)
     if start == HDF5_MAGIC:
         with open_dataset(path) as dataset:
-            return _dataset(dataset)
+            return inspect_dataset(dataset, progress)
     if start.startswith(ZIP_MAGIC):
         return _submission(path)
+    if not start.lstrip().startswith(b"{"):  # which JSON does, and no source
+        for track in map(get_track, track_names()):
+            if any(load(reference).matches(path) for reference in track.sources):
+                return _source(track, path, progress)
+    if path.is_dir():
+        raise HarnessError(
+            f"{path} must be a run that has finished or a folder that can be packed, got one without "
+            "run.json and without maps or alerts"
+        )
     try:
         value = read_json(path, *JSON_FILES)
     except HarnessError as error:
         raise HarnessError(
-            f"{path} must be a dataset (.h5), a submission (.zip), a run's folder, or JSON that astroboard "
-            f"wrote, got none of these: {error}"
+            f"{path} must be a dataset (.h5), a submission (.zip), a run's folder, what a dataset can be "
+            f"packed from, or JSON that astroboard wrote, got none of these: {error}"
         ) from error
     return {"kind": value["schema"].split("/")[0].removeprefix("astroboard-")} | value
 
 
-def _dataset(dataset: Dataset) -> dict[str, Any]:
-    groups = dataset.groups()
-    summary: dict[str, Any] = {
+def inspect_dataset(dataset: Dataset, progress: ProgressCallback = no_progress) -> dict[str, Any]:
+    """A summary of an open dataset file; all its inputs and truth are read, a chunk at a time."""
+    tally = Tally(dataset.track)
+    names = {dataset.track.inputs.name, dataset.track.truth.name} & dataset.columns.keys()
+    for start in range(0, len(dataset), CHUNK):
+        tally.add({name: dataset.columns[name][start : start + CHUNK] for name in names})
+        progress(min(start + CHUNK, len(dataset)), len(dataset), "cases")
+    return {
         "kind": "dataset",
         "track": dataset.track.name,
         "role": dataset.role,
         "cases": len(dataset),
-        "groups": len(np.unique(groups)),
+        "groups": len(np.unique(dataset.groups())),
         "first_case": dataset.case_ids()[0],
         "columns": {
             name: f"{len(column.dtype)} fields" if column.dtype.names else f"{column.dtype} {column.shape}"
@@ -58,15 +77,37 @@ def _dataset(dataset: Dataset) -> dict[str, Any]:
         },
         "fingerprint": dataset.fingerprint,
         "source": dataset.source,
+        **tally.to_json(),
     }
-    if dataset.track.classes and dataset.track.truth.name in dataset.columns:
-        labels = dataset.truth[:]  # which in a file of others may be no class at all
-        counts = {name: int((labels == label).sum()) for label, name in enumerate(dataset.track.classes)}
-        summary["classes"] = counts
-    for column in (dataset.track.inputs, dataset.track.truth):
-        if column.name in dataset.columns and column.shape:
-            summary[column.name] = _images(dataset, column.name)
-    return summary
+
+
+def _source(track: Track, path: Path, progress: ProgressCallback) -> dict[str, Any]:
+    """What can be packed from a file or folder, and what `pack` would leave out."""
+    tally, left_out = Tally(track), Tally(track)
+    case_ids: set[str] = set()
+    problems: list[Problem] = []
+    ignored = 0
+    for item in read_source(track.sources, path):
+        if not isinstance(item, Problem):
+            case_ids.update(item.case_id)
+            tally.add(item.columns)
+            progress(len(case_ids), 0, "cases")
+        elif item.error:
+            problems.append(item)
+            left_out.add(item.columns)
+        else:
+            ignored += 1
+    reasons = [str(problem.error) for problem in problems]
+    damaged = [str(problem.error) for problem in problems if problem.damaged]
+    return {
+        "kind": "source",
+        "track": track.name,
+        "cases": len(case_ids),
+        **tally.to_json(),
+        "left_out": {"cases": len(problems), "first": reasons[:1], **left_out.to_json()},
+        "damaged": {"cases": len(damaged), "first": damaged[:1]},  # at which `pack` stops
+        "ignored": ignored,
+    }
 
 
 def _submission(path: Path) -> dict[str, Any]:
@@ -82,17 +123,6 @@ def _submission(path: Path) -> dict[str, Any]:
         "manifest": asdict(stated) | {"files": len(stated.files)} if stated else None,
         "refused": [fault.message for fault in files.findings().faults],
     }
-
-
-def _images(dataset: Dataset, name: str) -> dict[str, float]:
-    """Range, mean, standard deviation, and shares of zeros and unusable values, in evenly spaced cases."""
-    rows = np.unique(np.linspace(0, len(dataset) - 1, SAMPLED_CASES).round().astype(int))
-    values = np.stack([dataset.columns[name][row] for row in rows]).astype(np.float64)
-    usable = values[np.isfinite(values) & (np.abs(values) < LARGEST_USABLE)]
-    summary = {"zeros": (values == 0).mean(), "unusable": 1 - usable.size / values.size}
-    if usable.size:
-        summary |= {"min": usable.min(), "max": usable.max(), "mean": usable.mean(), "std": usable.std()}
-    return {"sampled_cases": len(rows)} | {key: float(f"{value:.6g}") for key, value in summary.items()}
 
 
 def lines(summary: dict[str, Any], indent: str = "") -> list[str]:

@@ -20,6 +20,7 @@ import h5py
 
 from harness.data.sources.base import Cases, Problem, read_source
 from harness.data.store import DataError, Writer, create
+from harness.data.tally import Tally
 from harness.parallel import in_order
 from harness.progress import ProgressCallback, no_progress
 from harness.tracks import Track
@@ -32,9 +33,13 @@ Items = Generator[Cases | Problem, None, None]
 
 @dataclass
 class Packing:
-    """What came of packing: the number of cases, what was left out and why, what was ignored."""
+    """What came of packing: the number of cases, what was left out and why, what was ignored.
+
+    ``counts`` are of the classes and images of the cases that were left out.
+    """
 
     skip_damaged: bool
+    counts: Tally
     cases: int = 0
     left_out: list[tuple[str, str]] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
@@ -47,6 +52,7 @@ class Packing:
             raise problem.error
         else:
             self.left_out.append((problem.name, str(problem.error)))
+            self.counts.add(problem.columns)
 
 
 def pack(
@@ -68,7 +74,7 @@ def pack(
             raise DataError(f"OUT must differ from every SOURCE, got {out} for both; name OUT last")
     if out.is_file() and not h5py.is_hdf5(out):
         raise DataError(f"OUT must be a data set or a new file, got {out}; name OUT last, or remove it")
-    packing = Packing(skip_damaged)
+    packing = Packing(skip_damaged, Tally(track))
     about: dict[str, Any] = {"packed": [path.name for path in sources]}
     tasks = [Task(track.sources, path, labels, skip_damaged) for path in sources]
     with create(out, track, "full", about) as writer:
@@ -89,6 +95,8 @@ def pack(
             "left_out_first": [name[:MAX_LISTED_NAME] for name, _ in packing.left_out[:MAX_LISTED]],
             "ignored": len(packing.ignored),
         }
+        if counts := packing.counts.to_json():
+            about["left_out_counts"] = counts
     return packing
 
 

@@ -23,10 +23,10 @@ def with_arrow(title: str, lower_is_better: bool) -> str:
 
 
 def board_table(board: Board) -> tuple[list[str], list[list[str]]]:
-    """The header and the rows of a board, which show the ranked scores alone; two columns hold names."""
-    ranked = [score for score in board.scores if score.ranked]
+    """The header and the rows of a board: names in two columns, ranks, and the scores meant for tables."""
+    shown = [score for score in board.scores if score.ranked or score.in_tables]
     header = ["team", "method", "group", "rank", "mean rank", "P(better)"]
-    header += [with_arrow(score.title, score.lower_is_better) for score in ranked]
+    header += [with_arrow(score.title, score.lower_is_better) for score in shown]
     rows = []
     for row in board.rows:
         cells = [
@@ -37,7 +37,7 @@ def board_table(board: Board) -> tuple[list[str], list[list[str]]]:
             number(row.mean_rank, 2),
             number(row.p_better_than_next, 2),
         ]
-        for score in ranked:
+        for score in shown:
             cell, digits = row.metrics[score.key], score.digits
             deviation = "" if cell.seed_std is None else f" ± {number(cell.seed_std, digits)}"
             cells.append(number(cell.mean, digits) + deviation + interval(cell.low, cell.high, digits))

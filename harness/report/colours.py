@@ -2,14 +2,27 @@
 
 from typing import Any
 
-REGIONS = {"hit": "#4daf4a", "missed": "#377eb8", "false alarm": "#e41a1c"}
-"""Pixels above the mean of both maps, of the true one alone, of the predicted one alone."""
-NEITHER_REGION = "#f0f0f0"
+REGIONS = {
+    "true positive": "#8fd18a",
+    "true negative": "#ffffff",
+    "false positive": "#1f4fa3",
+    "false negative": "#e6352b",
+}
+"""Pixels above the mean of both maps, of neither, of the predicted one alone, of the true one alone.
+
+Green, white, blue and red, as in the report of Urcelay, Hernandez & Ugarte (2024). The shades differ in
+luminance, so that green and red can be told apart without seeing their hues.
+"""
 TRUE_PEAKS, PREDICTED_PEAKS = "white", "cyan"
 PEAKS_LEGEND = "#444444"
+HIGHEST_PEAKS, STRUCTURE = "red", "#ff5fc4"
+"""Marks beside the weights of a loss."""
 MAP, DIFFERENCE, WEIGHT, STAMP, SHARES = "inferno", "RdBu_r", "viridis", "gray", "Blues"
 """Colour maps of matplotlib."""
-TRUE_CLASS, OTHER_CLASS = REGIONS["hit"], "#999999"
+NO_VALUE = "#c9a0a0"
+"""Pixels of a stamp that hold no number."""
+TRUE_CLASS, OTHER_CLASS = "#4daf4a", "#999999"
+TRAINING, VALIDATION = "C0", "C1"
 REFERENCE_LINE = "#999999"
 
 _TEXT = ("text.color", "axes.labelcolor", "axes.titlecolor", "axes.edgecolor", "xtick.color", "ytick.color")

@@ -4,39 +4,69 @@ from __future__ import annotations
 
 import base64
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from harness.evaluation.board import Board
 from harness.files import HarnessError, beside
+from harness.report import colours
 from harness.report.cells import with_arrow
+from harness.tracks import Score
 
 SHOWN_DPI, DPI = 84, 120
+FEW_EPOCHS = 8  # so few are also marked by points; a single one would not be seen as a line
 
 
-def curves_figure(history: Path, title: str) -> Figure:
-    """Learning curves of a run: a panel for each quantity of ``history.csv``, validation beside training."""
+def curves_figure(history: Path, title: str, scores: Sequence[Score] = ()) -> Figure:
+    """Learning curves of a run: a panel for each quantity of ``history.csv``, validation beside training.
+
+    A score of the track that stands there once is of the validation cases. Scores that are better when lower
+    have a logarithmic axis, as in figure 5 of Urcelay, Hernandez & Ugarte (2024). A dotted line marks the
+    epoch with the lowest validation loss.
+    """
     with history.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     if not rows:
         raise HarnessError(f"{history} has no epochs to draw")
     columns = {name: [float(row[name]) for row in rows] for name in rows[0]}
+    by_key = {score.key: score for score in scores}
+    for name in list(columns):
+        if name in by_key and f"val_{name}" not in columns:
+            columns[f"val_{name}"] = columns.pop(name)
     of_training = [name for name in columns if name not in ("epoch", "seconds") and name[:4] != "val_"]
     of_validation = [name.removeprefix("val_") for name in columns if name.startswith("val_")]
-    names = list(dict.fromkeys(of_training + of_validation))  # in this order
+    names = sorted(dict.fromkeys(of_training + of_validation), key=lambda name: name != "loss")  # that first
+    best = columns["epoch"][int(np.argmin(columns["val_loss"]))] if "val_loss" in columns else None
     figure = Figure(figsize=(4.2 * len(names), 3.4), layout="constrained")
     for axis, name in zip(np.atleast_1d(figure.subplots(1, len(names))), names, strict=True):
-        for key, label in ((name, "training"), (f"val_{name}", "validation")):
+        for key, label, colour in (
+            (name, "training", colours.TRAINING),
+            (f"val_{name}", "validation", colours.VALIDATION),
+        ):
             if key in columns:
-                axis.plot(columns["epoch"], columns[key], label=label)
+                marker = "." if len(rows) < FEW_EPOCHS else ""
+                axis.plot(columns["epoch"], columns[key], color=colour, marker=marker, label=label)
+        if best is not None:
+            label = f"lowest validation loss, epoch {best:g}"
+            axis.axvline(best, color=colours.REFERENCE_LINE, linestyle=":", label=label)
         axis.set_title(name)
+        if score := by_key.get(name):
+            axis.set_title(with_arrow(score.title, score.lower_is_better))
+            if score.lower_is_better and min(columns.get(name, [1]) + columns[f"val_{name}"]) > 0:
+                axis.set_yscale("log")
+                axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+                axis.yaxis.set_major_formatter("{x:g}")
+                axis.yaxis.set_minor_formatter("")
         axis.set_xlabel("epoch")
-        axis.legend()
+        axis.xaxis.get_major_locator().set_params(integer=True)
+    lines = {line.get_label(): line for axis in figure.axes for line in axis.lines}
+    figure.legend(handles=list(lines.values()), loc="outside lower center", ncols=len(lines))
     figure.suptitle(title, parse_math=False)
     return figure
 

@@ -54,7 +54,7 @@ def write_submission_pages(
             history = histories.get(submission.path)
             page = render(
                 "submission.html", board=board, row=row, public=public, submission=submission,
-                training=inline(curves_figure(history, "")) if history else None,
+                training=inline(curves_figure(history, "", submission.track.scores)) if history else None,
                 histograms=[_histogram(submission, *of_score) for of_score in bins],
                 **_cases(submission, data, given, {} if public else _chosen(submission), public),
             )  # fmt: skip

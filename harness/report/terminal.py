@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -13,13 +14,13 @@ from harness.evaluation.board import Board
 from harness.evaluation.comparison import Comparison
 from harness.evaluation.scoring import ScoreCard
 from harness.report.cells import board_table, interval, notes, number, with_arrow
-from harness.tracks import Score
+from harness.tracks import Score, Track
 
 
 def console() -> Console:
-    """Standard output; 160 columns wide in a file or a pipe, so that a table is not folded."""
+    """Standard output; 200 columns wide in a file or a pipe, so that a table is not folded."""
     standard = Console(highlight=False)
-    return standard if standard.is_terminal else Console(highlight=False, width=160)
+    return standard if standard.is_terminal else Console(highlight=False, width=200)
 
 
 def table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> Table:
@@ -79,3 +80,30 @@ def difference_tables(comparison: Comparison) -> list[Table]:
         table(title, ("score", "A", "B", "A − B [95 %]", "P(A is better)"), scores),
         table("Where they differ most", ("score", "case", "A", "B"), cases, left=2),
     ]
+
+
+def data_table(name: str, track: Track, summary: Mapping[str, Any]) -> Table:
+    """What a data set holds and what packing left out of it, from a summary by `inspect`.
+
+    Of the challenge's stamps this is table 1 of Castillo & Foix (2020), with the classes.
+    """
+    columns = (summary, summary["source"].get("left_out_counts"))
+    paths: list[tuple[str, tuple[str, ...]]] = [
+        ("not square", (track.inputs.name, "not_square")),
+        ("NaN values", (track.inputs.name, "nan")),
+        ("with NaN values", (track.inputs.name, "cases_with_nan")),
+        *((label, ("classes", label)) for label in track.classes),
+    ]
+    counts = [("cases", [summary["cases"], _count(summary, "source", "left_out")])]
+    counts += [
+        (title, [_count(column, *path) for column in columns]) for title, path in paths if path[0] in summary
+    ]
+    rows = [(title, *(f"{count:,}" for count in (*both, sum(both)))) for title, both in counts]
+    return table(name, ("", "in the file", "left out", "together"), rows)
+
+
+def _count(summary: Any, *keys: str) -> int:
+    """A count in nested dictionaries that may come from a file of others; 0 where there is none."""
+    for key in keys:
+        summary = summary.get(key) if isinstance(summary, Mapping) else None
+    return summary if isinstance(summary, int) else 0

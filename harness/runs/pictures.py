@@ -1,4 +1,4 @@
-"""A picture of one case: the prediction of a run, beside the truth where that is known."""
+"""Pictures of cases: the prediction of a run beside the truth, or what a data set holds without any run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from baselines.protocol import Baseline, predict
-from harness.data.store import open_dataset
+from harness.data.store import Dataset, open_dataset
 from harness.files import HarnessError
 from harness.report.drawing.mass_mapping import weights_figure
 from harness.report.figures import save_figure
@@ -18,60 +18,102 @@ from harness.tracks import Track, get_track, load
 FILES = ("validation.h5", "train.h5", "test-inputs.h5")
 
 
-def show(run: Path, data_path: Path | None, case_id: str, out: Path, weights: bool = False) -> None:
-    """Predict one case of a data set with a run's model, and draw it into the PNG ``out``.
+def show(
+    source: Path, data_path: Path | None = None, case_id: str | None = None, out: Path | None = None,
+    weights: bool = False,
+) -> list[Path]:  # fmt: skip
+    """Draw one case of a run or of a data set, or a whole data set, as PNG. Returns the files.
 
-    Without a data set, the files of the one that the run was trained on are searched for the case. With
-    ``weights``, draw those that the run's multi-focal loss gives the pixels of the true map instead. Raises
-    HarnessError where there is no such case, or no truth for the picture.
+    The ``source`` is a run's folder or a data set. Of a run, the case is predicted and drawn beside the
+    truth; without ``data_path``, the files of the data set that the run was trained on are searched for it.
+    With ``weights``, the weights that the multi-focal loss gives the pixels of the true map are drawn
+    instead: those of the run's settings, or of the report's. The case is the first one where none is named.
+    But of a data set without ``case_id`` and ``weights`` all figures are drawn that its track has for it.
+
+    ``out`` is the picture; of a whole data set, it is a folder. By default pictures lie in the run's folder,
+    or in the folder ``<data set>.pictures``. Raises HarnessError where there is no such case, or nothing to
+    draw it from.
     """
-    record, baseline = restored(run)
-    track = get_track(record["track"])
-    data_path = data_path or _file_with(case_id, Path(record.get("folder", "")), track)
-    with open_dataset(data_path, track) as data:
-        ids = data.case_ids()
-        if case_id not in ids:
-            raise HarnessError(
-                f"{data_path} has no case {case_id!r}; its first ones are {', '.join(ids[:3])}"
-            )
-        row = ids.index(case_id)
-        inputs = data.inputs[row : row + 1]
-        truth = data.truth[row] if track.truth.name in data.columns else None
-        metadata = None if data.metadata is None else data.metadata[row : row + 1]
-    figure: Figure | None = None
+    folder = source if source.is_dir() else source.with_suffix(".pictures")
+    if source.is_file() and case_id is None and not weights:
+        return _draw_all(source, out or folder)
+    baseline, name, track = None, "", None
+    if source.is_dir():
+        record, baseline = restored(source)
+        name, track = record["baseline"], get_track(record["track"])
+        data_path = data_path or _file_with(case_id, Path(record.get("folder", "")), track)
+    with open_dataset(data_path or source, track) as data:
+        case_id = case_id or data.case_ids()[0]
+        figure = _draw_case(data, case_id, baseline, name, weights)
+    out = out or folder / f"{case_id}{'.weights' if weights else ''}.png"
+    save_figure(figure, out)
+    return [out]
+
+
+def _draw_all(path: Path, folder: Path) -> list[Path]:
+    """Draw all figures of a data set into a folder."""
+    written = []
+    with open_dataset(path) as data:
+        drawing = load(data.track.drawing) if data.track.drawing else None
+        if drawing is None or not hasattr(drawing, "dataset_figures"):
+            raise HarnessError(f"{path} must be of a track that draws data sets, got {data.track.name}")
+        for name, figure in drawing.dataset_figures(data):
+            written.append(folder / f"{name}.png")
+            save_figure(figure, written[-1])
+    return written
+
+
+def _draw_case(data: Dataset, case_id: str, baseline: Baseline | None, name: str, weights: bool) -> Figure:
+    """A case with the prediction of a baseline, if there is one, or with the weights of a loss."""
+    track, ids = data.track, data.case_ids()
+    if case_id not in ids:
+        first = ", ".join(ids[:3])
+        raise HarnessError(
+            f"the case must be one of {data.path}, got {case_id!r}; its first ones are {first}"
+        )
+    row = ids.index(case_id)
+    inputs = data.columns[track.inputs.name][row] if track.inputs.name in data.columns else None
+    truth = data.columns[track.truth.name][row] if track.truth.name in data.columns else None
     if weights:
         if truth is None or truth.ndim != 2:
-            raise HarnessError("weights are of a true map: name a full data set of mass-mapping")
-        figure = _weights(baseline, truth.astype("float32"), case_id)
-    elif track.drawing:
-        prediction = predict(baseline, inputs, metadata)[0]
-        title = f"{case_id}, {record['baseline']}"
-        figure = load(track.drawing).case_figure(inputs[0], truth, prediction, title)
+            raise HarnessError(
+                "weights must be of a true map, got none; name a full data set of mass-mapping"
+            )
+        return _weights(baseline, truth.astype("float32"), case_id)
+    prediction, title = None, case_id
+    if baseline:
+        metadata = None if data.metadata is None else data.metadata[row : row + 1]
+        prediction = predict(baseline, data.inputs[row : row + 1], metadata)[0]
+        title = f"{case_id}, {name}"
+    drawing = load(track.drawing) if track.drawing else None
+    figure: Figure | None = drawing and drawing.case_figure(inputs, truth, prediction, title)
     if figure is None:
-        raise HarnessError(f"{data_path} has no truth to draw beside the prediction: name a full data set")
-    save_figure(figure, out)
+        needed = "truth to draw beside the prediction" if baseline else "inputs to draw"
+        raise HarnessError(f"{data.path} must have the {needed}, got none; name a full data set")
+    return figure
 
 
-def _file_with(case_id: str, folder: Path, track: Track) -> Path:
-    """The file of a split data set that has the case."""
+def _file_with(case_id: str | None, folder: Path, track: Track) -> Path:
+    """The file of a split data set that has the case; the first one for no case in particular."""
     for path in (folder / name for name in FILES):
         if path.is_file():
             with open_dataset(path, track) as data:
-                if case_id in data.case_ids():
+                if case_id is None or case_id in data.case_ids():
                     return path
     raise HarnessError(
-        f"no {' or '.join(FILES)} in {folder}, where the run was trained, has a case {case_id!r}: "
-        "name a data set with --data"
+        f"the case must be in {' or '.join(FILES)} of {folder}, where the run was trained, got "
+        f"{case_id or 'no such file'}; name a data set with --data"
     )
 
 
-def _weights(baseline: Baseline, target: np.ndarray, case_id: str) -> Figure:
+def _weights(baseline: Baseline | None, target: np.ndarray, case_id: str) -> Figure:
     """The weights of a true map (H, W) in the multi-focal loss of a baseline, or in that with defaults."""
     from baselines.mass_mapping.losses import WEIGHTS, MultiFocal
 
     chosen = getattr(baseline, "loss_settings", {}) if getattr(baseline, "loss", "") == "multifocal" else {}
     loss = MultiFocal(**chosen)
-    weights = {f"{name}, a = {a:g}": WEIGHTS[name](target[None]) for name, a in loss.settings.items()}
-    weights["weighted mean"] = loss.weight(target[None])
-    pictures = {name: np.array(maps[0]) for name, maps in weights.items()}
-    return weights_figure(target, pictures, f"{case_id}: weights of the multi-focal loss")
+    names = {f"{name}, a = {loss.settings[name]:g}": name for name in WEIGHTS}
+    weights = {title: np.array(WEIGHTS[name](target[None])[0]) for title, name in names.items()}
+    weights["weighted mean"] = np.array(loss.weight(target[None])[0])
+    structure = next(title for title, name in names.items() if name == "structure")
+    return weights_figure(target, weights, structure, f"{case_id}: weights of the multi-focal loss")

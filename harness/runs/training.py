@@ -85,7 +85,7 @@ def train(
             if (folder / "history.csv").is_file():
                 from harness.report.figures import curves_figure, save_figure  # slow to import, seldom needed
 
-                figure = curves_figure(folder / "history.csv", f"{name}, {preset}, seed {seed}")
+                figure = curves_figure(folder / "history.csv", f"{name}, {preset}, seed {seed}", track.scores)
                 save_figure(figure, folder / "history.png")
             write_text(folder / "run.json", json_text(record))
     return record

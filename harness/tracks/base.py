@@ -37,7 +37,10 @@ class Column:
 
 @dataclass(frozen=True)
 class ScoreInfo:
-    """What a reader has to know of a score; ``digits`` are those after the decimal point to show."""
+    """What a reader has to know of a score; ``digits`` are those after the decimal point to show.
+
+    Tables of boards on the terminal and in Markdown have the scores that rank, and those ``in_tables``.
+    """
 
     key: str
     title: str
@@ -45,6 +48,7 @@ class ScoreInfo:
     lower_is_better: bool = True
     ranked: bool = False
     digits: int = 4
+    in_tables: bool = False
 
     @property
     def sign(self) -> int:

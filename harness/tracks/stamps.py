@@ -90,9 +90,11 @@ STAMPS = Track(
               lower_is_better=False, ranked=True,
               summary=_of_confusion(metrics.fbeta_from_confusion, 2, SUPERNOVA)),
         Score("sn_precision", "SN precision", "Share of supernovae among the alerts called one.",
-              lower_is_better=False, summary=_of_confusion(metrics.precision_from_confusion, SUPERNOVA)),
+              lower_is_better=False, in_tables=True,
+              summary=_of_confusion(metrics.precision_from_confusion, SUPERNOVA)),
         Score("sn_recall", "SN recall", "Share of the supernovae that are called one.",
-              lower_is_better=False, summary=_of_confusion(metrics.recall_from_confusion, SUPERNOVA)),
+              lower_is_better=False, in_tables=True,
+              summary=_of_confusion(metrics.recall_from_confusion, SUPERNOVA)),
         Score("sn_precision_natural", "SN prec. at 3.1 %", "SN precision if the classes were as frequent as "
               "in the survey, 3.1 % of them supernovae.", lower_is_better=False, summary=_natural_precision),
         Score("sn_average_precision", "SN AP", "Area under the curve of the supernovae's precision over "

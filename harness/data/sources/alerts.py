@@ -34,7 +34,7 @@ def usable_alerts(
             if isinstance(stamp, np.ndarray) and stamp.shape == SHAPE and stamp.dtype.kind in "fiu":
                 usable.append(index)
             else:
-                yield _problem(candids[index], stamp)
+                yield _problem(candids[index], stamp, None if labels is None else labels[index])
         if usable:
             images = np.stack([stamps[index] for index in usable]).astype(np.float32, copy=False)
             others = {name: values[usable] for name, values in rest.items() if values is not None}
@@ -45,14 +45,16 @@ def usable_alerts(
             )
 
 
-def _problem(candid: str, stamp: Any) -> Problem:
+def _problem(candid: str, stamp: Any, label: Any) -> Problem:
     """Why a stamp cannot be used, and whether that means damage."""
     reason, damaged = f"expected numbers of shape {SHAPE}, got a {type(stamp).__name__}", True
+    columns = {} if label is None else {STAMPS.truth.name: np.array([label])}
     if isinstance(stamp, np.ndarray):
         reason += f" of {stamp.dtype} and shape {stamp.shape}"
         image = stamp.ndim == 3 and stamp.shape[2] == 3 and stamp.dtype.kind in "fiu"
         if image and 0 < min(stamp.shape) <= max(stamp.shape) <= SIZE:
             damaged = False
+            columns[STAMPS.inputs.name] = stamp[None]
             if stamp.shape[0] != stamp.shape[1]:
                 reason = f"cut off by the edge of the detector, {stamp.shape[0]} by {stamp.shape[1]} pixels"
-    return Problem(candid, DataError(f"alert {candid}: {reason}"), damaged)
+    return Problem(candid, DataError(f"alert {candid}: {reason}"), damaged, columns)

@@ -18,7 +18,7 @@ A source is a module that a track names in `Track.sources`. This one packs folde
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -56,12 +56,14 @@ class Cases:
 class Problem:
     """A file or a case that gives no data: damaged, unusable, or (without an error) no data by its name.
 
-    Packing stops at ``damaged`` ones unless they are to be skipped; it lists the others.
+    Packing stops at ``damaged`` ones unless they are to be skipped; it lists the others. ``columns`` has what
+    the case holds nevertheless, in a row each as in `Cases`: it is counted, and not packed.
     """
 
     name: str
     error: DataError | None = None
     damaged: bool = True
+    columns: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 class Source(Protocol):

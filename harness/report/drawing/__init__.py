@@ -1,15 +1,17 @@
 """How each track draws its cases: the modules that `Track.drawing` names.
 
-Such a module has two functions, and may have a third:
+Such a module has two functions, and may have two more:
 
-- ``case_figure(inputs, target, prediction, title) -> Figure | None`` draws one case. ``inputs`` and
-  ``target`` are None where they are unknown; None is returned where the figure needs them.
+- ``case_figure(inputs, target, prediction, title) -> Figure | None`` draws one case. ``inputs``, ``target``
+  and ``prediction`` are None where they are unknown; None is returned where the figure needs them.
 - ``case_texts(case_id, target, prediction) -> dict[str, str]`` says in words what the figure shows:
   ``target`` and ``prediction``, which may be empty, and ``alt``, the text in place of the picture.
 - ``overview(columns, predictions) -> dict[str, Any]`` draws all cases of a submission, from its columns by
   case and its predictions (N, ...), in the same order. It returns a ``title``, a list of `Panel` as
   ``panels`` and, of a classifier, its ``confusion``: for each class the name and, by predicted class, a
   share of the cases and their number.
+- ``dataset_figures(data) -> Iterator[tuple[str, Figure]]`` draws what a data set holds: figures by the names
+  of their files. ``data`` may have only the inputs or only the truth.
 """
 
 from __future__ import annotations
@@ -38,3 +40,9 @@ def value_of_case(data: Dataset, column: str) -> Callable[[str], np.ndarray | No
     ids = data.case_ids() if column in data.columns else []
     rows = {case_id: row for row, case_id in enumerate(ids)}
     return lambda case_id: np.asarray(data.columns[column][rows[case_id]]) if case_id in rows else None
+
+
+def evenly_spaced(values: np.ndarray, number: int) -> list[int]:
+    """At most ``number`` of the values, from the first to the last at equal distances."""
+    indices = np.linspace(0, len(values) - 1, min(number, len(values))).round().astype(int)
+    return [int(value) for value in values[indices]]

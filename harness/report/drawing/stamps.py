@@ -6,52 +6,121 @@ The curves are scikit-learn's. They stay at 0 where no alert, or every alert, is
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import auc, precision_recall_curve, roc_curve
 
 import metrics
+from baselines.stamps.preparation import prepare
+from harness.data.store import Dataset
 from harness.report import colours
-from harness.report.drawing import Panel
+from harness.report.drawing import Panel, evenly_spaced
 from harness.tracks.stamps import CALIBRATION_BINS, SUPERNOVA
 from submissions.formats.stamps import CLASSES
 
 LARGEST_PIXEL = 1e10  # larger values mark pixels without data
+CHANNELS = ("science", "template", "difference")
+CROP, SAMPLES = 21, 5
+RAW, CROPPED = "63 × 63 pixels (pink: no value)", f"{CROP} × {CROP} pixels, scaled to 0..1"
 
 
 def case_figure(
-    inputs: np.ndarray | None, target: np.ndarray | None, prediction: np.ndarray, title: str
+    inputs: np.ndarray | None, target: np.ndarray | None, prediction: np.ndarray | None, title: str
 ) -> Figure | None:
-    """Science, template and difference image (h, w, 3) of an alert, and the probability of each class.
+    """Science, template and difference image (63, 63, 3) of an alert, and the probability of each class.
 
-    The bar of the true class is coloured, where it is known. None without images.
+    The bar of the true class is coloured, where it is known. Without a prediction, the second row has the
+    images as networks see them: the central 21 × 21 pixels, scaled to 0..1. None without images.
     """
     if inputs is None:
         return None
+    label = None if target is None else CLASSES[int(target)]
+    if prediction is None:
+        figure = _samples_figure([inputs, prepare(inputs[None], CROP)[0]], [RAW, CROPPED])
+        figure.suptitle(f"{title}: {label or 'class unknown'}", parse_math=False)
+        return figure
     figure = Figure(figsize=(13, 3.4), layout="constrained")
     axes = figure.subplots(1, 4, width_ratios=[1, 1, 1, 1.3])
-    images = np.moveaxis(inputs, -1, 0)
-    for axis, image, name in zip(axes, images, ("science", "template", "difference"), strict=False):
-        usable = np.where(np.abs(image) < LARGEST_PIXEL, image, np.nan)
-        low, high = np.nanquantile(usable, [0.01, 0.995]) if np.isfinite(usable).any() else (0, 1)
-        axis.imshow(usable, vmin=low, vmax=high, cmap=colours.STAMP, interpolation="nearest")
+    _draw_stamp(axes[:3], inputs)
+    for axis, name in zip(axes, CHANNELS, strict=False):
         axis.set_title(name)
-        axis.set_xticks([])
-        axis.set_yticks([])
-    label = None if target is None else int(target)
-    bar_colours = [colours.OTHER_CLASS] * len(CLASSES)
-    if label is not None:
-        bar_colours[label] = colours.TRUE_CLASS
+    bar_colours = [colours.TRUE_CLASS if name == label else colours.OTHER_CLASS for name in CLASSES]
     bars = axes[3].barh(list(CLASSES), prediction, color=bar_colours)
     axes[3].bar_label(bars, fmt="%.2f", padding=3)
     axes[3].set_xlim(0, 1.15)
     axes[3].invert_yaxis()
-    axes[3].set_title("probability" if label is None else f"probability (true: {CLASSES[label]})")
+    axes[3].set_title(f"probability (true: {label})" if label else "probability")
     figure.suptitle(title, parse_math=False)
+    return figure
+
+
+def _draw_stamp(axes: Any, stamp: np.ndarray) -> None:
+    """Draw the channels of a stamp (h, w, 3), pixels without a value in a colour.
+
+    Each has its own range, but for a crop, which is scaled to 0..1 already.
+    """
+    for axis, image in zip(axes, np.moveaxis(stamp, -1, 0), strict=True):
+        usable = np.where(np.abs(image) < LARGEST_PIXEL, image, np.nan)
+        raw = len(stamp) > CROP and np.isfinite(usable).any()
+        low, high = np.nanquantile(usable, [0.01, 0.995]) if raw else (0, 1)
+        colour_map = colormaps[colours.STAMP].with_extremes(bad=colours.NO_VALUE)
+        axis.imshow(usable, vmin=low, vmax=high, cmap=colour_map, interpolation="nearest")
+        axis.set(xticks=[], yticks=[])
+
+
+def dataset_figures(data: Dataset) -> Iterator[tuple[str, Figure]]:
+    """The distribution of the labels, and samples of each class: whole stamps, and as networks see them.
+
+    These are figures 4 to 7 of Castillo & Foix (2020): ``labels``, and for each class ``samples-SN`` and
+    ``samples-SN-21``. Without labels, the samples are of all alerts; without images there are none.
+    """
+    labels = data.truth[:] if data.track.truth.name in data.columns else None
+    groups = {"": np.arange(len(data))}
+    if labels is not None:
+        yield "labels", labels_figure(labels)
+        groups = {f"-{name}": np.flatnonzero(labels == label) for label, name in enumerate(CLASSES)}
+    if data.track.inputs.name not in data.columns:
+        return
+    case_ids = data.case_ids()
+    for suffix, rows in groups.items():
+        chosen = evenly_spaced(rows, SAMPLES)
+        if not chosen:
+            continue
+        stamps = data.inputs[chosen]
+        names = [case_ids[row] for row in chosen]
+        for size, images, what in (("", stamps, RAW), (f"-{CROP}", prepare(stamps, CROP), CROPPED)):
+            figure = _samples_figure(images, names)
+            figure.suptitle(f"{suffix[1:] or 'samples'}: {what}")
+            yield f"samples{suffix}{size}", figure
+
+
+def labels_figure(labels: np.ndarray) -> Figure:
+    """How many of the labels (N,) are of each class, and their share."""
+    counts = np.array([(labels == label).sum() for label in range(len(CLASSES))])
+    figure = Figure(figsize=(6.4, 3.6), layout="constrained")
+    axis = figure.subplots()
+    bars = axis.barh(list(CLASSES), counts, color=colours.OTHER_CLASS)
+    texts = [f"{count:,} ({count / len(labels):.1%})" for count in counts]
+    axis.bar_label(bars, texts, padding=3)
+    axis.set(xlim=(0, 1.25 * counts.max()), xlabel="alerts", title=f"labels of {len(labels):,} alerts")
+    axis.invert_yaxis()
+    return figure
+
+
+def _samples_figure(stamps: Sequence[np.ndarray] | np.ndarray, names: Sequence[str]) -> Figure:
+    """A row for each stamp (h, w, 3), with its name, and a column for each channel."""
+    figure = Figure(figsize=(7.2, 2.3 * len(stamps) + 0.6), layout="constrained")
+    axes = figure.subplots(len(stamps), len(CHANNELS), squeeze=False)
+    for row, stamp, name in zip(axes, stamps, names, strict=True):
+        _draw_stamp(row, stamp)
+        row[0].set_ylabel(name, fontsize=8, parse_math=False)
+    for axis, name in zip(axes[0], CHANNELS, strict=True):
+        axis.set_title(name)
     return figure
 
 

@@ -2,7 +2,10 @@
 
 import json
 
+import numpy as np
 import pytest
+
+from tests.harness.data.conftest import stamp_pickle
 
 pytestmark = pytest.mark.slow
 
@@ -35,6 +38,23 @@ def test_show_draws_a_case(run, stamps, tmp_path):
     assert run("show", tmp_path / "run", "--case", case).stdout == f"picture: {picture}\n"
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert "name a data set with --data" in run("show", tmp_path / "run", "--case", "x", status=1).stderr
+
+
+def test_show_describes_a_data_set(run, tmp_path):
+    """Table 1 of the report: all alerts, those left out, and missing values, with and without those."""
+    path, content = stamp_pickle(tmp_path)
+    content["images"][2][0, :2] = np.nan
+    path, _ = stamp_pickle(tmp_path, images=content["images"])
+    run("pack", path, tmp_path / "stamps.h5", "--track", "stamps", "--workers", 1)
+    lines = run("show", tmp_path / "stamps.h5").stdout.splitlines()
+    cells = {words[0]: words[-3:] for words in map(str.split, lines) if len(words) > 3}
+    expected = {"cases": [5, 1, 6], "not": [0, 1, 1], "NaN": [1, 6, 7], "with": [1, 1, 2], "SN": [2, 0, 2]}
+    assert {name: [int(cell) for cell in cells[name]] for name in expected} == expected
+    pictures = tmp_path / "stamps.pictures"
+    assert f"picture: {pictures / 'samples-SN-21.png'}" in lines
+    assert (pictures / "labels.png").is_file()
+    run("show", tmp_path / "stamps.h5", "--data", tmp_path / "stamps.h5", status=2)
+    assert "cannot be read as HDF5" in run("show", path, status=1).stderr
 
 
 def test_baselines_are_listed_by_track(run):
