@@ -3,17 +3,18 @@
 import numpy as np
 
 from harness.data.simulate.dataset import simulate
-from harness.data.simulate.noise import PIXEL_ARCMIN
+from harness.data.simulate.mass_mapping import SPECTRA
 from harness.tracks import MASS_MAPPING
 
 MAPS = 10_000
+PIXEL = SPECTRA["ray-traced"].pixel
 
 
 def plain_lognormal():
     """κ in plain NumPy: no haloes, no shear, no noise, and no file."""
     rng = np.random.default_rng(0)
-    k = 2 * np.pi * np.hypot(np.fft.rfftfreq(128, PIXEL_ARCMIN), np.fft.fftfreq(128, PIXEL_ARCMIN)[:, None])
-    amplitude = np.sqrt(2.0 * (1 + (k / 0.67) ** 2) ** -1.2) / PIXEL_ARCMIN
+    k = 2 * np.pi * np.hypot(np.fft.rfftfreq(128, PIXEL), np.fft.fftfreq(128, PIXEL)[:, None])
+    amplitude = np.sqrt(2.0 * (1 + (k / 0.67) ** 2) ** -1.2) / PIXEL
     kappa = np.empty((128, 128), np.float32)
     for _ in range(MAPS):
         white = np.fft.rfft2(rng.standard_normal((128, 128)))

@@ -29,7 +29,7 @@ def ray_traced(folder, noise, seed=0):
     kappa = np.load(folder / "mass_mapping" / "ktng_tiles_128.npz")["kappa"].astype(np.float32)
     shear = np.stack(shear_from_convergence(kappa), axis=-1) / (1 - kappa[..., None])
     rng = np.random.default_rng(seed)
-    draws = [add_noise(shear, noise, rng) for _ in range(16)]
+    draws = [add_noise(shear, noise, 0.4, rng) for _ in range(16)]
     return {
         "epsilon": np.concatenate(draws).astype(np.float16),
         "kappa": np.tile(kappa, (16, 1, 1)).astype(np.float16),

@@ -48,7 +48,16 @@ def simulator_option(name: str, default: str, says: str) -> Any:
     "noise", "sparse", "mass-mapping: sparse or dense, noise in a third or in all of the pixels."
 )
 @simulator_option(
-    "boundary", "periodic", "mass-mapping: shear periodic on the crop, or of a field twice as wide."
+    "boundary",
+    "periodic",
+    "mass-mapping: shear periodic on the crop, as in the challenge, or of a field "
+    "twice as wide. On periodic maps ks93-masked solves with the operator that made its data: its DICEE says "
+    "that the solver is right, not that the task is easy.",
+)
+@simulator_option(
+    "spectrum",
+    "challenge; with dense noise ray-traced",
+    "mass-mapping: smooth maps as in the challenge, pixels of 0.19′, or as ray-traced ones, pixels of 0.4′.",
 )
 @seed_option
 @executor_options()

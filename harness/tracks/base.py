@@ -134,6 +134,8 @@ class Track:
         Makes a data set.
     simulator_options : mapping
         The choices of each option of the simulator, the default first.
+    simulator_defaults : mapping
+        Other defaults of some options, by the choice of another option that they go with.
     splitter : str
         Assigns the cases to train, validation and test.
     drawing : str
@@ -157,6 +159,7 @@ class Track:
     sources: tuple[str, ...] = ()
     simulator: str = ""
     simulator_options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    simulator_defaults: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     splitter: str = ""
     drawing: str = ""
     diagnostics: str = ""

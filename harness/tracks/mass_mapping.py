@@ -42,7 +42,12 @@ MASS_MAPPING = Track(
     columns=_map_scores,
     sources=("harness.data.sources.map_archives",),
     simulator="harness.data.simulate.mass_mapping:simulate",
-    simulator_options={"noise": ("sparse", "dense"), "boundary": ("periodic", "field")},
+    simulator_options={
+        "noise": ("sparse", "dense"),
+        "boundary": ("periodic", "field"),
+        "spectrum": ("challenge", "ray-traced"),
+    },
+    simulator_defaults={"dense": {"spectrum": "ray-traced"}},
     splitter="harness.data.split:split_groups",
     drawing="harness.report.drawing.mass_mapping",
     diagnostics="harness.claims.diagnostics:MASS_MAPPING",

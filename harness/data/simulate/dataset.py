@@ -32,8 +32,9 @@ def simulate(
 ) -> None:
     """Simulate ``cases`` cases into a dataset file.
 
-    ``options`` are those of the track's simulator; `Track.simulator_options` has the choices of each, the
-    default first. Raises DataError for others, and for a track without a simulator.
+    ``options`` are those of the track's simulator; `Track.simulator_options` has the choices of each, and
+    `Track.simulator_defaults` what one choice makes the default of others. Raises DataError for other
+    choices, and for a track without a simulator.
     """
     if not 1 <= cases <= MAX_CASES:
         raise DataError(f"cases must be 1 to {MAX_CASES:,}, got {cases:,}")
@@ -44,7 +45,10 @@ def simulate(
         if value not in choices:
             expected = ", ".join(choices) or "left out"
             raise DataError(f"{name} must be {expected} for the track {track.name}, got {value!r}")
-    options = {name: choices[0] for name, choices in track.simulator_options.items()} | options
+    defaults = {name: choices[0] for name, choices in track.simulator_options.items()}
+    for choice in options.values():
+        defaults |= track.simulator_defaults.get(choice, {})
+    options = defaults | options
     render, tasks = load(track.simulator)(cases, seed, **options)
     about = {"simulated": {"track": track.name, "cases": cases, "seed": seed} | options}
     # Without processes a thread renders while this one hashes and writes what came before.

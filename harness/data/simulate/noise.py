@@ -3,42 +3,46 @@
 | model | noisy pixels | σ of e1, e2 and Δe there | where it comes from |
 |---|---|---|---|
 | sparse | 31 % | 0.33 | published cases of the challenge: elsewhere Δe is 0 and the shear free of noise |
-| dense | all | 0.119 | shapes of σ_e = 0.26 per component, 30 galaxies/arcmin², averaged over a pixel |
+| dense | all | 0.26 / √(30 · area) | shapes of σ_e = 0.26 per component, averaged over a pixel's galaxies |
+
+The area of a pixel is in arcmin², and each has 30 galaxies. So the σ of dense noise is 0.119 in pixels 0.4′
+wide, and 0.250 in pixels 0.19′ wide.
 
 In both, Δe is a draw of its own, signed and uncorrelated with the noise: it says that a pixel is noisy, not
-by how much. The challenge does not say how large its pixels are; a simulated pixel is 0.4′ wide.
+by how much.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
-# The width at which a pixel holds five galaxies: fewer would leave pixels empty, more would blur the peaks.
-PIXEL_ARCMIN = 0.4
 SHAPE_NOISE = 0.26
 GALAXIES_PER_ARCMIN2 = 30.0
 
-NOISE_MODELS = {  # the fraction of noisy pixels, and σ
-    "sparse": (0.31, 0.33),
-    "dense": (1.0, SHAPE_NOISE / math.sqrt(GALAXIES_PER_ARCMIN2 * PIXEL_ARCMIN**2)),
+NOISE_MODELS: dict[
+    str, tuple[float, Callable[[float], float]]
+] = {  # the fraction of noisy pixels, and σ by the width of a pixel in arcmin
+    "sparse": (0.31, lambda _: 0.33),
+    "dense": (1.0, lambda pixel: SHAPE_NOISE / math.sqrt(GALAXIES_PER_ARCMIN2 * pixel**2)),
 }
 _SMALLEST_FLAG = 1e-5  # in σ; a Δe much below it would become 0 in float16, and call its pixel noise-free
 _BLOCK = 2**14  # numbers at a time that stay in the processor's cache
 
 
-def add_noise(shear: np.ndarray, model: str, rng: np.random.Generator) -> np.ndarray:
+def add_noise(shear: np.ndarray, model: str, pixel: float, rng: np.random.Generator) -> np.ndarray:
     """Ellipticity maps (e1, e2, Δe) of (reduced) shear maps.
 
-    ``shear``: (..., H, W, 2). Returns (..., H, W, 3) float32, where Δe is exactly 0 in the pixels free of
-    noise and in no other, even after rounding to float16.
+    ``shear``: (..., H, W, 2), with pixels ``pixel`` arcmin wide. Returns (..., H, W, 3) float32, where Δe is
+    exactly 0 in the pixels free of noise and in no other, even after rounding to float16.
     """
     fraction, sigma = NOISE_MODELS[model]
     # Plane by plane, each one long loop: NumPy is slow along an axis of three.
     planes = _normals(rng, (3, *shear.shape[:-1]))
     planes[2][np.abs(planes[2]) < _SMALLEST_FLAG] = _SMALLEST_FLAG
-    planes *= np.float32(sigma)
+    planes *= np.float32(sigma(pixel))
     if fraction < 1:
         planes *= rng.random(shear.shape[:-1], dtype=np.float32) < fraction
     for component in range(2):

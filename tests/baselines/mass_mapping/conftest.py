@@ -15,11 +15,13 @@ from harness.data.simulate.noise import add_noise
 
 @pytest.fixture(scope="session")
 def simulated() -> Callable[..., Cases]:
-    """``simulated(cases, noise, boundary, seed)``: the cases of a small data set."""
+    """``simulated(cases, noise, boundary, spectrum, seed)``: the cases of a small data set."""
 
     @cache
-    def make(cases: int, noise: str, boundary: str = "periodic", seed: int = 0) -> Cases:
-        render, fields = simulate(cases, seed, noise, boundary)
+    def make(
+        cases: int, noise: str, boundary: str = "periodic", spectrum: str = "ray-traced", seed: int = 0
+    ) -> Cases:
+        render, fields = simulate(cases, seed, noise, boundary, spectrum)
         rendered = [render(field) for field in fields]
         columns = (
             np.concatenate([each[name] for each in rendered]) for name in ("epsilon", "kappa", "group")
@@ -31,7 +33,10 @@ def simulated() -> Callable[..., Cases]:
 
 @pytest.fixture(scope="session")
 def ray_traced(shared_data: Path) -> Callable[[str], tuple[np.ndarray, np.ndarray]]:
-    """``ray_traced(noise)``: ellipticities (13, 128, 128, 3) float16 and κ of thirteen κTNG maps."""
+    """``ray_traced(noise)``: ellipticities (13, 128, 128, 3) float16 and κ of thirteen κTNG maps.
+
+    Dense noise is that of the simulated pixels, 0.4′ wide.
+    """
     from astropy.io import fits
 
     tiles = np.load(shared_data / "mass_mapping" / "ktng_tiles_128.npz")["kappa"]
@@ -41,7 +46,7 @@ def ray_traced(shared_data: Path) -> Callable[[str], tuple[np.ndarray, np.ndarra
     reduced = np.stack(shear_from_convergence(kappa), axis=-1) / (1 - kappa)[..., None]
 
     def make(noise: str) -> tuple[np.ndarray, np.ndarray]:
-        return add_noise(reduced, noise, np.random.default_rng(1)).astype(np.float16), kappa
+        return add_noise(reduced, noise, 0.4, np.random.default_rng(1)).astype(np.float16), kappa
 
     return make
 

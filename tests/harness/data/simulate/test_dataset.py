@@ -18,13 +18,14 @@ pytestmark = pytest.mark.slow
 COLOURS = replace(
     MASS_MAPPING,
     simulator="tests.harness.data.simulate.test_dataset:colours",
-    simulator_options={"hue": "ab"},
+    simulator_options={"hue": "ab", "tone": ("light", "dark")},
+    simulator_defaults={"b": {"tone": "dark"}},
 )
 
 
-def colours(cases, seed, hue):
+def colours(cases, seed, hue, tone):
     """A simulator of someone else's: two cases a task, of one value."""
-    return render, [(hue, number + seed) for number in range(0, cases, 2)]
+    return render, [(f"{hue}-{tone}-", number + seed) for number in range(0, cases, 2)]
 
 
 def render(task):
@@ -39,11 +40,29 @@ def render(task):
 def test_a_simulator_of_theirs(tmp_path):
     simulate(COLOURS, tmp_path / "out.h5", 5, seed=10, hue="b")
     with open_dataset(tmp_path / "out.h5") as data:
-        assert data.case_ids() == ["b10", "b11", "b12", "b13", "b14"]
+        assert data.case_ids() == [f"b-dark-{number}" for number in range(10, 15)]
         assert data.groups().tolist() == [0, 1, 0, 2, 0]
         assert data.truth[:, 0, 0].tolist() == [10, 10, 12, 12, 14]
-        about = {"track": "mass-mapping", "cases": 5, "seed": 10, "hue": "b"}
+        about = {"track": "mass-mapping", "cases": 5, "seed": 10, "hue": "b", "tone": "dark"}
         assert data.source == {"simulated": about}
+
+
+@pytest.mark.parametrize(
+    ("hue", "tone", "expected"),
+    [("a", None, "light"), ("a", "dark", "dark"), ("b", None, "dark"), ("b", "light", "light")],
+)
+def test_a_choice_may_change_the_default_of_another_option(tmp_path, hue, tone, expected):
+    chosen = {"hue": hue} | ({"tone": tone} if tone else {})
+    simulate(COLOURS, tmp_path / "out.h5", 1, **chosen)
+    with open_dataset(tmp_path / "out.h5") as data:
+        assert data.source["simulated"]["tone"] == expected
+
+
+def test_maps_with_sparse_noise_are_like_the_challenges_by_default(tmp_path):
+    for noise, spectrum in (("sparse", "challenge"), ("dense", "ray-traced")):
+        simulate(MASS_MAPPING, tmp_path / f"{noise}.h5", 1, noise=noise)
+        with open_dataset(tmp_path / f"{noise}.h5") as data:
+            assert data.source["simulated"]["spectrum"] == spectrum
 
 
 def test_what_is_asked_for_must_be_there(tmp_path):
