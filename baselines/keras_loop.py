@@ -12,10 +12,10 @@ import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import cache, partial
-from math import ceil, isfinite
+from math import ceil, inf, isfinite
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 from weakref import proxy
@@ -37,8 +37,9 @@ MODEL, HISTORY, CHECKPOINT = "model.keras", "history.csv", "checkpoint.npz"
 DRIVER = Path("/proc/driver/nvidia/version")
 CUDA = {"CUDA": "cuda_version", "cuDNN": "cudnn_version"}
 PREFETCHED = 4  # batches
+PLATEAU = 3  # epochs in a row without a lower validation loss
 
-Schedule = Literal["constant", "cosine"]
+Schedule = Literal["constant", "cosine", "plateau"]
 Keep = Literal["last", "best"]
 Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
 
@@ -102,10 +103,12 @@ class EpochEnd(keras.callbacks.Callback):
 
     def __init__(
         self, model: keras.Model, eval_model: keras.Model, train: Batches, validation: Batches, epochs: int,
-        patience: int, scores: Scores | None, training: Training, key: dict[str, Any], keep: Keep,
+        patience: int, schedule: Schedule, scores: Scores | None, training: Training, key: dict[str, Any],
+        keep: Keep,
     ) -> None:  # fmt: skip
         super().__init__()
         self.set_model(model)
+        self.first_rate = float(model.optimizer.learning_rate) if schedule == "plateau" else None
         self.eval_model, self.train, self.validation = eval_model, train, validation
         self.epochs, self.patience, self.scores, self.training = epochs, patience, scores, training
         self.path, self.key, self.keep = training.folder / CHECKPOINT, key, keep
@@ -131,8 +134,11 @@ class EpochEnd(keras.callbacks.Callback):
         return done >= self.epochs or bool(patience and done and done - self.best["epoch"] >= patience)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
-        """Draw the epoch's order."""
+        """Draw the epoch's order, and set its learning rate where that follows from the losses."""
         self.started = time.perf_counter()
+        if self.first_rate is not None:
+            losses = [row["val_loss"] for row in self.rows]
+            self.model.optimizer.learning_rate = plateau_rate(self.first_rate, losses)
         self.train.begin(epoch)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
@@ -184,13 +190,14 @@ class EpochEnd(keras.callbacks.Callback):
 
 def fit(
     build: Callable[[], keras.Model], train: Batches, validation: Batches, epochs: int, training: Training,
-    patience: int = 0, scores: Scores | None = None, precision: Precision = "float32", jit: bool = False,
-    keep: Keep = "best",
+    patience: int = 0, schedule: Schedule = "constant", scores: Scores | None = None,
+    precision: Precision = "float32", jit: bool = False, keep: Keep = "best",
 ) -> tuple[keras.Model, dict[str, Any]]:  # fmt: skip
     """Train the compiled model that ``build`` makes; return it with the weights of its best or last epoch.
 
     The best epoch is the one with the lowest validation loss. ``patience`` epochs in a row, if not 0, that do
-    not lower it end the training. ``keep`` names the epoch whose weights the model gets. ``history.csv`` in
+    not lower it end the training. The ``schedule`` "plateau" sets the learning rate by `plateau_rate`; the
+    others are the optimizer's own. ``keep`` names the epoch whose weights the model gets. ``history.csv`` in
     the training's folder has a row an epoch, with the means of ``scores`` over the validation cases. The
     second value returned has the number of ``epochs``, the ``best_epoch``, the ``kept_epoch``, and the losses
     and scores of the latter.
@@ -220,9 +227,14 @@ def fit(
     if jit and train.devices == 1:  # Keras itself refuses to compile a step beside op determinism
         step = partial(type(model).train_step, model)
         model.train_step = tf.function(step, autograph=False, jit_compile=True)
-    options = {"epochs": epochs, "patience": patience, "precision": precision, "jit": jit, "keep": keep}
+    options = {
+        "epochs": epochs, "patience": patience, "schedule": schedule, "precision": precision, "jit": jit,
+        "keep": keep,
+    }  # fmt: skip
     key = _checkpoint_key(model, train, validation, training, options)
-    callback = EpochEnd(model, eval_model, train, validation, epochs, patience, scores, training, key, keep)
+    callback = EpochEnd(
+        model, eval_model, train, validation, epochs, patience, schedule, scores, training, key, keep
+    )
     done = len(callback.rows)
     training.progress(done, epochs, f"resuming after epoch {done}" if done else "first epoch")
     if not callback.complete:
@@ -326,10 +338,26 @@ def _mirrored() -> tf.distribute.Strategy:
     return tf.distribute.MirroredStrategy([device.name for device in devices])
 
 
-def adam(learning_rate: float, schedule: Schedule, steps: int) -> keras.optimizers.Adam:
-    """Adam at that rate, or with one that falls from it to 0 over all ``steps`` along half a cosine."""
-    falling = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
-    return keras.optimizers.Adam(falling if schedule == "cosine" else learning_rate)
+def adam(learning_rate: float, schedule: Schedule, steps: int, beta_1: float = 0.9) -> keras.optimizers.Adam:
+    """Adam from that rate on: ``cosine`` lets it fall to 0 over all ``steps``, along half a cosine."""
+    if schedule == "cosine":
+        return keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(learning_rate, steps), beta_1)
+    return keras.optimizers.Adam(learning_rate, beta_1)
+
+
+def plateau_rate(first: float, losses: Sequence[float]) -> float:
+    """The learning rate after epochs with these validation losses, from ``first`` on.
+
+    It is halved after every three epochs in a row that do not lower the loss, as the callback
+    ``ReduceLROnPlateau`` of Keras does with a factor of ½, a patience of 3 and a least change of 0.
+    """
+    rate, lowest, waited = first, inf, 0
+    for loss in losses:
+        waited = 0 if loss < lowest else waited + 1
+        lowest = min(lowest, loss)
+        if waited == PLATEAU:
+            rate, waited = rate / 2, 0
+    return rate
 
 
 def _described(keras_object: Any) -> Any:

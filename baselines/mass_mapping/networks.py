@@ -33,14 +33,19 @@ class ReflectionPadding(keras.layers.Layer):
 
 def unet(
     filters: int = 64, depth: int = 8, padding: int = 64, kernels: tuple[int, ...] = (3,),
-    dropout: float = 0.5, channels: int = 3, attention: bool = False, residual: bool = False,
-    centre: float = 0.0, half_range: float = 1.0,
+    dropout: float = 0.5, channels: int = 3, decoder: str = "as-meant", attention: bool = False,
+    residual: bool = False, centre: float = 0.0, half_range: float = 1.0, spread: float = 1.0,
 ) -> keras.Model:  # fmt: skip
     """The UNet of Barrienlens (2024): from (n, 128, 128, channels) to κ (n, 128, 128).
 
     ``depth`` convolutions of stride 2 lead down and as many transposed ones up; with the defaults these are
-    30,621,825 weights and a bottleneck of 1×1. ``filters`` are those of the first stage, every further one
-    has twice as many, up to eightfold. The output is centre + half_range·tanh(…).
+    30,621,761 weights and a bottleneck of 1×1. ``filters`` are those of the first stage, every further one
+    has twice as many, up to eightfold. The output is centre + half_range·tanh(spread / half_range·z) of the
+    last convolution's z: about centre + spread·z near the centre.
+
+    A stage of the decoder is as wide as the one of the encoder that it is joined with, by the report. In its
+    published code each is as wide as the stage before should be, which a comment there calls a slip: with
+    that ``decoder``, ``as-run``, these are 34,457,985 weights.
 
     With several ``kernels`` a stage of the encoder has a convolution of each, side by side (UNet-2k). The
     report leaves open how they share the filters and what the decoder does: here each has an equal share,
@@ -55,21 +60,25 @@ def unet(
     skips = []
     for stage in range(depth):
         width = filters * min(2**stage, MAX_WIDENING)
-        paths = [_convolution(width // len(kernels), kernel, use_bias=stage == 0)(maps) for kernel in kernels]
+        paths = [_convolution(width // len(kernels), kernel, use_bias=False)(maps) for kernel in kernels]
         maps = keras.layers.concatenate(paths) if len(paths) > 1 else paths[0]
         maps = maps if stage == 0 else _normalisation()(maps)
         maps = keras.layers.LeakyReLU()(maps)
         skips.append(maps)
+    late = 0 if decoder == "as-meant" else 1
     for stage, skip in enumerate(reversed(skips[:-1])):
-        maps = _convolution(skip.shape[-1], kernels[0], transposed=True, use_bias=False)(maps)
+        width = skips[late - stage - 2].shape[-1]
+        maps = _convolution(width, kernels[0], transposed=True, use_bias=False)(maps)
         maps = _normalisation()(maps)
         maps = keras.layers.Dropout(dropout)(maps) if stage < DROPOUT_STAGES else maps
         maps = keras.layers.ReLU()(maps)
         maps = keras.layers.concatenate([maps, _gated(skip, maps) if attention else skip])
     start = {"kernel_initializer": "zeros"} if residual else {}
     full = {"dtype": "float32"}  # from here on, whatever the precision of the layers above
-    maps = _convolution(1, kernels[0], transposed=True, activation="tanh", name=LAST, **start, **full)(maps)
+    maps = _convolution(1, kernels[0], transposed=True, name=LAST, **start, **full)(maps)
     maps = keras.layers.Cropping2D(padding, **full)(maps)
+    maps = keras.layers.Rescaling(spread / half_range, **full)(maps)
+    maps = keras.layers.Activation("tanh", **full)(maps)
     maps = keras.layers.Reshape((MAP_SIZE, MAP_SIZE), **full)(maps)
     maps = keras.layers.Rescaling(half_range, centre, **full)(maps)
     return keras.Model(inputs, keras.layers.add([maps, inputs[..., -1]], **full) if residual else maps)

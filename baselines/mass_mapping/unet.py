@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
-from math import inf
+from math import inf, sqrt
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -14,13 +14,14 @@ import numpy as np
 
 from baselines.mass_mapping.augmentation import Augmentation, augment, draw
 from baselines.mass_mapping.inversion import MAP_SIZE, OFFICIAL, choose, components
-from baselines.mass_mapping.kaiser_squires import convergence_from_shear, smoothed_convergence
+from baselines.mass_mapping.kaiser_squires import smoothed_convergence
 from baselines.mass_mapping.masked import MaskedKaiserSquires
 from baselines.mass_mapping.wiener import Wiener
 from baselines.network import Network
 from baselines.protocol import CHUNK, Baseline, BaselineError, Cases, Training, gather, must_be
 
 MARGIN = 1.1  # the network's range over that of the training set's κ: tanh only tends to its bounds
+AS_IT_IS = {"centre": 0.0, "half_range": 1.0, "spread": 1.0}
 BASES: dict[str, type[Baseline]] = {"ks93-masked": MaskedKaiserSquires, "wiener": Wiener}
 
 
@@ -29,20 +30,23 @@ class UNet(Network):
     """The UNet of Barrienlens (2024), with the settings of its report.
 
     ``filters`` is the number of filters of the first stage, ``kernel`` the width of all of them in pixels. A
-    map is padded by ``padding`` pixels on each side, then halved ``depth`` times. The output of the network
-    is centred on the mean κ of the training set, and its range is 1.1 times that of κ there. ``patience``
-    epochs in a row without a lower validation loss end the training, if it is not 0. ``keep`` says which
-    epoch's weights are kept: those of the last one, or of the one with the lowest validation loss. The
-    ``cosine`` schedule lowers the learning rate to 0 over all epochs. ``loss_settings`` are settings of the
-    loss.
+    map is padded by ``padding`` pixels on each side, then halved ``depth`` times. The report takes tanh for κ
+    as it is; a ``standardised`` network learns κ less its mean in the training set, in units of its standard
+    deviation there, and tanh bends it within 1.1 times its range. ``patience`` epochs in a row without a
+    lower validation loss end the training, if it is not 0. ``keep`` says which epoch's weights are kept: those
+    of the last one, or of the one with the lowest validation loss. The ``cosine`` schedule lowers the
+    learning rate to 0 over all epochs; ``plateau`` halves it whenever three epochs in a row do not lower the
+    validation loss. ``beta_1`` is Adam's. ``loss_settings`` are settings of the loss. ``decoder`` says how
+    wide the stages of the decoder are: see `networks.unet`.
     """
 
     track: ClassVar[str] = "mass-mapping"
-    summary: ClassVar[str] = "UNet, 30.6 million weights (Barrienlens 2024)"
+    summary: ClassVar[str] = "UNet (Barrienlens 2024)"
     layers: ClassVar[str] = "baselines.mass_mapping.networks"
     prediction_batch: ClassVar[int] = 16
     attention: ClassVar[bool] = False
     residual: ClassVar[bool] = False
+    shows_ellipticities: ClassVar[bool] = True  # to the network, beside the extra channels
     n_extra_channels: ClassVar[int] = 0  # input maps beside e1, e2 and Δe
     extra_channel_probability: ClassVar[float] = 1.0  # in training; for the other cases these maps are 0
 
@@ -50,16 +54,19 @@ class UNet(Network):
     depth: int = 8
     padding: int = 64
     kernel: int = 3
+    decoder: Literal["as-meant", "as-run"] = "as-meant"
     dropout: float = 0.5
     epochs: int = 50
     batch_size: int = 8
     learning_rate: float = 1e-4
+    beta_1: float = 0.9
     loss: Literal["mse", "focal", "multifocal", "wmape", "dicee", "dpeaks", "combined"] = "multifocal"
     loss_settings: dict[str, float] = field(default_factory=dict)
+    standardised: bool = True
     augmentation: Augmentation = "spin-2"
     patience: int = 0
     keep: Literal["last", "best"] = "best"
-    schedule: Literal["constant", "cosine"] = "constant"
+    schedule: Literal["constant", "cosine", "plateau"] = "constant"
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     jit: bool = False
     model: Any = field(default=None, init=False, repr=False, compare=False)
@@ -71,6 +78,8 @@ class UNet(Network):
             raise must_be(positive, "positive, dropout 0 or more and below 1", self)
         if self.patience < 0:
             raise must_be("patience", "0, for none, or a number of epochs", self.patience)
+        if not 0 <= self.beta_1 < 1:
+            raise must_be("beta_1", "0 or more and below 1", self.beta_1)
         size = MAP_SIZE + 2 * self.padding
         if not (self.depth >= 1 and 0 <= self.padding < MAP_SIZE and size % 2**self.depth == 0):
             expected = f"0 to {MAP_SIZE - 1}, and make a size that can be halved depth times"
@@ -85,10 +94,24 @@ class UNet(Network):
         """Further input maps (n, n_extra_channels, 128, 128) float32 of ellipticities (n, 128, 128, 3)."""
         return np.empty((len(inputs), 0, *inputs.shape[1:3]), np.float32)
 
+    def network_inputs(self, epsilon: np.ndarray, extra: np.ndarray) -> np.ndarray:
+        """Ellipticities (n, H, W, 3), if the network sees them, with extra channels (n, m, H, W) behind them.
+
+        Returns (n, H, W, channels) float32.
+        """
+        if not (np.ndim(epsilon) == 4 and epsilon.shape[-1] == 3):
+            components(epsilon)  # raises
+        shown = epsilon if self.shows_ellipticities else epsilon[..., :0]
+        inputs = np.concatenate([shown, np.moveaxis(extra, 1, -1)], axis=-1, dtype=np.float32)
+        if not np.isfinite(inputs).all():
+            components(epsilon)
+        return inputs
+
     @property
     def shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """The shapes of one case at the input and at the output of the network."""
-        return (MAP_SIZE, MAP_SIZE, 3 + self.n_extra_channels), (MAP_SIZE, MAP_SIZE)
+        channels = 3 * self.shows_ellipticities + self.n_extra_channels
+        return (MAP_SIZE, MAP_SIZE, channels), (MAP_SIZE, MAP_SIZE)
 
     def fit(self, train: Cases, validation: Cases, training: Training) -> dict[str, Any]:
         """Train the network; return its number of weights, its range, the best epoch and the scores there.
@@ -105,14 +128,14 @@ class UNet(Network):
         """Train a new network; return what `fit` does."""
         from baselines.mass_mapping.networks import unet
 
-        centre, half_range = train.value_range()
+        scale = train.scale() if self.standardised else AS_IT_IS
         network = partial(
             unet, filters=self.filters, depth=self.depth, padding=self.padding, kernels=self.kernels,
-            dropout=self.dropout, channels=3 + self.n_extra_channels, attention=self.attention,
-            residual=self.residual, centre=centre, half_range=half_range,
+            dropout=self.dropout, channels=self.shapes[0][-1], decoder=self.decoder,
+            attention=self.attention, residual=self.residual, **scale,
         )  # fmt: skip
         best = self.optimise(network, train, validation, training)
-        return {"weights": self.model.count_params(), "centre": centre, "half_range": half_range, **best}
+        return {"weights": self.model.count_params(), **scale, **best}
 
     def optimise(
         self, network: Callable[[], Any], train: Examples, validation: Examples, training: Training
@@ -126,12 +149,13 @@ class UNet(Network):
 
         def build() -> keras.Model:
             model = network()
-            model.compile(adam(self.learning_rate, self.schedule, self.epochs * len(batches)), loss)
+            steps = self.epochs * len(batches)
+            model.compile(adam(self.learning_rate, self.schedule, steps, self.beta_1), loss)
             return model
 
         self.model, best = fit(
-            build, batches, unseen, self.epochs, training, patience=self.patience, scores=official,
-            precision=self.precision, jit=self.jit, keep=self.keep,
+            build, batches, unseen, self.epochs, training, patience=self.patience, schedule=self.schedule,
+            scores=official, precision=self.precision, jit=self.jit, keep=self.keep,
         )  # fmt: skip
         return best
 
@@ -152,7 +176,7 @@ class UNet(Network):
         """Convergence (n, 128, 128) of ellipticity maps (n, 128, 128, 3); `BaselineError` before `fit`."""
 
         def read(batch: slice) -> np.ndarray:
-            return network_inputs(inputs[batch], self.extra_channels(inputs[batch]))
+            return self.network_inputs(inputs[batch], self.extra_channels(inputs[batch]))
 
         return self.outputs(len(inputs), read)
 
@@ -175,9 +199,12 @@ class Examples:
                 file.flush()
                 self.extra = np.memmap(file, np.float16, "r", shape=shape)
 
-    def value_range(self) -> tuple[float, float]:
-        """Centre and half width of a range that holds κ, or the correction of a residual network, about 0."""
-        least, most, total = inf, -inf, 0.0
+    def scale(self) -> dict[str, float]:
+        """The mean of κ, half the width of a range about it that holds κ, and its standard deviation.
+
+        For a residual network they are those of the correction, about 0.
+        """
+        least, most, total, squares = inf, -inf, 0.0, 0.0
         for start in range(0, len(self.cases), CHUNK):
             chunk = slice(start, start + CHUNK)
             target = self.cases.truth[chunk].astype(np.float32)
@@ -185,11 +212,13 @@ class Examples:
                 target -= self.extra[chunk, -1]
             least, most = min(least, float(target.min())), max(most, float(target.max()))
             total += float(target.mean(axis=(1, 2), dtype=np.float64).sum())
-        mean = total / len(self.cases)
+            squares += float(np.square(target, dtype=np.float64).mean(axis=(1, 2)).sum())
+        mean, square = total / len(self.cases), squares / len(self.cases)
         if not abs(mean) < inf:
             raise must_be("training maps of κ", "finite", f"a mean of {mean}")
         centre = 0.0 if self.baseline.residual else mean
-        return centre, MARGIN * max(most - centre, centre - least)
+        half_range = MARGIN * max(most - centre, centre - least) or 1.0  # 0 if all maps are the same constant
+        return {"centre": centre, "half_range": half_range, "spread": sqrt(max(square - centre**2, 0.0))}
 
     def shuffled(self, rng: np.random.Generator) -> np.ndarray:
         """The examples (N,) of an epoch of training: every case once, in random order."""
@@ -216,17 +245,7 @@ class Examples:
             gather(self.cases.inputs, cases), np.concatenate([extra, target], axis=1),
             examples["symmetry"], self.baseline.augmentation,
         )  # fmt: skip
-        return network_inputs(epsilon, maps[:, :-1]), maps[:, -1].astype(np.float32)
-
-
-def network_inputs(epsilon: np.ndarray, extra: np.ndarray) -> np.ndarray:
-    """Ellipticities (n, H, W, 3) and extra channels (n, m, H, W) as (n, H, W, 3 + m) float32."""
-    if not (np.ndim(epsilon) == 4 and epsilon.shape[-1] == 3):
-        components(epsilon)  # raises
-    inputs = np.concatenate([epsilon, np.moveaxis(extra, 1, -1)], axis=-1, dtype=np.float32)
-    if not np.isfinite(inputs).all():
-        components(epsilon)
-    return inputs
+        return self.baseline.network_inputs(epsilon, maps[:, :-1]), maps[:, -1].astype(np.float32)
 
 
 def official(target: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
@@ -269,10 +288,25 @@ class UNetKS93(UNet):
     n_extra_channels: ClassVar[int] = 1
     extra_channel_probability: ClassVar[float] = 0.5
 
+    ks93_sigma: float = 2.0  # pixels; of the published code
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.ks93_sigma < inf:
+            raise must_be("ks93_sigma", "0 or more, in pixels", self.ks93_sigma)
+
     def extra_channels(self, inputs: np.ndarray) -> np.ndarray:
-        """KS93 without smoothing, (n, 1, 128, 128)."""
-        e1, e2, _ = components(inputs)
-        return convergence_from_shear(e1, e2)[:, None]
+        """KS93 smoothed by a Gaussian of ``ks93_sigma`` pixels, (n, 1, 128, 128)."""
+        return smoothed_convergence(inputs, self.ks93_sigma)[:, None]
+
+
+@dataclass
+class UNetKS93Only(UNetKS93):
+    """The UNet with the KS93 map for its only input, which the report tried, too."""
+
+    summary: ClassVar[str] = "UNet that is shown the KS93 map alone (Barrienlens 2024)"
+    shows_ellipticities: ClassVar[bool] = False
+    extra_channel_probability: ClassVar[float] = 1.0
 
 
 @dataclass

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from baselines.protocol import BaselineError, must_be
 
-PRESETS = ("smoke", "laptop", "paper")
+PRESETS = ("smoke", "laptop", "night", "paper")
 
 T = TypeVar("T")
 

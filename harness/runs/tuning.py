@@ -50,6 +50,7 @@ NEAR = 0.1  # standard deviation of those around the best trial, in units of the
 BUDGETS = {  # of a trial: training cases (a quarter as many validate), epochs, epochs without a lower loss
     "smoke": {"trials": 2, "examples": 32, "epochs": 1, "patience": 1},
     "laptop": {"trials": 20, "examples": 1000, "epochs": 6, "patience": 2},
+    "night": {"trials": 40, "examples": 3000, "epochs": 10, "patience": 3},
     "paper": {"trials": 60, "examples": 10_000, "epochs": 30, "patience": 5},
 }
 

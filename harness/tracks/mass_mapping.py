@@ -52,5 +52,5 @@ MASS_MAPPING = Track(
     drawing="harness.report.drawing.mass_mapping",
     diagnostics="harness.claims.diagnostics:MASS_MAPPING",
     claim_cases={"smoke": 160, "laptop": 1600, "paper": 60000},
-    demo_cases={"smoke": 400, "laptop": 4000, "paper": 60000},
+    demo_cases={"smoke": 400, "laptop": 8000, "night": 24000, "paper": 60000},
 )

@@ -345,6 +345,40 @@ def test_learning_rate_follows_its_schedule_to_the_last_step(tmp_path, schedule,
     assert float(rates[0].learning_rate) == pytest.approx(expected, abs=1e-7)
 
 
+LOSSES = [5, 4, 4, 4, 4, 3, 3.5, 3, 3.1, 3, 2, 2, 2, 2, 2, 2, 2.5]
+
+
+def test_the_plateau_is_that_of_keras():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile(optimizer=loop.adam(0.5, "plateau", 0))
+    peer = keras.callbacks.ReduceLROnPlateau(factor=0.5, patience=3, min_delta=0)
+    peer.set_model(model)
+    peer.on_train_begin()
+    for epoch, loss in enumerate(LOSSES):
+        peer.on_epoch_end(epoch, {"val_loss": loss})
+        rate = float(model.optimizer.learning_rate)
+        assert loop.plateau_rate(0.5, LOSSES[: epoch + 1]) == rate
+    assert rate == 0.5 / 16
+
+
+def test_the_learning_rate_falls_on_a_plateau_and_goes_on_so_after_a_stop(tmp_path):
+    def build():
+        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        model.compile(optimizer=loop.adam(0.5, "plateau", 0, beta_1=0.5), loss="mse")
+        made.append(model.optimizer)
+        return model
+
+    made = []
+    data = batches(y=-Y), batches()  # what is learnt is wrong, so that the first epoch stays the best
+    with pytest.raises(Stop):
+        loop.fit(build, *data, 8, Training(0, tmp_path, stop_after(5)), schedule="plateau")
+    loop.fit(build, *data, 8, Training(0, tmp_path), schedule="plateau")
+    assert made[-1].beta_1 == 0.5
+    history = np.genfromtxt(tmp_path / "history.csv", delimiter=",", names=True)
+    rate = loop.plateau_rate(0.5, history["val_loss"][:-1])
+    assert float(made[-1].learning_rate) == rate < 0.5
+
+
 @pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
 def test_mixed_precision_resumes_to_the_same_bytes(tmp_path, precision):
     def fit(name, progress=no_progress):

@@ -21,8 +21,8 @@ def as_map(kappa, weight):
 
 
 def focal_weight(kappa):
-    highest = max(abs(kappa[pixel]) for pixel in pixels(kappa))
-    return as_map(kappa, lambda *pixel: abs(kappa[pixel]) / highest if highest else 0.0)
+    highest = max(kappa[pixel] for pixel in pixels(kappa))
+    return as_map(kappa, lambda *pixel: (max(kappa[pixel] / highest, -1) + 1) / 2 if highest > 0 else 0.5)
 
 
 def local_weight(kappa, window=8, share=0.3):
@@ -34,7 +34,7 @@ def local_weight(kappa, window=8, share=0.3):
         top, left = row - before, column - before
         around = kappa[max(top, 0) : top + window, max(left, 0) : left + window]
         value = kappa[row, column]
-        return value / around.max() if value >= least and value > 0 else 0.0
+        return (value / around.max() + 1) / 2 if value >= least and value > 0 else 0.5
 
     return as_map(kappa, weight)
 
@@ -46,7 +46,7 @@ def peaks(kappa, n_peaks):
 
 def peaks_weight(kappa, n_peaks=5, radius=3):
     _, found = peaks(kappa, n_peaks)
-    return as_map(kappa, lambda row, column: any(math.hypot(row - r, column - c) <= radius for r, c in found))
+    return as_map(kappa, lambda row, column: any(abs(row - r) + abs(column - c) < radius for r, c in found))
 
 
 def structure_weight(kappa, half_width=0.001):
@@ -59,14 +59,12 @@ def edges_weight(kappa, width=5):
 
 
 def mse(truth, guess):
-    return sum((guess[pixel] - truth[pixel]) ** 2 for pixel in pixels(truth)) / truth.size
+    return sum((guess[pixel] - truth[pixel]) ** 2 for pixel in pixels(truth))
 
 
 def focal(truth, guess):
     weight = focal_weight(truth)
-    return (
-        sum((1 + weight[pixel]) * (guess[pixel] - truth[pixel]) ** 2 for pixel in pixels(truth)) / truth.size
-    )
+    return sum(weight[pixel] * (guess[pixel] - truth[pixel]) ** 2 for pixel in pixels(truth))
 
 
 def multifocal(truth, guess):
@@ -81,7 +79,7 @@ def multifocal(truth, guess):
     for pixel in pixels(truth):
         weight = sum(a * part[pixel] for a, part in parts) / sum(a for a, _ in parts)
         total += weight * (guess[pixel] - truth[pixel]) ** 2
-    return total / truth.size
+    return total
 
 
 def dicee(truth, guess, temperature=0.3):

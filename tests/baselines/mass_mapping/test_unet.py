@@ -18,6 +18,7 @@ from baselines.mass_mapping.unet import (
     UNetAttention,
     UNetFinetuned,
     UNetKS93,
+    UNetKS93Only,
     UNetResidual,
 )
 from baselines.protocol import Baseline, BaselineError, Cases, Training
@@ -37,6 +38,7 @@ ALL = {
     "unet": UNet(**TINY),
     "unet-2k": UNet2k(**TINY, large_kernel=5),
     "unet-ks93": UNetKS93(**TINY),
+    "unet-ks93-only": UNetKS93Only(**TINY),
     "unet-finetuned": UNetFinetuned(**TINY, finetuning_epochs=1),
     "unet-attention": UNetAttention(**TINY),
     "unet-residual": UNetResidual(**(TINY | {"learning_rate": 1e-12})),
@@ -133,7 +135,7 @@ def test_learns_what_can_be_seen(training, capfd):
 def test_examples_are_turned_as_a_sky_is_unless_naively(exact, tmp_path):
     wrong = {}
     for augmentation in ("spin-2", "naive"):
-        unet = UNetKS93(augmentation=augmentation)
+        unet = UNetKS93(augmentation=augmentation, ks93_sigma=0.0)
         examples = Examples(exact, unet, tmp_path)
         rows = examples.in_order(None)
         rows["symmetry"] = np.arange(8)
@@ -147,13 +149,23 @@ def test_examples_are_turned_as_a_sky_is_unless_naively(exact, tmp_path):
 
 
 def test_half_of_the_training_cases_show_their_ks93_map_and_all_others_do(exact, tmp_path):
-    unet = UNetKS93()
+    unet = UNetKS93(ks93_sigma=0.0)
     many = Cases(*(np.concatenate([each] * 8) for each in (exact.inputs, exact.truth, exact.group)))
     examples = Examples(many, unet, tmp_path)
     shown = examples.read(examples.shuffled(np.random.default_rng(0)))[0][..., 3].any(axis=(1, 2))
     assert 0.3 < shown.mean() < 0.7
     assert examples.read(examples.in_order(None))[0][..., 3].any(axis=(1, 2)).all()
     np.testing.assert_array_equal(unet.extra_channels(exact.inputs)[:, 0], exact.truth)
+
+
+def test_the_ks93_map_is_smoothed_by_two_pixels_and_may_be_all_that_is_seen(exact, tmp_path):
+    expected = gaussian_filter(exact.truth, (0, 2, 2), mode="wrap", truncate=8)
+    for unet in (UNetKS93(), UNetKS93Only()):
+        np.testing.assert_allclose(unet.extra_channels(exact.inputs)[:, 0], expected, atol=1e-5)
+    alone = Examples(exact, UNetKS93Only(augmentation="none"), tmp_path)
+    inputs, _ = alone.read(alone.shuffled(np.random.default_rng(0)))
+    assert inputs.shape == (8, 128, 128, 1)
+    np.testing.assert_allclose(inputs[..., 0], expected, atol=1e-3)  # half precision; in the file's order
 
 
 def test_every_case_is_read_once_an_epoch(exact, tmp_path):
@@ -167,12 +179,18 @@ def test_every_case_is_read_once_an_epoch(exact, tmp_path):
     np.testing.assert_array_equal(kappa, exact.truth)
 
 
-def test_range_holds_every_map_with_a_margin(exact, tmp_path):
+def test_the_scale_holds_every_map_with_a_margin(exact, tmp_path):
     exact.truth[3, 5, 7], exact.truth[4] = 2.0, exact.truth[4] + 0.4
     mean = exact.truth.mean(dtype=np.float64)
-    centre, half_range = Examples(exact, UNet(), tmp_path).value_range()
-    assert centre == pytest.approx(mean, abs=1e-6)
-    assert half_range == pytest.approx(1.1 * (2.0 - mean), rel=1e-5)
+    scale = Examples(exact, UNet(), tmp_path).scale()
+    assert scale["centre"] == pytest.approx(mean, abs=1e-6)
+    assert scale["half_range"] == pytest.approx(1.1 * (2.0 - mean), rel=1e-5)
+    assert scale["spread"] == pytest.approx(exact.truth.std(dtype=np.float64), rel=1e-5)
+
+
+def test_the_report_takes_tanh_for_convergence_as_it_is(cases, tmp_path):
+    record = UNet(**TINY, standardised=False).fit(cases, cases, Training(3, tmp_path))
+    assert (record["centre"], record["half_range"], record["spread"]) == (0, 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -188,6 +206,8 @@ def test_range_holds_every_map_with_a_margin(exact, tmp_path):
         (UNet2k, {"large_kernel": 0}),
         (UNetFinetuned, {"finetuning_epochs": 0}),
         (UNet, {"patience": -1}),
+        (UNet, {"beta_1": 1.0}),
+        (UNetKS93, {"ks93_sigma": -1.0}),
     ],
 )
 def test_impossible_settings_are_refused(kind, wrong):
