@@ -30,14 +30,14 @@ class UNet(Network):
     """The UNet of Barrienlens (2024), with the settings of its report.
 
     ``filters`` is the number of filters of the first stage, ``kernel`` the width of all of them in pixels. A
-    map is padded by ``padding`` pixels on each side, then halved ``depth`` times. The report takes tanh for κ
-    as it is; a ``standardised`` network learns κ less its mean in the training set, in units of its standard
-    deviation there, and tanh bends it within 1.1 times its range. ``patience`` epochs in a row without a
-    lower validation loss end the training, if it is not 0. ``keep`` says which epoch's weights are kept: those
-    of the last one, or of the one with the lowest validation loss. The ``cosine`` schedule lowers the
-    learning rate to 0 over all epochs; ``plateau`` halves it whenever three epochs in a row do not lower the
-    validation loss. ``beta_1`` is Adam's. ``loss_settings`` are settings of the loss. ``decoder`` says how
-    wide the stages of the decoder are: see `networks.unet`.
+    map is padded by ``padding`` pixels on each side, then halved ``depth`` times. ``decoder`` says how wide
+    the stages of the decoder are: see `networks.unet`. The report takes tanh for κ as it is; a
+    ``standardised`` network learns κ less its mean in the training set, in units of its standard deviation
+    there, and tanh bends it within 1.1 times its range. ``patience`` epochs in a row without a lower
+    validation loss end the training, if it is not 0. ``keep`` says which epoch's weights are kept: those of
+    the last one, or of the one with the lowest validation loss. The ``cosine`` schedule lowers the learning
+    rate to 0 over all epochs; ``plateau`` halves it whenever three epochs in a row do not lower the
+    validation loss. ``beta_1`` is Adam's. ``loss_settings`` are settings of the loss.
     """
 
     track: ClassVar[str] = "mass-mapping"
