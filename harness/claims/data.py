@@ -39,38 +39,40 @@ class SplitData:
     fingerprints: tuple[str, ...]
 
 
-Prepared = Mapping[tuple[str, str], tuple[SplitData, ...]]
-"""By data set and split: the split data, one for each fold of real alerts and a single one otherwise."""
+Prepared = Mapping[tuple[str, str, str], tuple[SplitData, ...]]
+"""By preset, data set and split: the split data, one for each fold of real alerts, a single one otherwise."""
 
 
 def prepare(
-    out: Path, specs: Sequence[Claim], size: Size, real: Path | None, progress: ProgressCallback
-) -> Prepared:
+    out: Path, specs: Sequence[Claim], sizes: Mapping[str, Size], real: Path | None,
+    progress: ProgressCallback,
+) -> Prepared:  # fmt: skip
     """Simulate and split everything that the claims need, as far as it is not in the folder ``out``.
 
-    ``real`` is a data set of labelled alerts with metadata. Raises HarnessError where one is needed and
-    missing, or lacks labels or metadata.
+    ``sizes`` are those of the presets. ``real`` is a data set of labelled alerts with metadata. Raises
+    HarnessError where one is needed and missing, or lacks labels or metadata.
     """
-    needed = [(spec.data, side.split) for spec in specs for side in spec.sides]
-    needed += [(side.start, side.split) for spec in specs for side in spec.sides if side.start]
+    needed = [(spec.preset, spec.data, side.split) for spec in specs for side in spec.sides]
+    needed += [(spec.preset, side.start, side.split) for spec in specs for side in spec.sides if side.start]
     prepared = {}
-    for data, name in dict.fromkeys(needed):
+    for preset, data, name in dict.fromkeys(needed):
         if data == REAL:
-            folders = _folds(out, size, real, progress)
+            folders = _folds(out, sizes[preset], real, progress)
         else:
-            folders = [_simulated(out, data, name, size, progress)]
-        prepared[data, name] = tuple(SplitData(folder, _fingerprints(folder)) for folder in folders)
+            folders = [_simulated(out, data, name, sizes[preset], progress)]
+        prepared[preset, data, name] = tuple(SplitData(folder, _fingerprints(folder)) for folder in folders)
     return prepared
 
 
 def _simulated(out: Path, data: str, name: str, size: Size, progress: ProgressCallback) -> Path:
     """The folder of a split of a simulated data set."""
-    track, options = get_track(DATA_SETS[data][0]), DATA_SETS[data][1]
+    track = get_track(DATA_SETS[data].track)
     cases = size.cases[track.name]
     folder = out / "data" / f"{data}-{cases}-{version('astroboard')}"
     full = folder / "data.h5"
     if not full.is_file():
         with executor() as pool:
+            options = DATA_SETS[data].options
             simulate(track, full, cases, seed=SEED, progress=progress, executor=pool, **options)
     if not _complete(folder / name):
         with open_dataset(full) as dataset:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
-from pathlib import Path
-from statistics import median
 
 import numpy as np
 
@@ -97,13 +94,3 @@ def join(scored: Sequence[Scored]) -> Scored:
         truth_fingerprint=joint_hash([fold.truth_fingerprint for fold in scored]),
         report=ValidationReport(scored[0].track.name, sum(fold.report.expected for fold in scored)),
     )
-
-
-def epoch_seconds(run: Path) -> float:
-    """The median over the epochs of a run, in seconds: the first epoch also builds the graph."""
-    path = run / "history.csv"
-    try:
-        with path.open(encoding="utf-8") as file:
-            return median(float(row["seconds"]) for row in csv.DictReader(file))
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        raise HarnessError(f"{path} does not tell the seconds of epochs, remove the run: {error}") from error

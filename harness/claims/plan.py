@@ -13,7 +13,7 @@ from typing import Any
 
 from baselines import presets
 from harness.claims.data import Prepared
-from harness.claims.spec import Claim, Side
+from harness.claims.spec import Claim, Side, Size
 from harness.runs.registry import baseline_class
 from harness.runs.training import versions
 
@@ -42,24 +42,30 @@ Sides = Sequence[Sequence[Folds]]
 """The runs of each side, from each seed."""
 
 
-def plan(out: Path, specs: Sequence[Claim], prepared: Prepared, preset: str, seeds: int) -> dict[str, Sides]:
+def plan(
+    out: Path, specs: Sequence[Claim], prepared: Prepared, sizes: Mapping[str, Size]
+) -> dict[str, Sides]:
     """The runs of every claim and board, by its name. Equal runs of several claims are one."""
 
-    def folds(side: Side, data: str, seed: int) -> Folds:
-        start = folds(replace(side, start=""), side.start, seed)[0] if side.start else None
+    def folds(preset: str, side: Side, data: str, seed: int) -> Folds:
+        start = folds(preset, replace(side, start=""), side.start, seed)[0] if side.start else None
         settings, software = all_settings(preset, side), versions_of(side.baseline)
         origin = start.folder.name if start else None
         runs = []
-        for split_data in prepared[data, side.split]:
+        for split_data in prepared[preset, data, side.split]:
             name = run_name(side.baseline, settings, seed, split_data.fingerprints, software, origin)
             folder = out / "runs" / name
             runs.append(Run(folder, split_data.folder, side.baseline, preset, settings, seed, start))
         return tuple(runs)
 
     return {
-        spec.name: [[folds(side, spec.data, seed) for seed in range(seeds)] for side in spec.sides]
+        spec.name: [
+            [folds(spec.preset, side, spec.data, seed)
+             for seed in range(sizes[spec.preset].seeds[spec.track])]
+            for side in spec.sides
+        ]
         for spec in specs
-    }
+    }  # fmt: skip
 
 
 def run_name(

@@ -7,57 +7,114 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from harness.claims.data import prepare
 from harness.claims.execute import run_missing, score_folds
 from harness.claims.plan import Folds, Run, Sides, plan, runs_of, versions_of
-from harness.claims.results import judge, rank
-from harness.claims.spec import Claim, Size, preset_size
+from harness.claims.results import judge, not_tested, rank
+from harness.claims.spec import REAL, Claim, Size, preset_size
+from harness.claims.trainings import TrainingFacts, training_facts
 from harness.evaluation.scoring import Scored
 from harness.progress import ProgressCallback, no_progress
 from harness.schemas import CLAIMS
 
+NO_ALERTS = "real alerts: name a data set with --stamps"
+
 
 def reproduce(
-    out: Path, specs: Sequence[Claim], preset: str, size: Size | None = None,
+    out: Path, specs: Sequence[Claim], sizes: Mapping[str, Size] | None = None,
     real: Path | None = None, progress: ProgressCallback = no_progress,
-    tell: Callable[[str], Any] = lambda _: None, executor: Executor | None = None,
+    tell: Callable[[str], Any] = lambda _: None, executor: Executor | None = None, train: bool = True,
 ) -> dict[str, Any]:  # fmt: skip
     """Test claims and fill boards; return the record. ``tell`` hears of each that is done.
 
-    ``preset`` names the settings, or is a TOML file of them, and the ``size`` is the preset's by default.
-    ``real`` is a data set of labelled alerts, which are cross-validated by object. An ``executor`` trains
-    several runs at a time. The folder ``out`` gets the record as ``claims.json``, with ``claims.html`` and
-    the page of the boards, anew after every claim. What it holds of earlier calls, also of one that was
-    killed, is not done again.
+    ``sizes`` are those of the presets of the claims, by default their own. ``real`` is a data set of labelled
+    alerts, which are cross-validated by object; without one, claims about such are not tested. An
+    ``executor`` trains several runs at a time. Without ``train`` nothing is trained: claims that lack a run
+    are not tested, and boards are left without the rows that lack one.
+
+    The folder ``out`` gets the record as ``claims.json``, with its pages, anew after every claim. What it
+    holds of earlier calls, also of one that was killed, is not done again.
     """
     from harness.report.claims_page import write_claims  # imports matplotlib
 
-    out, size = out.absolute(), size or preset_size(preset)
-    prepared = prepare(out, specs, size, real, progress)
-    planned = plan(out, specs, prepared, preset, size.seeds)
+    out = out.absolute()
+    presets = dict.fromkeys(spec.preset for spec in specs)
+    sizes = {preset: (sizes or {}).get(preset) or preset_size(preset) for preset in presets}
+    testable = [spec for spec in specs if spec.data != REAL or real is not None]
+    prepared = prepare(out, testable, sizes, real, progress)
+    planned = plan(out, testable, prepared, sizes)
+    left_out = {spec.name: NO_ALERTS for spec in specs if spec not in testable}
+    if not train:
+        testable, planned, missing = _trained(testable, planned)
+        left_out |= missing
+    completed = _completed(testable, planned, executor, progress)
     scored: dict[Folds, Scored] = {}
-    record: dict[str, Any] = {"schema": CLAIMS, "preset": preset, "seeds": size.seeds}
-    record |= {"claims": [], "boards": []}
-    for spec in _completed(specs, planned, executor, progress):
-        sides = planned[spec.name]
-        for folds in (folds for seeds in sides for folds in seeds):
-            if folds not in scored:
-                scored[folds] = score_folds(folds, progress)
-        if spec.expected:
-            result = judge(spec, sides, scored)
-            record["claims"].append(result.to_json())
-            tell(f"{spec.name}: {result.verdict}")
-        else:
-            record["boards"].append(rank(spec, sides, scored))
-            tell(f"{spec.name}: {len(spec.sides)} rows")
+    facts: dict[Run, TrainingFacts] = {}
+    record = _new_record(sizes)
+    for spec in specs:
+        if spec.name in planned:
+            spec = next(completed)
+            sides = planned[spec.name]
+            for folds in (folds for seeds in sides for folds in seeds):
+                if folds not in scored:
+                    scored[folds] = score_folds(folds, progress)
+                    facts |= {run: training_facts(run.folder) for run in folds}
+            if spec.expected:
+                result = judge(spec, sides, scored, facts)
+                record["claims"].append(result.to_json())
+                tell(f"{spec.name}: {'; '.join([result.verdict, *result.lacking])}")
+            else:
+                record["boards"].append(rank(spec, sides, scored))
+                tell(f"{spec.name}: {len(spec.sides)} rows")
+        elif spec.expected:
+            record["claims"].append(not_tested(spec, left_out[spec.name]).to_json())
+        if spec.name in left_out:
+            record["left_out"].append({"name": spec.name, "says": spec.says, "needs": left_out[spec.name]})
+        record["runs"] = {run.folder.name: each.to_json() for run, each in facts.items()}
         record["versions"] = {
             name: of for folds in scored for name, of in versions_of(folds[0].baseline).items()
         }
         write_claims(record, out)
     return record
+
+
+def _new_record(sizes: Mapping[str, Size]) -> dict[str, Any]:
+    seeds = [number for size in sizes.values() for number in size.seeds.values()]
+    return {
+        "schema": CLAIMS,
+        "preset": ", ".join(sizes),
+        "seeds": min(seeds, default=0),
+        "presets": {preset: {"cases": {**size.cases}, "seeds": {**size.seeds}}
+                    for preset, size in sizes.items()},
+        "claims": [], "boards": [], "left_out": [], "runs": {}, "versions": {},
+    }  # fmt: skip
+
+
+def _trained(
+    specs: Sequence[Claim], planned: Mapping[str, Sides]
+) -> tuple[list[Claim], dict[str, Sides], dict[str, str]]:
+    """The claims whose runs are all trained, with their runs, and of all others what is missing.
+
+    A board keeps the sides that are trained.
+    """
+    kept: list[Claim] = []
+    sides_of: dict[str, Sides] = {}
+    missing = {}
+    for spec in specs:
+        there = [all(run.folder.exists() for folds in seeds for run in folds) for seeds in planned[spec.name]]
+        if not all(there):
+            lack = [str(side) for side, trained in zip(spec.sides, there, strict=True) if not trained]
+            missing[spec.name] = f"to be trained: {'; '.join(lack)}"
+        if all(there) or (any(there) and not spec.expected):
+            chosen = [index for index, trained in enumerate(there) if trained]
+            values = tuple(spec.values[index] for index in chosen) if spec.values else ()
+            kept.append(replace(spec, sides=tuple(spec.sides[index] for index in chosen), values=values))
+            sides_of[spec.name] = [planned[spec.name][index] for index in chosen]
+    return kept, sides_of, missing
 
 
 def _completed(

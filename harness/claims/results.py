@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from harness.claims.diagnostics import EPOCH, with_diagnostics
-from harness.claims.execute import TEAM, epoch_seconds
-from harness.claims.plan import Folds, Sides
-from harness.claims.spec import EPOCH_SECONDS, Claim
+from harness.claims.diagnostics import EPOCH, TRAININGS, with_diagnostics
+from harness.claims.execute import TEAM
+from harness.claims.plan import Folds, Run, Sides
+from harness.claims.regime import lacking
+from harness.claims.spec import Claim
+from harness.claims.trainings import MEASURES, TrainingFacts
 from harness.claims.verdicts import Difference, Verdict, combine_verdicts, difference, needed, verdict
 from harness.evaluation.bootstrap import bootstrap
 from harness.evaluation.entries import check_one_truth
@@ -20,23 +22,25 @@ from harness.evaluation.leaderboard import rank_entries
 from harness.evaluation.records import Record
 from harness.evaluation.scoring import Scored
 from harness.runs.folder import finished
-from harness.tracks import Score, get_track
+from harness.tracks import ScoreInfo, get_track
 
 
 @dataclass(frozen=True)
 class ScoreResult(Record):
     """The verdict on one score of a claim.
 
-    ``expected`` are the bounds of the difference, None where there is none. ``sides`` are the means over the
-    seeds. ``difference`` and its interval are a ratio for times; the ends of the interval are None where
-    there are too few seeds or groups. ``decided_by`` has the groups and seeds that would decide an undecided
-    score, by the way to decide it.
+    ``expected`` are the bounds of the difference, None where there is none. ``decides`` tells whether the
+    verdict on the claim follows from this score, too. ``sides`` are the means over the seeds.
+    ``difference`` and its interval are a ratio for times; the ends of the interval are None where there are
+    too few seeds or groups. ``decided_by`` has the groups and seeds that would decide an undecided score, by
+    the way to decide it.
     """
 
     key: str
     title: str
     digits: int
     ratio: bool
+    decides: bool
     expected: tuple[float | None, ...]
     sides: tuple[float, ...]
     difference: float
@@ -50,16 +54,24 @@ class ScoreResult(Record):
 class ClaimResult(Record):
     """The description of a claim, its verdict and those on its scores.
 
-    ``sides`` has the weight of each side in the difference, its description as ``text``, and its ``runs``.
+    ``lacking`` says why it was not tested, a few words each. ``regime`` has the worst values of scores that
+    its networks may have. ``reported`` has what the report states: ``scores``, and what they are ``of``.
+    ``sides`` has the weight of each side in the difference, its description as ``text``, its ``runs``, and
+    the means of all ``scores`` over its seeds, by key.
     """
 
     name: str
     kind: str
+    standing: str
     says: str
     source: str
     track: str
     data: str
+    preset: str
     verdict: Verdict
+    lacking: tuple[str, ...]
+    regime: Mapping[str, float]
+    reported: tuple[Mapping[str, Any], ...]
     sides: tuple[Mapping[str, Any], ...]
     cases: int
     groups: int
@@ -67,48 +79,81 @@ class ClaimResult(Record):
     scores: tuple[ScoreResult, ...]
 
 
-def judge(claim: Claim, sides: Sides, scored: Mapping[Folds, Scored]) -> ClaimResult:
-    """The verdict on a claim, from the scores of its runs and the times of their epochs."""
+def not_tested(claim: Claim, reason: str) -> ClaimResult:
+    """The result of a claim whose data or runs are missing."""
+    sides = tuple(
+        {"weight": weight, "text": str(side), "runs": [], "scores": {}}
+        for weight, side in zip(claim.weights, claim.sides, strict=True)
+    )
+    return ClaimResult(
+        **claim.description(), verdict="not tested", lacking=(reason,), regime=claim.regime,
+        reported=_reported(claim), sides=sides, cases=0, groups=0, seeds=0, scores=(),
+    )  # fmt: skip
+
+
+def judge(
+    claim: Claim, sides: Sides, scored: Mapping[Folds, Scored], facts: Mapping[Run, TrainingFacts]
+) -> ClaimResult:
+    """The verdict on a claim, from the scores of its runs and the facts of their trainings."""
     submissions = [scored[folds] for seeds in sides for folds in seeds]
     check_one_truth(submissions)
     track, shape = with_diagnostics(get_track(claim.track)), (len(sides), len(sides[0]))
     sums = [submission.sums() for submission in submissions]
     values, resampled = [submission.values() for submission in submissions], bootstrap(track, sums)
+    by_key = {
+        score.key: np.array([each[score.key] for each in values]).reshape(shape) for score in track.scores
+    }
+    means = [{key: float(each[side].mean()) for key, each in by_key.items()} for side in range(shape[0])]
+    names = "AB" if len(sides) == 2 else [str(side) for side in claim.sides]
+    lacks = tuple(
+        f"{name}: {lack}"
+        for name, seeds, scores in zip(names, sides, means, strict=True)
+        for lack in lacking(track, claim.regime, [facts[run] for folds in seeds for run in folds], scores)
+    )
     weights = np.array(claim.weights, float)
     cases, groups = len(submissions[0].case_ids), sums[0].groups
-    score_of = {score.key: score for score in (*track.scores, EPOCH)}
-    scores = []
-    for key, expected in claim.expected.items():
-        if key == EPOCH_SECONDS:
-            by_seed = np.array([[epoch_seconds(folds[0].folder) for folds in seeds] for seeds in sides])
-            found = difference(weights @ np.log(by_seed))
+    info_of = {score.key: score.info for score in track.scores} | TRAININGS
+    results = []
+    for key in (*claim.expected, *claim.beside):
+        if key in MEASURES:
+            by_seed = np.array([[MEASURES[key](folds[0].folder) for folds in seeds] for seeds in sides])
+            found = difference(weights @ (np.log(by_seed) if key == EPOCH.key else by_seed))
         else:
-            by_seed = np.array([by_key[key] for by_key in values]).reshape(shape)
+            by_seed = by_key[key]
             found = difference(weights @ by_seed, weights @ resampled[key].reshape(-1, *shape), groups)
-        scores.append(_score_result(score_of[key], by_seed, found, expected, cases))
+        tested = not lacks or key == EPOCH.key  # a time does not depend on what was learnt
+        results.append(_score_result(claim, info_of[key], by_seed, found, cases, tested))
     return ClaimResult(
         **claim.description(),
-        verdict=combine_verdicts([score.verdict for score in scores]),
+        verdict=combine_verdicts([result.verdict for result in results if result.decides]),
+        lacking=lacks,
+        regime=claim.regime,
+        reported=_reported(claim),
         sides=tuple(
-            {"weight": weight, "text": str(side), "runs": _run_names(seeds)}
-            for weight, side, seeds in zip(claim.weights, claim.sides, sides, strict=True)
+            {"weight": weight, "text": str(side), "runs": _run_names(seeds), "scores": scores}
+            for weight, side, seeds, scores in zip(claim.weights, claim.sides, sides, means, strict=True)
         ),
         cases=cases,
         groups=groups,
         seeds=shape[1],
-        scores=tuple(scores),
+        scores=tuple(results),
     )
 
 
+def _reported(spec: Claim) -> tuple[dict[str, Any], ...]:
+    return tuple({"of": each.of, "scores": dict(each.scores)} for each in spec.reported)
+
+
 def _score_result(
-    score: Score, by_seed: np.ndarray, found: Difference, expected: tuple[float, float], cases: int
+    claim: Claim, score: ScoreInfo, by_seed: np.ndarray, found: Difference, cases: int, tested: bool
 ) -> ScoreResult:
     """The verdict on one score from its values (sides, seeds). Times are judged by their logarithms."""
+    expected = {**claim.expected, **claim.beside}[score.key]
     ratio = score is EPOCH
     bounds = (log(expected[0]) if expected[0] > 0 else -inf, log(expected[1])) if ratio else expected
     in_units: Callable[[float], float] = exp if ratio else float
     low, high = found.interval()
-    judged = verdict(low, high, bounds)
+    judged = verdict(low, high, bounds) if tested else "not tested"
     decided_by = {
         way: {"seeds": seeds}
         | ({"groups": groups, "cases": round(groups * cases / found.groups)} if found.groups else {})
@@ -119,6 +164,7 @@ def _score_result(
         title=score.title,
         digits=score.digits,
         ratio=ratio,
+        decides=score.key in claim.expected,
         expected=tuple(bound if isfinite(bound) else None for bound in expected),
         sides=tuple(by_seed.mean(axis=1).tolist()),
         difference=in_units(found.value),
@@ -130,7 +176,10 @@ def _score_result(
 
 
 def rank(spec: Claim, sides: Sides, scored: Mapping[Folds, Scored]) -> dict[str, Any]:
-    """The board of methods, as JSON: the seeds of a side are one row. A curve has a value of each row."""
+    """The board of methods, as JSON: the seeds of a side are one row. A curve has a value of each row.
+
+    ``diagnostics`` has the means over the seeds of the scores that a board does not show, by method.
+    """
     named_by_baseline = len({side.baseline for side in spec.sides}) == len(spec.sides)
     names = [side.baseline if named_by_baseline else str(side) for side in spec.sides]
     track = get_track(spec.track)
@@ -139,16 +188,29 @@ def rank(spec: Claim, sides: Sides, scored: Mapping[Folds, Scored]) -> dict[str,
         for name, seeds in zip(names, sides, strict=True)
         for seed, folds in enumerate(seeds)
     ]
-    values: dict[str, float] = {}
+    further = with_diagnostics(track).scores[len(track.scores) :]
+    diagnostics = {}
+    for name, seeds in zip(names, sides, strict=True):
+        values = [scored[folds].values() for folds in seeds]
+        means = {score.key: float(np.mean([each[score.key] for each in values])) for score in further}
+        diagnostics[name] = means
+    numbers: dict[str, float] = {}
     if spec.over:
-        numbers = spec.values or [float(finished(seeds[0][0].folder)["cases"]) for seeds in sides]
-        values = dict(zip(names, numbers, strict=True))
+        of_sides = spec.values or [float(finished(seeds[0][0].folder)["cases"]) for seeds in sides]
+        numbers = dict(zip(names, of_sides, strict=True))
     return spec.description() | {
+        "note": spec.note,
         "over": spec.over,
-        "values": values,
+        "values": numbers,
         "runs": dict(zip(names, map(_run_names, sides), strict=True)),
+        "reported": list(_reported(spec)),
+        "diagnostics": {
+            "scores": [{key: getattr(score, key) for key in ("key", "title", "meaning", "digits")}
+                       for score in further],
+            "methods": diagnostics,
+        },
         "board": replace(rank_entries(track, submissions), title=spec.says).to_json(),
-    }
+    }  # fmt: skip
 
 
 def _run_names(seeds: Sequence[Folds]) -> list[str]:

@@ -1,7 +1,7 @@
 """The difference between two methods, each trained from several seeds and scored on the same groups.
 
 Two things are random: the groups (clusters, objects) of the test, and the seeds of the training. The interval
-covers both; docs/claims.md explains it, and the verdicts.
+covers both, or with one seed the groups alone; docs/claims.md explains it, and the verdicts.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from scipy.special import stdtrit
 
 from harness.evaluation.bootstrap import LEVEL, MIN_GROUPS_FOR_INTERVAL
 
-Verdict = Literal["confirmed", "refuted", "undecided"]
+Verdict = Literal["confirmed", "refuted", "mixed", "undecided", "not tested"]
 MAX_FACTOR = 1000
 """More than so many times the groups or seeds are not proposed."""
 
@@ -39,8 +39,11 @@ class Difference:
     seeds: int
 
     def half_width(self, groups: int, seeds: int) -> float:
-        """Half the 95 % interval that this many groups and seeds would give; infinite if they are too few."""
-        if seeds < 2 or (self.groups and groups < MIN_GROUPS_FOR_INTERVAL):
+        """Half the 95 % interval that this many groups and seeds would give; infinite if they are too few.
+
+        With one seed it is the interval over the groups for this seed. Times have no groups, so none.
+        """
+        if (seeds < 2 and not self.groups) or (self.groups and groups < MIN_GROUPS_FOR_INTERVAL):
             return inf
         fewer_groups, fewer_seeds = self.groups / max(groups, 1), self.seeds / seeds
         joint = self.joint_variance * fewer_groups * fewer_seeds
@@ -90,20 +93,28 @@ def verdict(low: float, high: float, expected: tuple[float, float]) -> Verdict:
 
 
 def combine_verdicts(verdicts: list[Verdict]) -> Verdict:
-    """Confirmed if every score is, refuted if any is, else undecided."""
-    if "refuted" in verdicts:
-        return "refuted"
-    return "undecided" if "undecided" in verdicts else "confirmed"
+    """The verdict on a claim, from those on the scores that decide it.
+
+    Not tested if one of them is. Mixed if one is confirmed and another one refuted. Else refuted if any is,
+    confirmed if all are, and undecided in any other case.
+    """
+    found = set(verdicts)
+    if "not tested" in found:
+        return "not tested"
+    if "refuted" in found:
+        return "mixed" if "confirmed" in found else "refuted"
+    return "confirmed" if found == {"confirmed"} else "undecided"
 
 
 def needed(found: Difference, expected: tuple[float, float]) -> dict[str, tuple[int, int]]:
     """The (groups, seeds) that would decide it if the difference stayed as it is, by the way to get there.
 
     The ways are more ``seeds`` alone, more ``groups`` alone, and more of ``both`` in proportion. A way that
-    does not get there is left out, and so is ``both`` where one alone asks for no more.
+    does not get there is left out, and so is ``both`` where one alone asks for no more. From one seed nobody
+    can tell how seeds differ, so there is no way.
     """
     groups, seeds = found.groups, found.seeds
-    if not isfinite(found.half_width(groups, seeds)):
+    if seeds < 2 or not isfinite(found.half_width(groups, seeds)):
         return {}
     distance = min(abs(found.value - bound) for bound in expected if isfinite(bound))
 

@@ -17,7 +17,7 @@ from harness.progress import progress_bar
 @main.command()
 @click.argument("names", nargs=-1, type=CLAIM, metavar="[CLAIM]...")
 @click.option(
-    "--preset", default="laptop", show_default=True, type=PRESET,
+    "--preset", type=PRESET, show_default="the one that each claim is meant for",
     help="How many cases and seeds, and which settings.",
 )  # fmt: skip
 @click.option(
@@ -25,11 +25,23 @@ from harness.progress import progress_bar
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder for all of it; what is there already is not done again.",
 )  # fmt: skip
-@click.option("--seeds", type=COUNT, help="Runs of each side.  [default: the preset's]")
+@click.option("--seeds", type=COUNT, show_default="the preset's", help="Runs of each side.")
 @click.option(
     "--stamps", "real", type=FILE, metavar="DATA.h5",
     help="Labelled real alerts, as `pack` writes them: cross-validated by object, they have a board, too.",
 )  # fmt: skip
+@click.option(
+    "--no-training",
+    is_flag=True,
+    help="Judge what is trained in DIR, say what is missing, and train nothing.",
+)
+@click.option(
+    "--report",
+    "record_file",
+    type=FILE,
+    metavar="FILE",
+    help="Write results.md anew beside FILE, the claims.json of an earlier call, and do nothing else.",
+)
 @click.option("--list", "only_list", is_flag=True, help="List the claims, and do nothing.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print the table as Markdown.")
 @executor_options(
@@ -37,8 +49,9 @@ from harness.progress import progress_bar
 )
 @json_option
 def reproduce(
-    names: tuple[str, ...], preset: str, out: Path, seeds: int | None, real: Path | None, only_list: bool,
-    as_markdown: bool, as_json: bool, executor: Executor | None,
+    names: tuple[str, ...], preset: str | None, out: Path, seeds: int | None, real: Path | None,
+    no_training: bool, record_file: Path | None, only_list: bool, as_markdown: bool, as_json: bool,
+    executor: Executor | None,
 ) -> None:  # fmt: skip
     """Put published claims to the test: simulate, train, submit, score and judge each. Fill boards likewise.
 
@@ -53,35 +66,47 @@ def reproduce(
     from harness.claims import spec
 
     if only_list:
-        keys = ("name", "kind", "track", "says", "source")
+        keys = ("name", "kind", "standing", "track", "preset", "says", "source")
         specs = spec.select(preset, names or spec.KINDS, real=True)
-        rows = [(claim.kind, claim.name, claim.says) for claim in specs]
+        rows = [(claim.kind, claim.name, claim.preset, claim.says) for claim in specs]
         listed = [{key: getattr(claim, key) for key in keys} for claim in specs]
-        print_result(listed, as_json, [("Claims", ("kind", "name", "what it says"), rows, 3)])
+        header = ("kind", "name", "preset", "what it says")
+        print_result(listed, as_json, [("Claims", header, rows, 4)])
+        return
+    from harness.report import results_page
+
+    if record_file:
+        from harness.files import read_json
+        from harness.schemas import CLAIMS
+
+        results_page.write_results(read_json(record_file, CLAIMS), record_file.parent)
+        click.echo(f"page: {record_file.with_name('results.md')}")
         return
     from harness.claims import reproduce
-    from harness.report import claims_page
 
     with progress_bar("reproducing") as progress:
-        specs, size = spec.select(preset, names, real is not None), spec.preset_size(preset, seeds)
+        specs = spec.select(preset, names, real is not None)
+        sizes = {
+            each: spec.preset_size(each, seeds) for each in dict.fromkeys(claim.preset for claim in specs)
+        }
         tell = partial(click.echo, err=True)
-        record = reproduce.reproduce(out, specs, preset, size, real, progress, tell, executor)
+        record = reproduce.reproduce(out, specs, sizes, real, progress, tell, executor, not no_training)
     if as_markdown:
-        click.echo(claims_page.markdown(record), nl=False)
+        click.echo(results_page.results_page(record), nl=False)
     else:
         print_result(record, as_json, _text(record, out))
 
 
 def _text(record: dict[str, Any], out: Path) -> Iterator[Any]:
     """What is printed of a record: its boards, the table of its claims, and what would decide them."""
-    from harness.report.claims_page import board_of, claims_table, notes
+    from harness.report.claims_tables import board_of, claims_table, notes
     from harness.report.terminal import board_text
 
     for board in record["boards"]:
         yield from board_text(board_of(board))
     if record["claims"]:
-        title = f"Claims at preset {record['preset']}, {record['seeds']} seed(s)"
-        yield title, *claims_table(record["claims"]), 3
+        yield "Claims", *claims_table(record["claims"]), 4
     for claim in record["claims"]:
         yield from (f"{claim['name']}, {note}" for note in notes(claim))
-    yield f"page: {out / 'claims.html'}"
+    yield from (f"left out: {each['name']} needs {each['needs']}" for each in record["left_out"])
+    yield f"pages: {out / 'claims.html'}, {out / 'results.md'}"

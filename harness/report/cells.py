@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from itertools import pairwise
 
 from harness.evaluation.board import Board, Row
@@ -22,9 +23,12 @@ def with_arrow(title: str, lower_is_better: bool) -> str:
     return f"{title} {'↓' if lower_is_better else '↑'}"
 
 
-def board_table(board: Board) -> tuple[list[str], list[list[str]]]:
-    """The header and the rows of a board: names in two columns, ranks, and the scores meant for tables."""
-    shown = [score for score in board.scores if score.ranked or score.in_tables]
+def board_table(board: Board, also: Collection[str] = ()) -> tuple[list[str], list[list[str]]]:
+    """The header and the rows of a board: names in two columns, ranks, and the scores meant for tables.
+
+    Scores with the keys ``also`` are shown, too.
+    """
+    shown = [score for score in board.scores if score.ranked or score.in_tables or score.key in also]
     header = ["team", "method", "group", "rank", "mean rank", "P(better)"]
     header += [with_arrow(score.title, score.lower_is_better) for score in shown]
     rows = []

@@ -51,6 +51,6 @@ MASS_MAPPING = Track(
     splitter="harness.data.split:split_groups",
     drawing="harness.report.drawing.mass_mapping",
     diagnostics="harness.claims.diagnostics:MASS_MAPPING",
-    claim_cases={"smoke": 160, "laptop": 1600, "paper": 60000},
+    claim_cases={"smoke": 160, "laptop": 9600, "night": 24000, "paper": 60000},
     demo_cases={"smoke": 400, "laptop": 8000, "night": 24000, "paper": 60000},
 )

@@ -122,6 +122,6 @@ STAMPS = Track(
     splitter="harness.data.split:split_balanced",
     drawing="harness.report.drawing.stamps",
     diagnostics="harness.claims.diagnostics:STAMPS",
-    claim_cases={"smoke": 600, "laptop": 6000, "paper": 52244},
+    claim_cases={"smoke": 600, "laptop": 6000, "night": 52244, "paper": 52244},
     demo_cases={"smoke": 2000, "laptop": 12000, "night": 52244, "paper": 52244},
 )  # fmt: skip

@@ -8,14 +8,15 @@ from harness.claims.reproduce import reproduce
 from harness.claims.spec import Size, select
 
 TINY = str(Path(__file__).with_name("tiny.toml"))
-SIZE = Size({"mass-mapping": 40, "stamps": 160}, seeds=2, folds=3)
+SIZE = Size({"mass-mapping": 40, "stamps": 160}, {"mass-mapping": 2, "stamps": 2}, folds=3)
+SIZES = {TINY: SIZE}
 
 
 @pytest.fixture(scope="session")
 def zeros(tmp_path_factory):
     """What an undisturbed test of one claim left, and its record."""
     out = tmp_path_factory.mktemp("claims")
-    return out, reproduce(out, select("smoke", ["zeros-win-wmape"]), TINY, SIZE)
+    return out, reproduce(out, select(TINY, ["zeros-win-wmape"]), SIZES)
 
 
 @pytest.fixture(scope="session")

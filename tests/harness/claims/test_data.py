@@ -17,7 +17,7 @@ from harness.tracks import STAMPS
 
 GROUPS = np.repeat(np.arange(40), 8)
 USUAL = assign_groups(GROUPS, SHARES, SEED)
-SIZE = Size({"mass-mapping": 40, "stamps": 160}, seeds=1, folds=3)
+SIZES = {"smoke": Size({"mass-mapping": 40, "stamps": 160}, {"mass-mapping": 1, "stamps": 1}, folds=3)}
 
 
 def test_training_on_other_crops_of_the_tests_clusters():
@@ -43,9 +43,9 @@ def test_smaller_training_sets_are_nested():
 
 def test_what_is_there_is_not_made_again(tmp_path):
     specs = select("smoke", ["random-split-flatters", "training-set-size"])
-    prepared = prepare(tmp_path, specs, SIZE, None, no_progress)
+    prepared = prepare(tmp_path, specs, SIZES, None, no_progress)
     names = {"random", "cluster", "eighth", "quarter", "half", ""}
-    assert prepared.keys() == {("sparse", name) for name in names}
+    assert prepared.keys() == {("smoke", "sparse", name) for name in names}
     for (data,) in prepared.values():
         with (
             open_dataset(data.folder / "train.h5") as train,
@@ -54,16 +54,16 @@ def test_what_is_there_is_not_made_again(tmp_path):
             assert (train.fingerprint, truth.fingerprint) == (data.fingerprints[0], data.fingerprints[3])
     assert len({data.fingerprints[3] for (data,) in prepared.values()}) == 2  # two tests, all or half of one
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
-    assert prepare(tmp_path, specs, SIZE, None, no_progress) == prepared
+    assert prepare(tmp_path, specs, SIZES, None, no_progress) == prepared
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
 def test_real_alerts_are_split_by_object(stamps, tmp_path):
     prepared = prepare(
-        tmp_path, select("smoke", ["pretraining-helps"], real=True), SIZE, stamps / "data.h5", no_progress
+        tmp_path, select("smoke", ["pretraining-helps"], real=True), SIZES, stamps / "data.h5", no_progress
     )
-    assert prepared.keys() == {("real", ""), ("stamps", "")}
-    tested, folds = [], prepared["real", ""]
+    assert prepared.keys() == {("smoke", "real", ""), ("smoke", "stamps", "")}
+    tested, folds = [], prepared["smoke", "real", ""]
     assert len(folds) == 3
     for fold in folds:
         groups = []
@@ -85,6 +85,6 @@ def test_real_alerts_without_metadata_are_refused(tmp_path, stamps):
     pack(STAMPS, [tmp_path / "stamps.pkl"], tmp_path / "real.h5")
     specs = select("smoke", ["real-stamps"], real=True)
     with pytest.raises(HarnessError, match=r"real\.h5 has no metadata: labelled alerts with metadata"):
-        prepare(tmp_path, specs, SIZE, tmp_path / "real.h5", no_progress)
+        prepare(tmp_path, specs, SIZES, tmp_path / "real.h5", no_progress)
     with pytest.raises(HarnessError, match="--stamps"):
-        prepare(tmp_path, specs, SIZE, None, no_progress)
+        prepare(tmp_path, specs, SIZES, None, no_progress)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from harness.claims.execute import epoch_seconds, join, run_missing, score_folds
+from harness.claims.execute import join, run_missing, score_folds
 from harness.files import HarnessError
 from harness.parallel import executor
 from harness.runs.folder import finished
@@ -45,18 +45,3 @@ def test_a_damaged_submission_is_named(runs, tmp_path):
     run.submission.write_text("x")
     with pytest.raises(HarnessError, match=r"run\.zip is damaged, remove it"):
         score_folds((run,))
-
-
-def test_seconds_are_the_median_of_the_epochs(tmp_path):
-    (tmp_path / "history.csv").write_text("epoch,seconds\n1,99\n2,3.0\n3,3.5\n")
-    assert epoch_seconds(tmp_path) == 3.5
-
-
-@pytest.mark.parametrize(
-    "content", [None, "", "epoch,seconds\n", "epoch,loss\n1,2\n", "epoch,seconds\n1,x\n"]
-)
-def test_epochs_without_times_are_told_of(tmp_path, content):
-    if content is not None:
-        (tmp_path / "history.csv").write_text(content)
-    with pytest.raises(HarnessError, match=r"history\.csv does not tell the seconds"):
-        epoch_seconds(tmp_path)

@@ -5,29 +5,39 @@ from pathlib import Path
 import pytest
 
 from harness.claims.data import SplitData
-from harness.claims.diagnostics import with_diagnostics
+from harness.claims.diagnostics import TRAININGS, with_diagnostics
 from harness.claims.plan import all_settings, plan, run_name, runs_of
-from harness.claims.spec import EPOCH_SECONDS, KINDS, Side, select
+from harness.claims.spec import KINDS, Side, preset_size, select
 from harness.runs.registry import baseline_class
 from harness.tracks import get_track
 from tests.harness.claims.conftest import TINY
 
 
+def sizes(seeds):
+    """Sizes of the preset "laptop" with so many seeds."""
+    return {"laptop": preset_size("laptop", seeds)}
+
+
 def made_up(specs, folds=3):
     """Prepared data that are nowhere."""
-    keys = {(data, side.split) for spec in specs for side in spec.sides for data in (spec.data, side.start)}
+    keys = {
+        (spec.preset, data, side.split)
+        for spec in specs
+        for side in spec.sides
+        for data in (spec.data, side.start)
+    }
     return {
-        (data, split): tuple(
+        (preset, data, split): tuple(
             SplitData(Path(f"{data}-{split}-{fold}"), (f"{data} {split} {fold}",))
             for fold in range(folds if data == "real" else 1)
         )
-        for data, split in keys
+        for preset, data, split in keys
     }
 
 
 def test_equal_runs_of_several_claims_are_one(tmp_path):
     specs = select("laptop", ["rotation-invariance", "rotation-costs-threefold", "entropy-raises-accuracy"])
-    planned = plan(tmp_path, specs, made_up(specs), "laptop", 2)
+    planned = plan(tmp_path, specs, made_up(specs), sizes(2))
     assert planned["rotation-invariance"] == planned["rotation-costs-threefold"]
     assert [[len(folds) for folds in seeds] for seeds in planned["rotation-invariance"]] == [[1, 1], [1, 1]]
     assert len(runs_of(planned.values())) < sum(len(runs_of([sides])) for sides in planned.values())
@@ -36,7 +46,7 @@ def test_equal_runs_of_several_claims_are_one(tmp_path):
 
 def test_runs_of_real_alerts_have_folds_and_follow_their_start(tmp_path):
     specs = select("laptop", ["pretraining-helps"], real=True)
-    planned = plan(tmp_path, specs, made_up(specs), "laptop", 1)
+    planned = plan(tmp_path, specs, made_up(specs), sizes(1))
     ((pretrained,), (plain,)) = planned["pretraining-helps"]
     assert len(pretrained) == len(plain) == 3
     assert len({run.start for run in pretrained}) == 1
@@ -93,11 +103,14 @@ def test_sides_differ_in_one_thing(name, preset):
     }
     if spec.expected:
         differing -= {"sampling", "epochs"} if len(spec.sides) > 2 else set()
-        assert spec.expected.keys() <= {
-            score.key for score in with_diagnostics(get_track(spec.track)).scores
-        } | {EPOCH_SECONDS}
-        assert all(low < high for low, high in spec.expected.values())
-    if spec.expected or spec.over:
+        judged = {**spec.expected, **spec.beside}
+        scores = {score.key for score in with_diagnostics(get_track(spec.track)).scores}
+        assert judged.keys() <= scores | TRAININGS.keys()
+        assert spec.regime.keys() <= scores
+        assert all(low < high for low, high in judged.values())
+    if len({side.like for side in spec.sides}) > 1 and spec.expected:
+        assert "baseline" in differing  # a method of another kind, with the settings of its own table
+    elif spec.expected or spec.over:
         assert len(differing) == 1
     else:
-        assert len({side.baseline for side in spec.sides}) == len(spec.sides)
+        assert len({str(side) for side in spec.sides}) == len(spec.sides)

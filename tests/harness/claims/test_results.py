@@ -7,8 +7,9 @@ import pytest
 
 from harness.claims.execute import score_folds
 from harness.claims.plan import Run
-from harness.claims.results import judge, rank
+from harness.claims.results import judge, not_tested, rank
 from harness.claims.spec import Claim, Side, select
+from harness.claims.trainings import TrainingFacts
 from harness.files import json_text
 
 
@@ -45,15 +46,22 @@ def made(stamps, submission_of, tmp_path):
 def judged(made):
     """A function that judges a claim about stamps from the seconds and the accuracy of its runs."""
 
-    def judge_made(name, seconds, right):
+    def judge_made(name, seconds, right, late_gain=0.0):
         (claim,) = select("smoke", [name])
-        return judge(claim, *made(seconds, right)).to_json()
+        sides, scored = made(seconds, right)
+        facts = {
+            run: TrainingFacts("cnn", "smoke", run.seed, 7, 100, 8, 32, 800, 9.0, late_gain, "a machine")
+            for seeds in sides
+            for folds in seeds
+            for run in folds
+        }
+        return judge(claim, sides, scored, facts).to_json()
 
     return judge_made
 
 
 def test_times_and_scores_of_stamps(judged):
-    claim = judged("middle-sampling-is-enough", [(1.0, 1.1, 1.0), (3.0, 3.1, 3.2)], (1.0, 0.2))
+    claim = judged("middle-sampling-is-enough", [(1.0, 1.1, 1.0), (3.0, 3.1, 3.2)], (1.0, 0.8))
     assert claim["verdict"] == "confirmed"
     accuracy, seconds = claim["scores"]
     assert accuracy["expected"] == [-0.01, None]
@@ -64,7 +72,7 @@ def test_times_and_scores_of_stamps(judged):
 
 
 def test_difference_of_differences(judged):
-    claim = judged("metadata-add-most", [(1.0, 1.0)] * 4, (0.9, 0.5, 0.9, 0.5))
+    claim = judged("metadata-add-most", [(1.0, 1.0)] * 4, (1.0, 0.8, 1.0, 0.8))
     (accuracy,) = claim["scores"]
     assert accuracy["difference"] == pytest.approx(0, abs=1e-12)
     assert claim["verdict"] == "undecided"
@@ -72,28 +80,72 @@ def test_difference_of_differences(judged):
 
 
 def test_confidence(judged):
-    claim = judged("entropy-softens-confidence", [(1.0, 1.0)] * 2, (0.9, 0.5))
+    claim = judged("entropy-softens-confidence", [(1.0, 1.0)] * 2, (0.9, 0.9))
     assert claim["scores"][0]["sides"] == pytest.approx([0.8, 0.8])
 
 
-def test_one_seed_decides_nothing(judged):
+def test_one_seed_tells_nothing_of_times(judged):
     claim = judged("rotation-costs-threefold", [(3.0,), (1.0,)], (0.9, 0.5))
-    assert claim["verdict"] == "undecided"
+    assert claim["verdict"] == "undecided"  # though side B has not learnt: of times nothing is to be learnt
     (seconds,) = claim["scores"]
     assert (seconds["ratio"], seconds["low"], seconds["high"]) == (True, None, None)
     assert seconds["decided_by"] == {}
 
 
-def test_a_record_has_the_keys_of_the_first_release(judged):
+def test_networks_that_have_not_learnt_are_not_judged(judged):
+    claim = judged("rotation-invariance", [(1.0, 1.0)] * 2, (0.9, 0.3))
+    assert claim["verdict"] == "not tested"
+    (lack,) = claim["lacking"]
+    assert lack.startswith("B: accuracy 0.")
+    assert lack.endswith("needs 0.73 or more")
+    assert {score["verdict"] for score in claim["scores"]} == {"not tested"}
+    assert claim["scores"][0]["low"] > 0  # the difference is told all the same
+
+
+def test_networks_whose_loss_still_falls_are_not_judged(judged):
+    still_falling = judged("rotation-invariance", [(1.0, 1.0)] * 2, (0.9, 0.9), late_gain=0.3)
+    assert [lack[:29] for lack in still_falling["lacking"]] == [
+        "A: validation loss still fall", "B: validation loss still fall",
+    ]  # fmt: skip
+
+
+def test_a_score_beside_the_claim_does_not_decide(judged, monkeypatch):
+    from harness.claims import spec
+
+    table = spec._tables()["entropy-raises-accuracy"]
+    changed = table | {"expected": {"accuracy": "higher"}, "beside": {"log_loss": "higher"}}
+    monkeypatch.setitem(spec._tables(), "entropy-raises-accuracy", changed)
+    claim = judged("entropy-raises-accuracy", [(1.0, 1.0)] * 2, (1.0, 0.8))
+    assert [score["decides"] for score in claim["scores"]] == [True, False]
+    assert [score["verdict"] for score in claim["scores"]] == ["confirmed", "refuted"]
+    assert claim["verdict"] == "confirmed"
+
+
+def test_what_a_report_states_is_beside_the_scores(judged):
+    claim = judged("entropy-raises-accuracy", [(1.0, 1.0)] * 2, (1.0, 0.8))
+    assert [each["scores"]["accuracy"] for each in claim["reported"]] == [0.8832, 0.8768]
+    assert [each["of"] for each in claim["reported"]] == [
+        "regularised entropy, 26 epochs", "cross-entropy, 22 epochs",
+    ]  # fmt: skip
+    assert claim["sides"][0]["scores"]["accuracy"] == 1
+
+
+def test_a_claim_without_its_data():
+    (claim,) = select("smoke", ["pretraining-helps"], real=True)
+    result = not_tested(claim, "real alerts").to_json()
+    assert (result["verdict"], result["lacking"], result["scores"]) == ("not tested", ["real alerts"], [])
+
+
+def test_keys_of_a_record(judged):
     claim = judged("middle-sampling-is-enough", [(1.0, 1.1), (1.0, 1.2)], (0.6, 0.6))
     assert list(claim) == [
-        "name", "kind", "says", "source", "track", "data", "verdict", "sides", "cases", "groups",
-        "seeds", "scores",
+        "name", "kind", "standing", "says", "source", "track", "data", "preset", "verdict", "lacking",
+        "regime", "reported", "sides", "cases", "groups", "seeds", "scores",
     ]  # fmt: skip
-    assert list(claim["sides"][0]) == ["weight", "text", "runs"]
+    assert list(claim["sides"][0]) == ["weight", "text", "runs", "scores"]
     assert list(claim["scores"][0]) == [
-        "key", "title", "digits", "ratio", "expected", "sides", "difference", "low", "high", "verdict",
-        "decided_by",
+        "key", "title", "digits", "ratio", "decides", "expected", "sides", "difference", "low",
+        "high", "verdict", "decided_by",
     ]  # fmt: skip
     assert json_text(claim)
 
@@ -101,7 +153,7 @@ def test_a_record_has_the_keys_of_the_first_release(judged):
 def test_rows_of_a_board_are_methods(made):
     sides, scored = made([(1.0, 1.0), (1.0, 1.0)], (0.9, 0.5))
     spec = Claim(
-        "kernels", "board", "Two kernels", "nobody", "stamps", "stamps",
+        "kernels", "board", "", "Two kernels", "nobody", "stamps", "stamps", "smoke",
         sides=tuple(Side("cnn", {"kernel": kernel}, "cnn") for kernel in (5, 3)),
         over="kernel", values=(5.0, 3.0),
     )  # fmt: skip

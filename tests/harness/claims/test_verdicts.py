@@ -48,11 +48,21 @@ def test_seeds_alone_give_the_interval_of_student():
     assert (low, high) == pytest.approx((0.2 - half, 0.2 + half))
 
 
-@pytest.mark.parametrize(("groups", "seeds"), [(10, 1), (2, 3)])
-def test_too_few_decide_nothing(groups, seeds):
+def test_one_seed_gives_the_interval_of_the_groups():
     rng = np.random.default_rng(0)
-    resampled = rng.normal(9, 1e-6, (100 if groups > 2 else 0, seeds))
-    found = difference(np.full(seeds, 9.0), resampled, groups)
+    by_group = rng.normal(9, 1, (20, 1))
+    found = difference(by_group.mean(axis=0), drawn_weights(20, 4000, rng) @ by_group, 20)
+    half = stdtrit(19, 0.975) * by_group.std(ddof=1) / sqrt(20)
+    low, high = found.interval()
+    assert (low + high) / 2 == pytest.approx(by_group.mean())
+    assert (high - low) / 2 == pytest.approx(half, rel=0.05)
+    assert verdict(low, high, (0, inf)) == "confirmed"
+    assert needed(found, (0, inf)) == {}  # nobody knows how seeds differ
+
+
+@pytest.mark.parametrize(("groups", "seeds"), [(0, 1), (2, 3), (2, 1)])
+def test_too_few_decide_nothing(groups, seeds):
+    found = difference(np.full(seeds, 9.0), np.empty((0, seeds)), groups)
     assert found.interval() == (-inf, inf)
     assert verdict(*found.interval(), (0, inf)) == "undecided"
     assert needed(found, (0, inf)) == {}
@@ -76,10 +86,18 @@ def test_verdict(low, high, expected, judged):
     assert verdict(low, high, expected) == judged
 
 
-def test_a_claim_holds_if_it_does_for_every_score():
-    assert combine_verdicts(["confirmed", "confirmed"]) == "confirmed"
-    assert combine_verdicts(["confirmed", "undecided"]) == "undecided"
-    assert combine_verdicts(["confirmed", "undecided", "refuted"]) == "refuted"
+@pytest.mark.parametrize(
+    ("verdicts", "combined"),
+    [
+        (["confirmed", "confirmed"], "confirmed"),
+        (["confirmed", "undecided"], "undecided"),
+        (["refuted", "undecided"], "refuted"),
+        (["confirmed", "undecided", "refuted"], "mixed"),
+        (["confirmed", "not tested"], "not tested"),
+    ],
+)
+def test_a_claim_holds_if_it_does_for_every_score(verdicts, combined):
+    assert combine_verdicts(verdicts) == combined
 
 
 def test_fewest_that_would_decide():

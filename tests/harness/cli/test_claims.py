@@ -25,18 +25,21 @@ def test_tables_of_what_was_found(few_maps, tmp_path):  # noqa: ARG001
     words = ("zeros-win-wmape", "--preset", "smoke", "--seeds", 1, "--out", tmp_path)
     result = run(*words)
     assert result.exit_code == 0, result.output
-    assert "zeros-win-wmape: undecided" in result.stderr
-    assert "UNDECIDED" in result.stdout
-    assert "zeros-win-wmape, One seed says nothing of others" in result.stdout
-    assert result.stdout.endswith(f"page: {tmp_path / 'claims.html'}\n")
+    assert "zeros-win-wmape: not tested; B: " in result.stderr
+    assert "not tested: B: " in result.stdout
+    assert result.stdout.endswith(f"pages: {tmp_path / 'claims.html'}, {tmp_path / 'results.md'}\n")
     assert json.loads(run(*words, "--json").stdout) == json.loads((tmp_path / "claims.json").read_text())
-    assert run(*words, "--markdown").stdout.startswith("| claim | verdict |")
+    page = (tmp_path / "results.md").read_text()
+    assert run(*words, "--markdown").stdout == page
+    (tmp_path / "results.md").unlink()
+    assert run("--report", tmp_path / "claims.json").exit_code == 0
+    assert (tmp_path / "results.md").read_text() == page
 
 
 def test_list():
     listed = json.loads(run("--list", "--json").stdout)
-    assert [claim["name"] for claim in listed] == [spec.name for spec in select("laptop", KINDS, real=True)]
-    assert list(listed[0]) == ["name", "kind", "track", "says", "source"]
+    assert [claim["name"] for claim in listed] == [spec.name for spec in select(None, KINDS, real=True)]
+    assert list(listed[0]) == ["name", "kind", "standing", "track", "preset", "says", "source"]
     assert "zeros-win-wmape" in run("zeros-win-wmape", "--list").stdout
 
 

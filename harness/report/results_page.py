@@ -1,0 +1,178 @@
+"""The record of `reproduce` as one page of Markdown: every number in it is in the record.
+
+docs/results.md is this page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from harness.evaluation.board import Board
+from harness.files import write_text
+from harness.report.cells import number
+from harness.report.claims_tables import (
+    ALSO_SHOWN,
+    board_of,
+    board_rows,
+    board_title,
+    claims_table,
+    notes,
+    sides_text,
+)
+from harness.report.export import markdown_table
+from harness.report.figures import save_figure, sweep_figure
+
+TITLES = {"claim": "The reports' claims", "experiment": "Experiments", "ablation": "Ablations"}
+INVERSION = "ks93-masked"
+
+
+def write_results(record: dict[str, Any], folder: Path) -> None:
+    """Write ``results.md`` into a folder, and the picture of each curve beside it."""
+    for entry in record["boards"]:
+        if entry["over"]:
+            figure = sweep_figure(board_of(entry), entry["over"], entry["values"])
+            save_figure(figure, folder / f"{entry['name']}.png")
+    write_text(folder / "results.md", results_page(record))
+
+
+def results_page(record: dict[str, Any]) -> str:
+    """The page: what was trained, the claims, the boards, the diagnostics, and what was left out."""
+    boards = [(entry, board_of(entry)) for entry in record["boards"]]
+    lines = ["# What the methods reach, and which claims hold", "", *_introduction(record), ""]
+    lines += _sizes(record)
+    for kind, title in TITLES.items():
+        lines += _claims(title, [claim for claim in record["claims"] if claim["kind"] == kind])
+    lines += [] if not boards else ["## Leaderboards", ""]
+    for entry, board in boards:
+        lines += _board(entry, board)
+    lines += _inversion(boards)
+    lines += _diagnostics(boards)
+    lines += _trainings(record)
+    if record["left_out"]:
+        lines += ["## Left out", ""]
+        lines += [f"- `{each['name']}`: {each['says']} Needs {each['needs']}." for each in record["left_out"]]
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _introduction(record: dict[str, Any]) -> list[str]:
+    runs = record["runs"].values()
+    trained = [run for run in runs if run["epochs"]]
+    hours = sum(run["seconds"] for run in trained) / 3600
+    hardware = "; ".join(dict.fromkeys(run["hardware"] for run in trained))
+    versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
+    return [
+        "`astroboard reproduce` wrote this page from its record; `--report` writes it anew. All data",
+        "are simulated unless real ones are named; what a report states is of its own data. How a verdict is",
+        "made, and when a claim is not tested: [claims.md](claims.md).",
+        "",
+        f"{len(trained)} networks were trained, for {hours:.1f} hours in all"
+        + (f", on {hardware}." if hardware else "."),
+        f"Versions: {versions}." if versions else "",
+    ]
+
+
+def _sizes(record: dict[str, Any]) -> list[str]:
+    rows = [
+        [preset, track, f"{cases:,}", f"{size['seeds'][track]}"]
+        for preset, size in record["presets"].items()
+        for track, cases in size["cases"].items()
+    ]
+    return [*markdown_table(("preset", "track", "cases", "seeds"), rows, left=2), ""]
+
+
+def _claims(title: str, claims: list[dict[str, Any]]) -> list[str]:
+    if not claims:
+        return []
+    header, rows = claims_table(claims)
+    lines = [f"## {title}", "", *markdown_table(header, rows, left=4), ""]
+    for claim in claims:
+        where = f"Preset {claim['preset']}, {claim['data']} data."
+        text = [f"`{claim['name']}`: {claim['says']} {where} {sides_text(claim)}.", *notes(claim)]
+        lines += [" ".join(text), ""]
+    return lines
+
+
+def _board(entry: dict[str, Any], board: Board) -> list[str]:
+    header, rows = board_rows(entry, board)
+    lines = [f"{board_title(entry, board)}:", ""]
+    lines += [*markdown_table(header, rows, left=2), ""]
+    lines += [entry["note"], ""] if entry["note"] else []
+    if entry["over"]:
+        lines += [f"![The ranked scores over {entry['over']}]({entry['name']}.png)", ""]
+    return lines
+
+
+def _inversion(boards: Sequence[tuple[dict[str, Any], Board]]) -> list[str]:
+    """The inversion on each board that has it, side by side."""
+    found = [(entry, row, board) for entry, board in boards for row in board.rows if row.method == INVERSION]
+    if len({entry["data"] for entry, _, _ in found}) < 2:
+        return []
+    keys = [score.key for score in found[0][2].scores if score.ranked] + [*ALSO_SHOWN]
+    scores = [score for score in found[0][2].scores if score.key in keys]
+    rows = [
+        [
+            entry["says"],
+            entry["data"],
+            *(number(row.metrics[score.key].mean, score.digits) for score in scores),
+        ]
+        for entry, row, _ in found
+    ]
+    header = ["maps", "data", *(score.title for score in scores)]
+    return [f"`{INVERSION}` on each of them:", "", *markdown_table(header, rows, left=2), ""]
+
+
+def _diagnostics(boards: Sequence[tuple[dict[str, Any], Board]]) -> list[str]:
+    lines = []
+    for entry, _ in boards:
+        scores, methods = entry["diagnostics"]["scores"], entry["diagnostics"]["methods"]
+        rows = [
+            [method, *(number(values[score["key"]], score["digits"]) for score in scores)]
+            for method, values in methods.items()
+        ]
+        header = ["method", *(score["title"] for score in scores)]
+        lines += [
+            f"{entry['says']}, preset {entry['preset']}:",
+            "",
+            *markdown_table(header, rows, left=1),
+            "",
+        ]
+    if not lines:
+        return []
+    meanings = {
+        score["title"]: score["meaning"] for entry, _ in boards for score in entry["diagnostics"]["scores"]
+    }
+    explained = " ".join(f"{title}: {meaning}" for title, meaning in meanings.items())
+    return ["## Diagnostics", "", explained, "", *lines]
+
+
+def _trainings(record: dict[str, Any]) -> list[str]:
+    """A row for each network that was compared. Numbers that differ between seeds or folds are means."""
+    names: dict[tuple[str, ...], str] = {}
+    for claim in record["claims"]:
+        names |= {tuple(side["runs"]): side["text"] for side in claim["sides"]}
+    for entry in record["boards"]:
+        names |= {tuple(runs): method for method, runs in entry["runs"].items()}
+    rows = []
+    for of_method, method in names.items():
+        facts = [record["runs"][name] for name in of_method]
+        if not facts or not facts[0]["epochs"]:
+            continue
+
+        def average(key: str, facts: list[dict[str, Any]] = facts) -> float:
+            return mean(run[key] or 0.0 for run in facts)
+
+        minutes, gain = average("seconds") / 60, f"{100 * average('late_gain'):.0f} %"
+        counts = [f"{average(key):,.0f}" for key in ("parameters", "cases", "epochs", "steps", "images")]
+        rows.append([method, facts[0]["preset"], f"{len(facts)}", *counts, f"{minutes:.1f}", gain])
+    header = ("network", "preset", "runs", "weights", "training cases", "epochs", "steps", "images seen",
+              "minutes", "gain in the last quarter")  # fmt: skip
+    if not rows:
+        return []
+    explained = (
+        "Numbers of one run each. Images seen: training cases, each as often as it came. The last column is "
+        "the share of the gain in validation loss that came in the last quarter of the epochs."
+    )
+    return ["## Trainings", "", explained, "", *markdown_table(header, sorted(rows), left=2), ""]

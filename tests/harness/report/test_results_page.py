@@ -1,0 +1,77 @@
+"""The page of Markdown, of a record that is made up: claims, boards, trainings and what was left out."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from harness.claims.execute import score_folds
+from harness.claims.plan import Run
+from harness.claims.results import rank
+from harness.claims.spec import select
+from harness.report.results_page import results_page, write_results
+from tests.harness.report.test_claims_tables import claim, score
+
+
+@pytest.fixture
+def record(maps, submission_of, noisy_maps, tmp_path):
+    """Two boards of two methods each, on the same maps, and one claim."""
+    entries, facts = [], {}
+    for name in ("sparse-noise", "sparse-noise-field"):
+        (spec,) = select("smoke", [name])
+        chosen = [side for side in spec.sides if side.baseline in ("ks93", "ks93-masked")]
+        sides, scored = [], {}
+        for side in chosen:
+            run = Run(tmp_path / f"{name}-{side.baseline}", maps, side.baseline, "smoke", {}, 0)
+            submission_of(run.submission, maps / "test-truth.h5", noisy_maps(0.01))
+            scored[run,] = score_folds((run,))
+            sides.append([(run,)])
+            facts[run.folder.name] = {
+                "baseline": side.baseline, "preset": "smoke", "seed": 0, "parameters": 1234, "cases": 100,
+                "epochs": 8, "steps": 104, "images": 800, "seconds": 90.0, "late_gain": 0.07,
+                "hardware": "a machine",
+            }  # fmt: skip
+        entries.append(rank(replace(spec, sides=tuple(chosen)), sides, scored))
+    return {
+        "schema": "astroboard-claims/1", "preset": "smoke", "seeds": 1,
+        "presets": {"smoke": {"cases": {"mass-mapping": 60}, "seeds": {"mass-mapping": 1}}},
+        "claims": [claim(score("dicee"))], "boards": entries,
+        "left_out": [{"name": "real-stamps", "says": "Real stamps.", "needs": "real alerts"}],
+        "runs": facts, "versions": {"astroboard": "0.1.0"},
+    }  # fmt: skip
+
+
+def test_sections(record, tmp_path):
+    page = results_page(record)
+    assert re.findall("^## (.*)$", page, re.M) == [
+        "The reports' claims", "Leaderboards", "Diagnostics", "Trainings", "Left out",
+    ]  # fmt: skip
+    assert "4 networks were trained, for 0.1 hours in all, on a machine." in page
+    assert "| smoke | mass-mapping | 60 | 1 |" in page
+    assert "| ks93 | smoke | 1 | 1,234 | 100 | 8 | 104 | 800 | 1.5 | 7 % |" in page
+    assert "- `real-stamps`: Real stamps. Needs real alerts." in page
+    write_results(record, tmp_path)
+    assert (tmp_path / "results.md").read_text() == page
+
+
+def test_reports_are_rows_of_the_board(record):
+    page = results_page(record)
+    row = next(line for line in page.splitlines() if "| Barrienlens, UNet, MultiFocal, all data" in line)
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert cells[0] == "reported"
+    assert cells[2:] == ["–"] * 4 + ["1.5300", "0.0450", "20.3", "–", "–"]  # neither MAE nor r
+
+
+def test_the_inversion_is_shown_side_by_side(record):
+    page = results_page(record)
+    assert "an inverse crime" in page
+    table = page[page.index("`ks93-masked` on each of them:") :].splitlines()[2:6]
+    assert [line.split(" | ")[1] for line in table[2:]] == ["sparse", "sparse-field"]
+
+
+def test_rows_of_a_table_have_as_many_cells(record):
+    tables = re.findall(r"(?:^\|.*\n)+", results_page(record), re.M)
+    assert len(tables) > 5
+    assert all(
+        len({line.count(" | ") for line in table.splitlines() if "---" not in line}) == 1 for table in tables
+    )
