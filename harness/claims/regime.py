@@ -31,8 +31,8 @@ def lacking(
     if len(gains) < len(facts):
         found.append(f"{min(run.epochs for run in facts)} epochs, needs {MIN_EPOCHS} or more")
     elif mean(gains) >= PLATEAU:
-        share = f"{100 * mean(gains):.0f} % of its gain in the last quarter of the epochs"
-        found.append(f"validation loss still falling: {share}, needs less than {100 * PLATEAU:.0f} %")
+        share = f"{100 * mean(gains):.3g} % of its gain in the last quarter of the epochs"
+        found.append(f"loss still falling: {share}, needs less than {100 * PLATEAU:.0f} %")
     zeros = scores.get(mae_of_zeros.__name__)
     if zeros is not None and scores["mae"] >= zeros:
         found.append(f"MAE {scores['mae']:.3g}, needs less than {zeros:.3g}, that of zeros")

@@ -21,15 +21,21 @@ def verdict_text(claim: dict[str, Any]) -> str:
     return f"{claim['verdict']} (one seed)" if claim["seeds"] == 1 else str(claim["verdict"])
 
 
-def claims_table(claims: list[dict[str, Any]]) -> tuple[tuple[str, ...], list[list[str]]]:
-    """The header and a row for each score, the first of a claim with its verdict; four columns hold text."""
+def claims_table(
+    claims: list[dict[str, Any]], brief: bool = False
+) -> tuple[tuple[str, ...], list[list[str]]]:
+    """The header and a row for each score, the first of a claim with its verdict; four columns hold text.
+
+    A ``brief`` table does not say what is missing, nor what the reports state.
+    """
+    width = HEADER.index("reported A") if brief else len(HEADER)
     rows = []
     for claim in claims:
-        first = [claim["name"], claim["standing"], verdict_text(claim)]
+        first = [claim["name"], claim["standing"], claim["verdict"] if brief else verdict_text(claim)]
         for cells in score_rows(claim) or [[""] * len(HEADER)]:
-            rows.append(first + cells)
+            rows.append(first + cells[:width])
             first = ["", "", ""]
-    return ("claim", "standing", "verdict", *HEADER), rows
+    return ("claim", "standing", "verdict", *HEADER[:width]), rows
 
 
 def score_rows(claim: dict[str, Any]) -> list[list[str]]:

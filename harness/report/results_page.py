@@ -164,7 +164,9 @@ def _trainings(record: dict[str, Any]) -> list[str]:
         def average(key: str, facts: list[dict[str, Any]] = facts) -> float:
             return mean(run[key] or 0.0 for run in facts)
 
-        minutes, gain = average("seconds") / 60, f"{100 * average('late_gain'):.0f} %"
+        minutes, gain = average("seconds") / 60, "–"
+        if all(run["late_gain"] is not None for run in facts):
+            gain = f"{100 * average('late_gain'):.3g} %"
         counts = [f"{average(key):,.0f}" for key in ("parameters", "cases", "epochs", "steps", "images")]
         rows.append([method, facts[0]["preset"], f"{len(facts)}", *counts, f"{minutes:.1f}", gain])
     header = ("network", "preset", "runs", "weights", "training cases", "epochs", "steps", "images seen",

@@ -20,12 +20,12 @@ def run(late_gain, epochs=8):
     [
         ([run(0.02)], {}, []),
         ([run(0.05), run(0.14)], {}, []),  # 0.095 in the mean
-        ([run(0.05), run(0.2)], {}, ["validation loss still falling: 12 % of its gain in the last quarter"]),
+        ([run(0.05), run(0.2)], {}, ["loss still falling: 12.5 % of its gain in the last quarter"]),
         ([run(None, epochs=3)], {}, ["3 epochs, needs 4 or more"]),
         ([run(0.02)], {"dicee": 0.37}, ["DICEE 0.37, needs 0.09 or less"]),
         ([run(0.02)], {"dicee": 0.09}, []),
         ([run(0.02)], {"mae": 0.0238}, ["MAE 0.0238, needs less than 0.02, that of zeros"]),
-        ([run(0.5)], {"dicee": 0.1, "mae": 0.02}, ["validation loss", "MAE 0.02", "DICEE 0.1"]),
+        ([run(0.5)], {"dicee": 0.1, "mae": 0.02}, ["loss still falling", "MAE 0.02", "DICEE 0.1"]),
         ([run(None, epochs=0)], {"dicee": 1.0, "mae": 0.02}, []),  # zeros have nothing to learn
     ],
 )

@@ -217,4 +217,4 @@ def test_curve(zeros):
     assert (out / "padding.png").read_bytes().startswith(b"\x89PNG")
     page = (out / "results.md").read_text()
     assert "(padding.png)" in page
-    assert page.count("| unet, filters = 8, padding = ") == 3 * 2  # the diagnostics, and the trainings
+    assert page.count("| unet, filters = 8, padding = ") == 3 * 3  # board, diagnostics, trainings
