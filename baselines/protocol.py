@@ -76,8 +76,8 @@ class Training:
     The same ``seed`` on the same machine gives the same model, byte for byte. The ``folder`` is the
     baseline's own, for checkpoints and histories; a file ``checkpoint.*`` in it is removed when the run is
     complete. The strategy ``mirrored`` shares each batch among all GPUs of the machine, or all logical
-    processors of TensorFlow if it has no GPU. ``start`` is the folder of a model of the same baseline and
-    settings, from whose weights a network begins.
+    processors of TensorFlow if it has no GPU. ``start`` is the folder of a model from whose weights a
+    network begins, of the same baseline (or the one that it names as ``starts_from``) and settings.
     """
 
     seed: int

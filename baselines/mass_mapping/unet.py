@@ -311,9 +311,13 @@ class UNetKS93Only(UNetKS93):
 
 @dataclass
 class UNetFinetuned(UNet):
-    """The UNet, whose last layer alone is then trained with the loss 0.95 MultiFocal + 0.05 WMAPE."""
+    """The UNet, whose last layer alone is then trained with the loss 0.95 MultiFocal + 0.05 WMAPE.
+
+    A run of `UNet` that it starts from takes the place of the first training.
+    """
 
     summary: ClassVar[str] = "UNet whose last layer is then tuned for WMAPE too (Barrienlens 2024)"
+    starts_from: ClassVar[str] = "unet"
 
     finetuning_epochs: int = 10
     finetuning_learning_rate: float = 1e-4
@@ -327,7 +331,11 @@ class UNetFinetuned(UNet):
         """Train the UNet, then its last layer; return the record of both."""
         from baselines.mass_mapping.networks import LAST, keras
 
-        first = super().learn(train, validation, training)
+        if training.start:
+            self.restore(training.start)
+            first: dict[str, Any] = {"weights": self.model.count_params()}
+        else:
+            first = super().learn(train, validation, training)
         whole = self.model
 
         def tunable() -> keras.Model:

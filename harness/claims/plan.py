@@ -48,7 +48,10 @@ def plan(
     """The runs of every claim and board, by its name. Equal runs of several claims are one."""
 
     def folds(preset: str, side: Side, data: str, seed: int) -> Folds:
-        start = folds(preset, replace(side, start=""), side.start, seed)[0] if side.start else None
+        start = None
+        if side.start:
+            first = replace(side, baseline=side.first or side.baseline, start="", first="")
+            start = folds(preset, first, side.start, seed)[0]
         settings, software = all_settings(preset, side), versions_of(side.baseline)
         origin = start.folder.name if start else None
         runs = []

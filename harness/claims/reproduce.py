@@ -62,7 +62,11 @@ def reproduce(
             for folds in (folds for seeds in sides for folds in seeds):
                 if folds not in scored:
                     scored[folds] = score_folds(folds, progress)
-                    facts |= {run: training_facts(run.folder) for run in folds}
+                    starts = [run.start.folder if run.start else None for run in folds]
+                    facts |= {
+                        run: training_facts(run.folder, start)
+                        for run, start in zip(folds, starts, strict=True)
+                    }
             if spec.expected:
                 result = judge(spec, sides, scored, facts)
                 record["claims"].append(result.to_json())
@@ -74,7 +78,7 @@ def reproduce(
             record["claims"].append(not_tested(spec, left_out[spec.name]).to_json())
         if spec.name in left_out:
             record["left_out"].append({"name": spec.name, "says": spec.says, "needs": left_out[spec.name]})
-        record["runs"] = {run.folder.name: each.to_json() for run, each in facts.items()}
+        record["runs"] = [{"name": run.folder.name} | each.to_json() for run, each in facts.items()]
         record["versions"] = {
             name: of for folds in scored for name, of in versions_of(folds[0].baseline).items()
         }
@@ -90,7 +94,7 @@ def _new_record(sizes: Mapping[str, Size]) -> dict[str, Any]:
         "seeds": min(seeds, default=0),
         "presets": {preset: {"cases": {**size.cases}, "seeds": {**size.seeds}}
                     for preset, size in sizes.items()},
-        "claims": [], "boards": [], "left_out": [], "runs": {}, "versions": {},
+        "claims": [], "boards": [], "left_out": [], "runs": [], "versions": {},
     }  # fmt: skip
 
 

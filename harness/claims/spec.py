@@ -77,7 +77,7 @@ class Side:
     """What is trained: a baseline with the settings of the preset's table ``like``, but for ``settings``.
 
     ``split`` names how the data are split. A network with a ``start`` is first trained on the data set of
-    that name.
+    that name; ``first`` is then the baseline whose network it starts from, by default its own.
     """
 
     baseline: str
@@ -85,6 +85,7 @@ class Side:
     like: str
     split: str = ""
     start: str = ""
+    first: str = ""
 
     def __str__(self) -> str:
         words = [self.baseline]
@@ -92,7 +93,9 @@ class Side:
             inner = value.items() if isinstance(value, dict) else ()
             words += [f"{name}.{key} = {number}" for key, number in inner] or [f"{name} = {value}"]
         words += [f"{self.split} split"] if self.split else []
-        return ", ".join(words + ([f"trained on {self.start} first"] if self.start else []))
+        if self.start:
+            words += [f"from {self.first}" if self.first else f"trained on {self.start} first"]
+        return ", ".join(words)
 
 
 @dataclass(frozen=True)
@@ -209,8 +212,10 @@ def _reported(table: dict[str, Any]) -> tuple[str, dict[str, float]]:
     return table["of"], {key: value for key, value in table.items() if key != "of"}
 
 
-def _side(like: str, baseline: str = "", split: str = "", start: str = "", **settings: Any) -> Side:
-    return Side(baseline or like, settings, like, split, start)
+def _side(
+    like: str, baseline: str = "", split: str = "", start: str = "", first: str = "", **settings: Any
+) -> Side:
+    return Side(baseline or like, settings, like, split, start, first)
 
 
 def _bounds(key: str, value: Any) -> tuple[float, float]:

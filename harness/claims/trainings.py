@@ -40,10 +40,14 @@ class TrainingFacts(Record):
     hardware: str
 
 
-def training_facts(run: Path) -> TrainingFacts:
-    """The facts of a finished run. Raises HarnessError if its record or its history is damaged."""
+def training_facts(run: Path, start: Path | None = None) -> TrainingFacts:
+    """The facts of a finished run. Raises HarnessError if its record or its history is damaged.
+
+    A run that has fine-tuned the network of the run ``start`` has that one's late gain.
+    """
     record = finished(run)
     outcome, histories = record["outcome"], sorted(run.rglob("history.csv"))
+    learnt = next((each for each in (run, start) if each and (each / "history.csv").is_file()), run)
     seconds = [second for path in histories for second in _column(path, "seconds")]
     per_epoch = outcome.get("cases_an_epoch", record["cases"])
     steps = ceil(per_epoch / record["settings"].get("batch_size", 1))
@@ -51,7 +55,7 @@ def training_facts(run: Path) -> TrainingFacts:
         record["baseline"], record["preset"], record["seed"], outcome.get("weights"), record["cases"],
         epochs=len(seconds), steps=len(seconds) * steps, images=len(seconds) * per_epoch,
         seconds=round(max(sum(seconds), record["seconds"]), 1),  # its record has those of the last attempt
-        late_gain=late_gain(_column(run / "history.csv", "val_loss")) if histories else None,
+        late_gain=late_gain(_column(learnt / "history.csv", "val_loss")) if histories else None,
         hardware=record["hardware"],
     )  # fmt: skip
 

@@ -133,6 +133,16 @@ def lines(summary: dict[str, Any], indent: str = "") -> list[str]:
             text += [f"{indent}{key}:", *lines(value, indent + "  ")]
         elif isinstance(value, list) and value and isinstance(value[0], dict):
             text.append(f"{indent}{key}: {len(value)} entries")
+            text += [f"{indent}  {verdict}" for verdict in map(_verdict, value) if verdict]
         else:
             text.append(printable(f"{indent}{key}: {value}"))
     return text
+
+
+def _verdict(entry: Any) -> str:
+    """The verdict on a claim that was put to the test, and what it lacks; empty for any other entry."""
+    if not (isinstance(entry, dict) and "verdict" in entry):
+        return ""
+    lacking = entry.get("lacking")
+    verdict = [entry["verdict"], *(lacking if isinstance(lacking, list) else [])]
+    return printable(f"{entry.get('name')}: {'; '.join(map(str, verdict))}")

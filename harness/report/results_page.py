@@ -58,8 +58,7 @@ def results_page(record: dict[str, Any]) -> str:
 
 
 def _introduction(record: dict[str, Any]) -> list[str]:
-    runs = record["runs"].values()
-    trained = [run for run in runs if run["epochs"]]
+    trained = [run for run in record["runs"] if run["epochs"]]
     hours = sum(run["seconds"] for run in trained) / 3600
     hardware = "; ".join(dict.fromkeys(run["hardware"] for run in trained))
     versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
@@ -155,9 +154,9 @@ def _trainings(record: dict[str, Any]) -> list[str]:
         names |= {tuple(side["runs"]): side["text"] for side in claim["sides"]}
     for entry in record["boards"]:
         names |= {tuple(runs): method for method, runs in entry["runs"].items()}
-    rows = []
+    rows, facts_of = [], {run["name"]: run for run in record["runs"]}
     for of_method, method in names.items():
-        facts = [record["runs"][name] for name in of_method]
+        facts = [facts_of[name] for name in of_method]
         if not facts or not facts[0]["epochs"]:
             continue
 

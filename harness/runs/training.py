@@ -95,9 +95,9 @@ def _origin(name: str, kind: type[Baseline], start: Path) -> dict[str, Any]:
     """The record of the run whose weights a network begins with. Raises HarnessError if it cannot."""
     if "keras" not in getattr(kind, "packages", ()):
         raise HarnessError(f"{name} is no network: it cannot start from the weights of {start}")
-    origin = finished(start)
-    if origin["baseline"] != name:
-        raise HarnessError(f"{start} must be a run of {name}, got one of {origin['baseline']}")
+    origin, expected = finished(start), getattr(kind, "starts_from", name)
+    if origin["baseline"] != expected:
+        raise HarnessError(f"{start} must be a run of {expected}, got one of {origin['baseline']}")
     return origin
 
 

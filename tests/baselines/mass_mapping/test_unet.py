@@ -260,6 +260,17 @@ def test_an_infinite_ellipticity_in_training_is_told(exact, training):
         UNet(**TINY).fit(exact, exact, training)
 
 
+def test_finetuning_of_another_run_is_the_same(cases, fitted, tmp_path):
+    plain, whole = fitted("unet")[0], fitted("unet-finetuned")[0]
+    (tmp_path / "model").mkdir()
+    plain.save(tmp_path / "model")
+    baseline = replace(ALL["unet-finetuned"])
+    record = baseline.fit(cases, cases, Training(3, tmp_path, start=tmp_path / "model"))
+    assert record["finetuning"]["epochs"] == 1
+    assert not (tmp_path / "history.csv").exists()  # that of the other run is the first stage's
+    assert baseline.predict(cases.inputs).tobytes() == whole.predict(cases.inputs).tobytes()
+
+
 def test_finetuning_that_was_stopped_does_not_repeat_the_first_phase(cases, fitted, tmp_path):
     class Stop(Exception):
         pass

@@ -50,7 +50,7 @@ def test_record(zeros):
         lack.startswith("B: ") for lack in claim["lacking"]
     )  # the network; zeros have nothing to learn
     assert any(lack.startswith("B: DICEE") for lack in claim["lacking"])
-    networks = [record["runs"][name] for name in claim["sides"][1]["runs"]]
+    networks = [run for run in record["runs"] if run["name"] in claim["sides"][1]["runs"]]
     assert [(run["baseline"], run["seed"], run["epochs"]) for run in networks] == [
         ("unet", 0, 4), ("unet", 1, 4),
     ]  # fmt: skip
@@ -117,7 +117,7 @@ def test_what_is_damaged_on_the_disk_is_named(zeros, tmp_path, suffix, content, 
 
 
 def without_times(record):
-    runs = {name: facts | {"seconds": 0} for name, facts in record["runs"].items()}
+    runs = [run | {"seconds": 0} for run in record["runs"]]
     return record | {"runs": runs}
 
 

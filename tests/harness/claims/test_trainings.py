@@ -71,6 +71,13 @@ def test_steps_and_images_of_both_stages(tmp_path):
     assert (facts.preset, facts.seed, facts.hardware) == ("night", 3, "a machine")
 
 
+def test_fine_tuning_has_the_late_gain_of_its_start(tmp_path):
+    start = write_run(tmp_path / "start", {}, first=["1,10,9", "2,10,5", "3,10,3", "4,10,2"])
+    facts = training_facts(write_run(tmp_path / "run", {}, finetuning=["1,4,2", "2,4,1"]), start)
+    assert facts.late_gain == pytest.approx(1 / 7)
+    assert (facts.epochs, facts.images) == (2, 200)  # its own
+
+
 def test_images_of_an_epoch_are_those_that_were_sampled(tmp_path):
     run = write_run(tmp_path / "run", {"cases_an_epoch": 17}, first=["1,1,9", "2,1,5"])
     facts = training_facts(run)

@@ -90,3 +90,18 @@ def test_an_archive_of_maps_is_counted(tmp_path):
 def test_a_folder_of_nothing_is_refused(tmp_path):
     with pytest.raises(HarnessError, match="must be a run that has finished or a folder that can be packed"):
         inspect(tmp_path)
+
+
+def test_verdicts_of_claims_are_listed(tmp_path):
+    claims = [
+        {"name": "a-beats-b", "verdict": "confirmed", "lacking": []},
+        {"name": "b-beats-c", "verdict": "not tested", "lacking": ["A: 2 epochs, needs 4 or more", "B: r"]},
+    ]
+    record = {"schema": "astroboard-claims/1", "claims": claims, "runs": [{"name": "x"}]}
+    (tmp_path / "claims.json").write_text(json.dumps(record))
+    assert lines(inspect(tmp_path / "claims.json"))[2:] == [
+        "claims: 2 entries",
+        "  a-beats-b: confirmed",
+        "  b-beats-c: not tested; A: 2 epochs, needs 4 or more; B: r",
+        "runs: 1 entries",
+    ]

@@ -16,7 +16,7 @@ from tests.harness.report.test_claims_tables import claim, score
 @pytest.fixture
 def record(maps, submission_of, noisy_maps, tmp_path):
     """Two boards of two methods each, on the same maps, and one claim."""
-    entries, facts = [], {}
+    entries, facts = [], []
     for name in ("sparse-noise", "sparse-noise-field"):
         (spec,) = select("smoke", [name])
         chosen = [side for side in spec.sides if side.baseline in ("ks93", "ks93-masked")]
@@ -26,11 +26,12 @@ def record(maps, submission_of, noisy_maps, tmp_path):
             submission_of(run.submission, maps / "test-truth.h5", noisy_maps(0.01))
             scored[run,] = score_folds((run,))
             sides.append([(run,)])
-            facts[run.folder.name] = {
-                "baseline": side.baseline, "preset": "smoke", "seed": 0, "parameters": 1234, "cases": 100,
+            facts.append({
+                "name": run.folder.name, "baseline": side.baseline, "preset": "smoke", "seed": 0,
+                "parameters": 1234, "cases": 100,
                 "epochs": 8, "steps": 104, "images": 800, "seconds": 90.0, "late_gain": 0.07,
                 "hardware": "a machine",
-            }  # fmt: skip
+            })  # fmt: skip
         entries.append(rank(replace(spec, sides=tuple(chosen)), sides, scored))
     return {
         "schema": "astroboard-claims/1", "preset": "smoke", "seeds": 1,

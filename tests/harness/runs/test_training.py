@@ -285,6 +285,7 @@ def test_what_cannot_be_a_start(first, stamps, maps, tmp_path):
     for name, data, settings, message in (
         ("majority", stamps, "smoke", "majority is no network"),
         ("cnn-rotinv", stamps, "smoke", "must be a run of cnn-rotinv, got one of cnn"),
+        ("unet-finetuned", maps, "smoke", "must be a run of unet, got one of cnn"),
         ("cnn", stamps, str(wider), "other layers than this one"),
     ):
         with pytest.raises((HarnessError, BaselineError), match=message):
