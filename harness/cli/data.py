@@ -50,14 +50,14 @@ def simulator_option(name: str, default: str, says: str) -> Any:
 @simulator_option(
     "boundary",
     "periodic",
-    "mass-mapping: shear periodic on the crop, as in the challenge, or of a field "
-    "twice as wide. On periodic maps ks93-masked solves with the operator that made its data: its DICEE says "
-    "that the solver is right, not that the task is easy.",
+    "mass-mapping: shear periodic on the crop, as in the challenge, or of a field twice as wide. On periodic "
+    "maps ks93-masked solves with the operator that made its data: its DICEE there says that the solver is "
+    "right, not that the task is that easy.",
 )
 @simulator_option(
     "spectrum",
-    "challenge; with dense noise ray-traced",
-    "mass-mapping: smooth maps as in the challenge, pixels of 0.19′, or as ray-traced ones, pixels of 0.4′.",
+    "challenge, with dense noise ray-traced",
+    "mass-mapping: challenge, smooth maps in pixels of 0.19′, or ray-traced, in pixels of 0.4′.",
 )
 @seed_option
 @executor_options()

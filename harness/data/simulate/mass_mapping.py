@@ -52,12 +52,6 @@ class Spectrum:
     edge: int  # pixels; beyond this softened radius a halo is 0
 
 
-# "challenge" was fitted to two published training cases of the challenge: mean, standard deviation, extremes,
-# skewness, correlation of neighbouring pixels, and the ratios of power on four scales of a map. The maps of
-# the two are smooth, with strong gradients and a negative mean. Neither cosmology nor selection explains the
-# constants. A pixel is as wide as their shear suggests.
-# "ray-traced" was fitted to the one-point distribution and the power spectrum of κTNG (Osato, Liu & Haiman
-# 2021, MNRAS 502, 5593). A pixel holds five galaxies: fewer would leave pixels empty, more would blur peaks.
 SPECTRA = {
     "challenge": Spectrum(
         pixel=0.19, shift=0.072, power=1.5, knee=1.1, slope=4.0, mean=-0.0125,
@@ -68,6 +62,16 @@ SPECTRA = {
         small_haloes=8, softening=0.5, edge=48,
     ),
 }  # fmt: skip
+"""The kinds of fields.
+
+"challenge" was fitted to two published training cases of the challenge: mean, standard deviation, extremes
+and skewness of κ, the correlation of neighbouring pixels, and the power at 8 to 12, 20 to 28 and 40 to 60
+cycles a map over that at 2 to 4. The two are smooth, with strong gradients and a negative mean. The constants
+describe them; no cosmology follows from two maps. A pixel is as wide as their shear suggests.
+
+"ray-traced" was fitted to the one-point distribution and the power spectrum of κTNG (Osato, Liu & Haiman
+2021, MNRAS 502, 5593). A pixel holds five galaxies: fewer would leave pixels empty, more would blur peaks.
+"""
 
 RADII = 64  # at which GalSim evaluates a halo
 STEPS = 256  # of the table that pixels are looked up in, for each unit of ln r²: κ is exact to 0.2 %
@@ -97,9 +101,10 @@ def simulate(
     """The simulator of the track: `render`, and the clusters whose crops make up exactly ``cases`` cases.
 
     A cluster has 20 crops, or as many fewer as it takes to have forty clusters; the last has what remains.
-    ``noise``: see `harness.data.simulate.noise`. ``boundary``: "periodic", as in the challenge, takes each
-    crop for one period of a periodic map; "field" takes the whole field for one, so matter outside a crop
-    shears it too, and no inversion of the crop alone is exact. ``spectrum``: see `SPECTRA`.
+    ``noise``: see `harness.data.simulate.noise`. ``boundary``: "periodic", as in the published cases of the
+    challenge, takes each crop for one period of a periodic map. An inversion of the crop then solves with the
+    operator that made the shear (an inverse crime). "field" takes the whole field for one period: matter
+    outside a crop shears it too, and no inversion of the crop alone is exact. ``spectrum``: see `SPECTRA`.
     """
     crops = min(max(cases // MIN_CLUSTERS, 1), MAX_CROPS)
     return render, [
