@@ -12,7 +12,6 @@ TESTED_IN = {
     "harness/report/claims_page.py": "harness/claims/test_reproduce.py",
     "harness/report/colours.py": "harness/report/drawing/test_stamps.py",
     "harness/report/export.py": "harness/cli/test_scores.py",
-    "harness/report/terminal.py": "harness/cli/test_scores.py",
     "submissions/formats/registry.py": "submissions/formats/test_base.py",
     "submissions/limits.py": "submissions/test_attacks.py",
 }

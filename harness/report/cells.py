@@ -24,11 +24,13 @@ def with_arrow(title: str, lower_is_better: bool) -> str:
 
 
 def board_table(board: Board, also: Collection[str] = ()) -> tuple[list[str], list[list[str]]]:
-    """The header and the rows of a board: names in two columns, ranks, and the scores meant for tables.
+    """The header and the rows of a board: names in two columns, ranks, the ranked scores, further ones.
 
-    Scores with the keys ``also`` are shown, too.
+    Further are the scores meant for tables, and those with the keys ``also``.
     """
-    shown = [score for score in board.scores if score.ranked or score.in_tables or score.key in also]
+    ranked = [score for score in board.scores if score.ranked]
+    further = [score for score in board.scores if not score.ranked]
+    shown = ranked + [score for score in further if score.in_tables or score.key in also]
     header = ["team", "method", "group", "rank", "mean rank", "P(better)"]
     header += [with_arrow(score.title, score.lower_is_better) for score in shown]
     rows = []

@@ -16,18 +16,20 @@ from harness.evaluation.scoring import ScoreCard
 from harness.report.cells import board_table, interval, notes, number, with_arrow
 from harness.tracks import Score, Track
 
+UNLIMITED = 10_000  # columns
+
 
 def console() -> Console:
-    """Standard output; 200 columns wide in a file or a pipe, so that a table is not folded."""
+    """Standard output; 300 columns wide in a file or a pipe, so that a table is not folded."""
     standard = Console(highlight=False)
-    return standard if standard.is_terminal else Console(highlight=False, width=200)
+    return standard if standard.is_terminal else Console(highlight=False, width=300)
 
 
 def table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> Table:
     """A table whose first ``left`` columns hold text and whose other ones hold numbers."""
     filled = Table(title=Text(title), box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
     for index, name in enumerate(header):
-        filled.add_column(Text(name), justify="left" if index < left else "right")
+        filled.add_column(Text(name), justify="left" if index < left else "right", overflow="fold")
     for row in rows:
         filled.add_row(*(Text(cell) for cell in row))
     return filled
@@ -46,10 +48,22 @@ def card_table(card: ScoreCard, scores: Sequence[Score]) -> Table:
 
 
 def board_text(board: Board) -> Iterator[Table | Text]:
-    """The table of a board, its notes, and what is not ranked."""
+    """The table of a board, its notes, and what is not ranked.
+
+    Where the terminal is too narrow for all scores, those that do not rank get a table of their own.
+    """
     part = f", {board.part} part" if board.part else ""
     title = f"{board.track}: {board.title} ({board.cases} cases, {board.groups} groups{part})"
-    yield table(title, *board_table(board), left=2)
+    header, rows = board_table(board)
+    whole, out = table(title, header, rows, left=2), console()
+    further = sum(score.in_tables and not score.ranked for score in board.scores)
+    unfolded = out.measure(whole, options=out.options.update(width=UNLIMITED)).maximum
+    if further and unfolded > out.width:
+        yield table(title, header[:-further], [row[:-further] for row in rows], left=2)
+        names, *others = ([*cells[:2], *cells[-further:]] for cells in (header, *rows))
+        yield table("", names, others, left=2)
+    else:
+        yield whole
     yield from map(Text, notes(board))
     for refused in board.not_ranked:
         name = " / ".join(filter(None, (refused.team, refused.method))) or refused.file

@@ -98,6 +98,7 @@ GIVEN = {
         "c.zip": "many/zeros.zip",
         "test-truth.h5": "many/test-truth.h5",
     },
+    "docs/researcher.md": {"stamps.h5": "stamps.h5"},
     "docs/training.md": {"data": "maps"},
     "docs/tuning.md": {"data": "maps"},
 }
