@@ -112,8 +112,11 @@ def _weights(baseline: Baseline | None, target: np.ndarray, case_id: str) -> Fig
 
     chosen = getattr(baseline, "loss_settings", {}) if getattr(baseline, "loss", "") == "multifocal" else {}
     loss = MultiFocal(**chosen)
-    names = {f"{name}, a = {loss.settings[name]:g}": name for name in WEIGHTS}
-    weights = {title: np.array(WEIGHTS[name](target[None])[0]) for title, name in names.items()}
+    weights, structure = {}, ""
+    for name in WEIGHTS:
+        title = f"{name}, a = {loss.settings[name]:g}"
+        alone = MultiFocal(**loss.settings | dict.fromkeys(WEIGHTS, 0.0) | {name: 1.0})
+        weights[title] = np.array(alone.weight(target[None])[0])
+        structure = title if name == "structure" else structure
     weights["weighted mean"] = np.array(loss.weight(target[None])[0])
-    structure = next(title for title, name in names.items() if name == "structure")
     return weights_figure(target, weights, structure, f"{case_id}: weights of the multi-focal loss")

@@ -166,13 +166,16 @@ def weights_figure(
     pink = ListedColormap([colours.STRUCTURE])
     axes[0].imshow(np.ma.masked_less(weights[structure], 1), cmap=pink, interpolation="nearest")
     for axis, (name, weight) in zip(axes[1:], weights.items(), strict=False):
-        drawn = axis.imshow(weight, vmin=0, vmax=1, cmap=colours.WEIGHT, interpolation="nearest")
+        high = weight.max() or 1  # of the mean less than 1
+        drawn = axis.imshow(weight, vmin=0, vmax=high, cmap=colours.WEIGHT, interpolation="nearest")
         axis.set_title(name)
         figure.colorbar(drawn, ax=axis, shrink=0.8)
-    peaks, outline = _found_peaks(kappa, PEAKS_WITH_WEIGHTS), [withStroke(linewidth=3, foreground="white")]
-    mark: dict[str, Any] = {"marker": "x", "color": colours.HIGHEST_PEAKS, "path_effects": outline}
+    peaks = _found_peaks(kappa, PEAKS_WITH_WEIGHTS)
+    mark: dict[str, Any] = {"marker": "x", "color": colours.HIGHEST_PEAKS}
     for axis in axes[: len(weights) + 1]:
-        axis.plot(peaks[:, 1], peaks[:, 0], linestyle="", **mark)
+        (crosses,) = axis.plot(peaks[:, 1], peaks[:, 0], linestyle="", markersize=5, **mark)
+        if axis is axes[0]:  # where the peaks themselves are nearly red
+            crosses.set_path_effects([withStroke(linewidth=3, foreground="white")])
     for axis in axes[len(weights) + 1 :]:
         axis.set_axis_off()
     handles = [
