@@ -12,7 +12,7 @@ from harness.claims.diagnostics import mae_of_zeros
 from harness.claims.trainings import MIN_EPOCHS, TrainingFacts
 from harness.tracks import Track
 
-PLATEAU = 0.1
+PLATEAU = 0.05
 """The share of its gain from which on a loss that fell in the last quarter of the epochs still falls."""
 
 

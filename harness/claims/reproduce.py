@@ -21,7 +21,7 @@ from harness.evaluation.scoring import Scored
 from harness.progress import ProgressCallback, no_progress
 from harness.schemas import CLAIMS
 
-NO_ALERTS = "real alerts: name a data set with --stamps"
+NO_ALERTS = "no real alerts; name a data set with --stamps"
 
 
 def reproduce(
@@ -76,8 +76,9 @@ def reproduce(
                 tell(f"{spec.name}: {len(spec.sides)} rows")
         elif spec.expected:
             record["claims"].append(not_tested(spec, left_out[spec.name]).to_json())
-        if spec.name in left_out:
-            record["left_out"].append({"name": spec.name, "says": spec.says, "needs": left_out[spec.name]})
+        if spec.name in left_out and not spec.expected:
+            lacks = {"name": spec.name, "says": spec.says, "lacking": left_out[spec.name]}
+            record["left_out"].append(lacks)
         record["runs"] = [{"name": run.folder.name} | each.to_json() for run, each in facts.items()]
         record["versions"] = {
             name: of for folds in scored for name, of in versions_of(folds[0].baseline).items()
@@ -112,7 +113,7 @@ def _trained(
         there = [all(run.folder.exists() for folds in seeds for run in folds) for seeds in planned[spec.name]]
         if not all(there):
             lack = [str(side) for side, trained in zip(spec.sides, there, strict=True) if not trained]
-            missing[spec.name] = f"to be trained: {'; '.join(lack)}"
+            missing[spec.name] = f"not trained: {'; '.join(lack)}"
         if all(there) or (any(there) and not spec.expected):
             chosen = [index for index, trained in enumerate(there) if trained]
             values = tuple(spec.values[index] for index in chosen) if spec.values else ()

@@ -108,5 +108,5 @@ def _text(record: dict[str, Any], out: Path) -> Iterator[Any]:
         yield "Claims", *claims_table(record["claims"], brief=True), 4
     for claim in record["claims"]:
         yield from (f"{claim['name']}, {text}" for text in [verdict_text(claim), *notes(claim)])
-    yield from (f"left out: {each['name']} needs {each['needs']}" for each in record["left_out"])
+    yield from (f"left out of {each['name']}: {each['lacking']}" for each in record["left_out"])
     yield f"pages: {out / 'claims.html'}, {out / 'results.md'}"

@@ -53,7 +53,7 @@ def results_page(record: dict[str, Any]) -> str:
     lines += _trainings(record)
     if record["left_out"]:
         lines += ["## Left out", ""]
-        lines += [f"- `{each['name']}`: {each['says']} Needs {each['needs']}." for each in record["left_out"]]
+        lines += [f"- `{each['name']}` ({each['says']}): {each['lacking']}" for each in record["left_out"]]
     return "\n".join(lines).rstrip("\n") + "\n"
 
 

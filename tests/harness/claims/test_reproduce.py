@@ -80,21 +80,22 @@ def test_without_training_what_is_missing_is_told(zeros):
     assert set(out.glob("runs/*")) == kept
     verdicts = {claim["name"]: claim for claim in record["claims"]}
     assert verdicts["zeros-win-wmape"]["scores"]
-    assert verdicts["kernel-3-beats-2"]["lacking"] == ["to be trained: unet, kernel = 2"]
+    assert verdicts["kernel-3-beats-2"]["lacking"] == ["not trained: unet, kernel = 2"]
     (board,) = record["boards"]
     assert sorted(board["runs"]) == ["unet", "zeros"]  # of the board, these are trained
-    needs = {each["name"]: each["needs"] for each in record["left_out"]}
-    assert needs["sparse-noise"].startswith("to be trained: ks93; ks93-masked")
-    assert needs["dense-noise"].startswith("to be trained: zeros; ")
+    lacking = {each["name"]: each["lacking"] for each in record["left_out"]}
+    assert lacking.keys() == {"sparse-noise", "dense-noise"}
+    assert lacking["sparse-noise"].startswith("not trained: ks93; ks93-masked")
+    assert lacking["dense-noise"].startswith("not trained: zeros; ")
 
 
 def test_real_alerts_that_are_missing_are_told(tmp_path):
     specs = select(TINY, ["real-stamps", "pretraining-helps"], real=True)
     record = reproduce(tmp_path, specs, SIZES)
     assert [claim["verdict"] for claim in record["claims"]] == ["not tested"]
-    assert record["claims"][0]["lacking"] == ["real alerts: name a data set with --stamps"]
-    assert [each["name"] for each in record["left_out"]] == ["pretraining-helps", "real-stamps"]
-    assert "real-stamps needs real alerts" in (tmp_path / "claims.html").read_text()
+    assert record["claims"][0]["lacking"] == ["no real alerts; name a data set with --stamps"]
+    assert [each["name"] for each in record["left_out"]] == ["real-stamps"]
+    assert "real-stamps: no real alerts" in (tmp_path / "claims.html").read_text()
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def record(maps, submission_of, noisy_maps, tmp_path):
         "schema": "astroboard-claims/1", "preset": "smoke", "seeds": 1,
         "presets": {"smoke": {"cases": {"mass-mapping": 60}, "seeds": {"mass-mapping": 1}}},
         "claims": [claim(score("dicee"))], "boards": entries,
-        "left_out": [{"name": "real-stamps", "says": "Real stamps.", "needs": "real alerts"}],
+        "left_out": [{"name": "real-stamps", "says": "Real stamps", "lacking": "no real alerts"}],
         "runs": facts, "versions": {"astroboard": "0.1.0"},
     }  # fmt: skip
 
@@ -50,7 +50,7 @@ def test_sections(record, tmp_path):
     assert "4 networks were trained, for 0.1 hours in all, on a machine." in page
     assert "| smoke | mass-mapping | 60 | 1 |" in page
     assert "| ks93 | smoke | 1 | 1,234 | 100 | 8 | 104 | 800 | 1.5 | 7 % |" in page
-    assert "- `real-stamps`: Real stamps. Needs real alerts." in page
+    assert "- `real-stamps` (Real stamps): no real alerts" in page
     write_results(record, tmp_path)
     assert (tmp_path / "results.md").read_text() == page
 
