@@ -4,6 +4,7 @@ The data are not part of the project; the tests are skipped where they are not f
 """
 
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -93,3 +94,21 @@ def test_real_alerts_from_pickle_to_score(shared_data, tmp_path):
     assert scores["majority"]["balanced_accuracy"]["mean"] == pytest.approx(0.2)
     assert scores["cnn"]["balanced_accuracy"]["mean"] > 0.35
     assert scores["cnn"]["accuracy"]["low"] > 0.5
+
+
+def test_counts_of_real_alerts_are_those_of_the_pickle(shared_data):
+    """All counts are exact, and taken from the arrays with NumPy alone."""
+    source = shared_data / "stamps" / "ztf_stamps.pkl"
+    content = pickle.loads(source.read_bytes())  # noqa: S301  # which is known
+    square = [image.shape[0] == image.shape[1] for image in content["images"]]
+    nan = [int(np.isnan(image).sum()) for image in content["images"]]
+    summary = json.loads(run("inspect", source, "--json"))
+    left_out = summary["left_out"]
+    assert (summary["cases"], left_out["cases"]) == (sum(square), len(square) - sum(square)) == (601, 8)
+    assert left_out["images"]["not_square"] == 8
+    assert (
+        summary["images"]["nan"] == sum(n for n, there in zip(nan, square, strict=True) if there) == 100_035
+    )
+    assert left_out["images"]["nan"] == 11_691
+    classes = np.bincount(content["labels"], minlength=5).tolist()
+    assert [summary["classes"][name] + left_out["classes"][name] for name in summary["classes"]] == classes

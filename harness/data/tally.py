@@ -34,13 +34,12 @@ class ImageTally:
         """Count images (n, H, W) or (n, H, W, channels)."""
         if not images.size:
             return
+        self.shapes["×".join(map(str, images.shape[1:]))] += len(images)
         with np.errstate(over="ignore"):  # beyond what float32 holds is as infinite
             images = images.reshape(*images.shape[:3], -1).astype(np.float32, copy=False)
         nan, usable = np.isnan(images), np.abs(images) < LARGEST_USABLE
         by_case = nan.sum(axis=(1, 2))  # and channel
-        height, width, channels = images.shape[1:]
-        self.shapes[f"{height}×{width}×{channels}"] += len(images)
-        self.not_square += len(images) * (height != width)
+        self.not_square += len(images) * (images.shape[1] != images.shape[2])
         self.nan.update(dict(enumerate(by_case.sum(axis=0).tolist())))
         self.with_nan += int(by_case.any(axis=1).sum())
         self.values += images.size

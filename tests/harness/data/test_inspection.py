@@ -82,7 +82,7 @@ def test_an_archive_of_maps_is_counted(tmp_path):
     summary = inspect(write_tar(tmp_path / "1.tar.gz", members))
     assert (summary["track"], summary["cases"], summary["ignored"]) == ("mass-mapping", 6, 1)
     assert summary["epsilon"]["shapes"] == {"128×128×3": 6}
-    assert summary["kappa"]["shapes"] == {"128×128×1": 6}
+    assert summary["kappa"]["shapes"] == {"128×128": 6}
     assert summary["damaged"]["cases"] == 1
     assert "00009_00001.npy" in summary["damaged"]["first"][0]
 
