@@ -110,7 +110,7 @@ def _trained(
     sides_of: dict[str, Sides] = {}
     missing = {}
     for spec in specs:
-        there = [all(run.folder.exists() for folds in seeds for run in folds) for seeds in planned[spec.name]]
+        there = [all(run.folder.exists() for run in runs_of([[seeds]])) for seeds in planned[spec.name]]
         if not all(there):
             lack = [str(side) for side, trained in zip(spec.sides, there, strict=True) if not trained]
             missing[spec.name] = f"not trained: {'; '.join(lack)}"
