@@ -29,7 +29,7 @@ def lacking(
     found = []
     gains = [run.late_gain for run in facts if run.late_gain is not None]
     if len(gains) < len(facts):
-        found.append(f"{min(run.epochs for run in facts)} epochs, needs {MIN_EPOCHS} or more")
+        found.append(f"too few epochs to tell whether its loss still falls, needs {MIN_EPOCHS} or more")
     elif mean(gains) >= PLATEAU:
         share = f"{100 * mean(gains):.3g} % of its gain in the last quarter of the epochs"
         found.append(f"loss still falling: {share}, needs less than {100 * PLATEAU:.0f} %")

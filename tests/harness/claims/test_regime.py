@@ -21,7 +21,7 @@ def run(late_gain, epochs=8):
         ([run(0.02)], {}, []),
         ([run(0.02), run(0.07)], {}, []),  # 0.045 in the mean
         ([run(0.05), run(0.2)], {}, ["loss still falling: 12.5 % of its gain in the last quarter"]),
-        ([run(None, epochs=3)], {}, ["3 epochs, needs 4 or more"]),
+        ([run(None, epochs=3)], {}, ["too few epochs to tell whether its loss still falls, needs 4 or more"]),
         ([run(0.02)], {"dicee": 0.37}, ["DICEE 0.37, needs 0.09 or less"]),
         ([run(0.02)], {"dicee": 0.09}, []),
         ([run(0.02)], {"mae": 0.0238}, ["MAE 0.0238, needs less than 0.02, that of zeros"]),
