@@ -107,7 +107,9 @@ def labels_figure(labels: np.ndarray) -> Figure:
     bars = axis.barh(list(CLASSES), counts, color=colours.OTHER_CLASS)
     texts = [f"{count:,} ({count / len(labels):.1%})" for count in counts]
     axis.bar_label(bars, texts, padding=3)
-    axis.set(xlim=(0, 1.25 * counts.max()), xlabel="alerts", title=f"labels of {len(labels):,} alerts")
+    axis.set(
+        xlim=(0, 1.25 * max(counts.max(), 1)), xlabel="alerts", title=f"labels of {len(labels):,} alerts"
+    )
     axis.invert_yaxis()
     return figure
 

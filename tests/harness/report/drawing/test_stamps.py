@@ -97,6 +97,7 @@ def test_distribution_of_the_labels():
     assert [text.get_text() for text in axis.texts] == [
         "1,200 (60.0%)", "200 (10.0%)", "0 (0.0%)", "0 (0.0%)", "600 (30.0%)",
     ]  # fmt: skip
+    assert labels_figure(np.array([-1, 9])).axes[0].get_xlim()[1] > 0  # in a file of others, of no class
 
 
 def test_confusion_shows_shares_and_counts(tmp_path):
