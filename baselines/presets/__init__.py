@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import json
 import tomllib
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
@@ -38,6 +40,19 @@ def _table(tables: dict[str, Any], name: Any, preset: str) -> dict[str, Any]:
     if not isinstance(table, dict):
         raise must_be(f"{preset}: [{name}]", "a table", repr(table))
     return dict(table)
+
+
+def preset_text(baseline: str, chosen: Mapping[str, Any], comment: str) -> str:
+    """The text of a preset with one baseline's settings, below a line of comment."""
+    rows = [f"{key} = {_toml(value)}" for key, value in chosen.items()]
+    name = json.dumps(baseline) if "." in baseline else baseline
+    return "\n".join([f"# {comment}", f"[{name}]", *rows, ""])
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {_toml(entry)}" for key, entry in value.items()) + " }"
+    return json.dumps(value, ensure_ascii=False)  # TOML writes all other values of settings as JSON does
 
 
 def make(baseline: type[T], chosen: dict[str, Any]) -> T:

@@ -36,19 +36,17 @@ class RotationAverage(keras.layers.Layer):
         return ops.mean(ops.reshape(values, (4, -1, *values.shape[1:])), axis=0)
 
 
-def features(kernel: int = 3) -> list[keras.layers.Layer]:
-    """The convolutions of Castillo & Foix (2020), from 21×21×3 to 5×5×64.
+def features(kernel: int = 3, depth: int = 2, filters: int = 32) -> list[keras.layers.Layer]:
+    """Blocks of convolutions, each followed by a pooling that halves the width.
 
-    The first kernel is 3×3 in their text and 4×4 by the 1,568 weights in their table, which is followed;
-    ``kernel`` is the width of the others.
+    Of the ``depth`` blocks the first has two convolutions of ``filters`` filters, each other one three of
+    twice the filters of the block before. The defaults are the network of Castillo & Foix (2020), from
+    21×21×3 to 5×5×64. The first kernel is 3×3 in their text and 4×4 by the 1,568 weights in their table,
+    which is followed; ``kernel`` is the width of the others.
     """
-    return [
-        _convolution(32, 4),
-        _convolution(32, kernel),
-        keras.layers.MaxPooling2D(2),
-        *[_convolution(64, kernel) for _ in range(3)],
-        keras.layers.MaxPooling2D(2),
-    ]
+    first = [_convolution(filters, 4), _convolution(filters, kernel)]
+    others = [[_convolution(filters * 2**block, kernel) for _ in range(3)] for block in range(1, depth)]
+    return [layer for block in [first, *others] for layer in [*block, keras.layers.MaxPooling2D(2)]]
 
 
 def dense(dropout: float = 0.0) -> list[keras.layers.Layer]:
@@ -57,30 +55,38 @@ def dense(dropout: float = 0.0) -> list[keras.layers.Layer]:
     return [layer for pair in layers for layer in pair[: 2 if dropout else 1]]
 
 
-def plain_cnn(size: int = 21, kernel: int = 3, dropout: float = 0.0) -> keras.Model:
+def plain_cnn(
+    size: int = 21, kernel: int = 3, dropout: float = 0.0, depth: int = 2, filters: int = 32
+) -> keras.Model:
     """The plain network of Castillo & Foix (2020): 210,117 weights for stamps of 21×21."""
-    return _sequence(size, *features(kernel), keras.layers.Flatten(), *dense(dropout), _logits())
-
-
-def rotation_invariant_cnn(size: int = 21, kernel: int = 3, dropout: float = 0.0) -> keras.Model:
-    """The same weights, with the average over four rotations between convolutions and dense layers."""
-    trunk = [Rotations(), *features(kernel), RotationAverage()]
+    trunk = features(kernel, depth, filters)
     return _sequence(size, *trunk, keras.layers.Flatten(), *dense(dropout), _logits())
 
 
-def alerce(size: int = 21, kernel: int = 3, dropout: float = 0.5) -> keras.Model:
+def rotation_invariant_cnn(
+    size: int = 21, kernel: int = 3, dropout: float = 0.0, depth: int = 2, filters: int = 32
+) -> keras.Model:
+    """The same weights, with the average over four rotations between convolutions and dense layers."""
+    trunk = [Rotations(), *features(kernel, depth, filters), RotationAverage()]
+    return _sequence(size, *trunk, keras.layers.Flatten(), *dense(dropout), _logits())
+
+
+def alerce(
+    size: int = 21, kernel: int = 3, dropout: float = 0.5, depth: int = 2, filters: int = 32
+) -> keras.Model:
     """ALeRCE's own geometry (Carrasco-Davis et al. 2021): averaged after the dense layers.
 
     Three pixels of padding and a first kernel of 4×4 without any make 24×24 of 21×21: twice halved without a
     remainder, as 44×44 of 41×41 is. 66×66 of 63×63 loses a row and a column when halved for the second time.
     """
-    trunk = [keras.layers.ZeroPadding2D(3), _convolution(32, 4, "valid"), *features(kernel)[1:]]
+    first = [keras.layers.ZeroPadding2D(3), _convolution(filters, 4, "valid")]
+    trunk = [*first, *features(kernel, depth, filters)[1:]]
     averaged = [Rotations(), *trunk, keras.layers.Flatten(), *dense(dropout), RotationAverage()]
     return _sequence(size, *averaged, _logits())
 
 
 def cnn_with_metadata(
-    size: int, kernel: int, dropout: float, mean: np.ndarray, variance: np.ndarray
+    size: int, kernel: int, dropout: float, depth: int, filters: int, mean: np.ndarray, variance: np.ndarray
 ) -> keras.Model:
     """`rotation_invariant_cnn` with batch-normalised metadata joined after the average.
 
@@ -91,7 +97,8 @@ def cnn_with_metadata(
     pixels = size * size * STAMP_SHAPE[2]
     inputs = keras.Input((pixels + len(mean),))
     values = keras.layers.Reshape((size, size, STAMP_SHAPE[2]))(inputs[:, :pixels])
-    for layer in [Rotations(), *features(kernel), RotationAverage(), keras.layers.Flatten()]:
+    trunk = [Rotations(), *features(kernel, depth, filters), RotationAverage(), keras.layers.Flatten()]
+    for layer in trunk:
         values = layer(values)
     normal = keras.layers.Normalization(mean=mean.tolist(), variance=variance.tolist())(inputs[:, pixels:])
     metadata = keras.layers.BatchNormalization()(ops.nan_to_num(normal))

@@ -5,6 +5,8 @@ In the order of ALeRCE's classifier (Carrasco-Davis et al. 2021, arXiv:2008.0330
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 
 from baselines.protocol import Cases, must_be
@@ -15,12 +17,16 @@ STAMP_SHAPE = (63, 63, 3)
 SIZES = (21, 41, 63)
 MAX_FLUX = 1e10  # some public templates hold ±3.4e38 where they have no pixel
 
+MissingPixels = Literal["pixel", "channel"]
 
-def prepare(stamps: np.ndarray, size: int = 21) -> np.ndarray:
+
+def prepare(stamps: np.ndarray, size: int = 21, nan: MissingPixels = "pixel") -> np.ndarray:
     """The central ``size`` × ``size`` pixels, each channel of each stamp scaled to 0..1; float32, finite.
 
     ``stamps`` is (n, 63, 63, 3). NaN, infinities and |x| > 1e10 take no part in the scaling and become 0,
-    as does a channel that is constant or has no usable pixel. ``BaselineError`` for another shape or size.
+    as does a channel that is constant or has no usable pixel. With ``nan="channel"`` all of a channel becomes
+    0 if one pixel of its crop cannot be used: the notebooks of Castillo & Foix (2020) scale by ``np.amin``
+    and ``np.amax``, which a single NaN makes NaN. ``BaselineError`` for another shape or size.
     """
     if size not in SIZES:
         raise must_be("the width of the crop", f"one of {SIZES}", size)
@@ -29,6 +35,8 @@ def prepare(stamps: np.ndarray, size: int = 21) -> np.ndarray:
     edge = (STAMP_SHAPE[0] - size) // 2
     stamps = stamps[:, edge : edge + size, edge : edge + size]
     usable = np.abs(stamps) <= MAX_FLUX
+    if nan == "channel":
+        usable &= usable.all(axis=(1, 2), keepdims=True)
     flux = np.where(usable, stamps, 0).astype(np.float32)
     low = np.where(usable, flux, np.inf).min(axis=(1, 2), keepdims=True)
     high = np.where(usable, flux, -np.inf).max(axis=(1, 2), keepdims=True)
@@ -47,7 +55,7 @@ def class_labels(cases: Cases) -> np.ndarray:
     return labels.astype(np.int64)
 
 
-def prepared(cases: Cases, size: int = 21) -> np.ndarray:
+def prepared(cases: Cases, size: int = 21, nan: MissingPixels = "pixel") -> np.ndarray:
     """All stamps of a set, prepared and in memory: (N, ``size``, ``size``, 3) float32.
 
     The raw stamps are read chunk by chunk. All 52,244 of ALeRCE's set take 276 MB at 21 pixels, but 1.1 GB
@@ -56,6 +64,6 @@ def prepared(cases: Cases, size: int = 21) -> np.ndarray:
     stamps = np.empty((len(cases), size, size, STAMP_SHAPE[2]), np.float32)
     start = 0
     for images, _ in cases.chunks():
-        stamps[start : start + len(images)] = prepare(images, size)
+        stamps[start : start + len(images)] = prepare(images, size, nan)
         start += len(images)
     return stamps

@@ -6,6 +6,7 @@ A sampler takes the labels (N,) and a random generator, and draws one epoch; all
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -16,7 +17,7 @@ def unchanged(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def balanced(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """As many cases of every class as the largest has, in random order (Castillo & Foix 2020).
+    """As many cases of every class as the largest has, in random order.
 
     No case comes more than once more often than another of its class; which ones do is drawn.
     A class without a single case stays without one.
@@ -43,3 +44,15 @@ def _of_every_class(
 
 
 SAMPLERS = {"balanced": balanced, "middle": middle, "unchanged": unchanged}
+
+
+def epoch_sampler(name: str, labels: np.ndarray, seed: int) -> Callable[[np.random.Generator], np.ndarray]:
+    """A function that draws the rows of an epoch from a random generator.
+
+    ``name`` is one of ``SAMPLERS``, or ``balanced-once``: the cases that come once more often are then drawn
+    once, from the ``seed``, and each epoch has the same in another order (Castillo & Foix 2020).
+    """
+    if name != "balanced-once":
+        return partial(SAMPLERS[name], labels)
+    rows = balanced(labels, np.random.default_rng(seed))
+    return lambda rng: rng.permutation(rows)

@@ -5,7 +5,6 @@ docs/tuning.md defines the objective and the file of a search space, and says ho
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import time
@@ -29,7 +28,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern
 
-from baselines.presets import make, settings
+from baselines.presets import make, preset_text, settings
 from baselines.protocol import Baseline, BaselineError, Cases, Training, evenly_spaced, gather
 from harness.data.store import Dataset, open_dataset
 from harness.evaluation.bootstrap import group_sums
@@ -127,15 +126,21 @@ def machine_role() -> str:
 
 
 def search_space(baseline: str, preset: str, path: Path | None) -> keras_tuner.HyperParameters:
-    """The space in the baseline's table in the file, or in ``search.toml``, with lists cut by ``[most]``."""
+    """The space in the baseline's table in the file, or in ``search.toml``.
+
+    Lists are cut to the values up to those in the table ``[most]`` of the preset, or in the baseline's own.
+    """
     source = str(path.resolve() if path else files("baselines.presets") / "search.toml")
     flat: dict[str, Any] = {}
-    for key, value in settings(source, baseline).items():
+    table = settings(source, baseline)
+    own_most = table.pop("most", {})
+    for key, value in table.items():
         entries = isinstance(value, dict) and "min_value" not in value
         flat |= {f"{key}.{entry}": inner for entry, inner in value.items()} if entries else {key: value}
     if not flat:
         raise HarnessError(f"{source} has no table [{baseline}] with settings to search, see docs/tuning.md")
-    most, space = settings(source, "most").get(preset, {}), keras_tuner.HyperParameters()
+    most = settings(source, "most").get(preset, {}) | own_most.get(preset, {})
+    space = keras_tuner.HyperParameters()
     for key, value in flat.items():
         try:
             if isinstance(value, dict):
@@ -371,13 +376,5 @@ def best_preset(record: dict[str, Any], chosen: Values) -> str:
     best = next(trial for trial in record["trials"] if trial["trial"] == record["best"])
     reached = ", ".join(f"{key} {value:.6g}" for key, value in best["scores"].items())
     command = "astroboard tune {baseline} --preset {preset} --seed {seed}".format_map(record)
-    rows = [f"{key} = {_toml(value)}" for key, value in setting(chosen, best["values"]).items()]
-    head = f"# The best of {len(record['trials'])} trials of `{command}`: {reached}."
-    name = record["baseline"]
-    return "\n".join([head, f"[{json.dumps(name) if '.' in name else name}]", *rows, ""])
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{key} = {_toml(entry)}" for key, entry in value.items()) + " }"
-    return json.dumps(value, ensure_ascii=False)  # TOML writes all other values of settings as JSON does
+    comment = f"The best of {len(record['trials'])} trials of `{command}`: {reached}."
+    return preset_text(record["baseline"], setting(chosen, best["values"]), comment)

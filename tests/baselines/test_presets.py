@@ -6,9 +6,15 @@ from typing import Literal
 
 import pytest
 
-from baselines.presets import PRESETS, make, settings
+from baselines.presets import PRESETS, make, preset_text, settings
 from baselines.protocol import BaselineError
-from baselines.stamps.cnn import PlainCNN
+from baselines.stamps.cnn import (
+    Alerce,
+    MetadataCNN,
+    PlainCNN,
+    RotationInvariantCNN,
+    RotationInvariantEntropyCNN,
+)
 from baselines.stamps.trivial import Majority
 
 
@@ -35,7 +41,22 @@ def test_every_table_makes_its_baseline(preset):
 
 
 def test_paper_is_the_published_setting():
-    assert make(PlainCNN, settings("paper", "cnn")) == PlainCNN(19, 32, 1e-3, "balanced", 21) == PlainCNN()
+    published = PlainCNN(19, 1460, 1e-3, "balanced-once", 21, keep="last", loss="cross-entropy")
+    assert make(PlainCNN, settings("paper", "cnn")) == published == PlainCNN()
+    for name, kind in {
+        "cnn-rotinv": RotationInvariantCNN,
+        "cnn-rotinv-entropy": RotationInvariantEntropyCNN,
+        "cnn-metadata": MetadataCNN,
+        "alerce": Alerce,
+    }.items():
+        assert make(kind, settings("paper", name)) == kind()
+
+
+def test_text_of_a_preset_is_read_back(tmp_path):
+    chosen = {"epochs": 3, "rate": 1e-05, "deep": True, "name": 'Ω "x"', "weights": {"a": 1.5}}
+    for name in ("cnn", "lost.unet"):
+        (tmp_path / "mine.toml").write_text(preset_text(name, chosen, "a comment"), encoding="utf-8")
+        assert settings(str(tmp_path / "mine.toml"), name) == chosen
 
 
 def test_baseline_without_a_table_has_its_defaults():

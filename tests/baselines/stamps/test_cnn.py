@@ -43,7 +43,7 @@ def easy_cases(counts, seed):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
-    cnn = PlainCNN(epochs=3, batch_size=16)
+    cnn = PlainCNN(epochs=3, batch_size=16, sampling="balanced", keep="best")
     told = []
     training = Training(3, folder, lambda done, total, text: told.append((done, total, text)))
     record = cnn.fit(easy_cases([40, 15, 30, 20, 30], 0), easy_cases([8] * 5, 1), training)
@@ -221,8 +221,11 @@ def test_metadata_are_asked_for(tmp_path):
 def test_defaults_are_the_published_ones():
     assert (RotationInvariantCNN().epochs, RotationInvariantCNN().loss) == (22, "cross-entropy")
     assert (RotationInvariantEntropyCNN().epochs, RotationInvariantEntropyCNN().loss) == (26, "entropy")
+    for kind in (RotationInvariantCNN, RotationInvariantEntropyCNN, MetadataCNN):
+        assert (kind().batch_size, kind().sampling, kind().keep) == (1460, "balanced-once", "last")
     alerce = Alerce()
     assert (alerce.learning_rate, alerce.batch_size, alerce.beta, alerce.dropout) == (1e-4, 32, 0.5, 0.5)
+    assert (alerce.sampling, alerce.keep) == ("balanced", "best")
 
 
 def test_sampling_and_size_are_followed(tmp_path):
@@ -233,11 +236,57 @@ def test_sampling_and_size_are_followed(tmp_path):
     assert cnn.predict(validation.inputs).shape == (5, 5)
 
 
+def test_settings_reach_the_network_the_cases_and_the_loss(tmp_path):
+    train, validation = easy_cases([9, 5, 3, 2, 1], 0), easy_cases([2] * 5, 1)
+    chosen = {"depth": 1, "filters": 4, "nan": "channel", "loss": "focal", "gamma": 3.0}
+    cnn = MetadataCNN(columns="magpsf fwhm", epochs=1, **chosen)
+    record = cnn.fit(train, validation, Training(0, tmp_path))
+    # 4·4·3·4 + 4, 3·3·4·4 + 4, batch normalisation of two, 10·10·4 + 2 inputs of the first dense layer
+    assert record["weights"] == 196 + 148 + 8 + 403 * 64 + 4160 + 325
+    p = cnn.predict(validation.inputs, validation.metadata)[np.arange(10), validation.truth].astype(float)
+    assert record["val_loss"] == pytest.approx(np.mean((1 - p) ** 3 * -np.log(p)), rel=1e-4)
+    whole = validation.inputs.copy()
+    whole[::9, :, :, 1] = np.nan  # of which some pixels are missing
+    np.testing.assert_array_equal(
+        cnn.predict(whole, validation.metadata)[::9], cnn.predict(validation.inputs, validation.metadata)[::9]
+    )
+
+
+@pytest.mark.parametrize(
+    ("loss", "of_case"),
+    [
+        ("double-softmax", lambda p, label: np.log(np.exp(p).sum()) - p[label]),
+        ("label-smoothing", lambda p, label: -0.6 * np.log(p[label]) - 0.08 * np.log(p).sum()),
+    ],
+)
+def test_losses_are_the_same_where_a_network_is_trained(tmp_path, loss, of_case):
+    train, validation = easy_cases([9, 5, 3, 2, 1], 0), easy_cases([2] * 5, 1)
+    cnn = PlainCNN(epochs=1, depth=1, filters=4, batch_size=8, loss=loss, smoothing=0.4)
+    record = cnn.fit(train, validation, Training(0, tmp_path))
+    p = cnn.predict(validation.inputs).astype(float)
+    expected = np.mean([of_case(*case) for case in zip(p, validation.truth, strict=True)])
+    assert record["val_loss"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_class_weights_are_those_of_the_training_set(tmp_path):
+    train, validation = easy_cases([8, 4, 4, 2, 2], 0), easy_cases([2] * 5, 1)
+    cnn = PlainCNN(epochs=1, depth=1, filters=4, loss="class-weights", sampling="unchanged")
+    record = cnn.fit(train, validation, Training(0, tmp_path))
+    p = cnn.predict(validation.inputs)[np.arange(10), validation.truth].astype(float)
+    weights = np.array([0.5, 1, 1, 2, 2])[validation.truth]  # 20 cases, 4 a class on average
+    assert record["val_loss"] == pytest.approx(np.mean(weights * -np.log(p)), rel=1e-4)
+    with pytest.raises(
+        BaselineError, match="sampling must be unchanged with the loss class-weights, got mid"
+    ):
+        PlainCNN(loss="class-weights", sampling="middle")
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
         *({"epochs": 0}, {"batch_size": -1}, {"learning_rate": float("nan")}),
         *({"dropout": 1.0}, {"dropout": -0.1}, {"beta": float("inf")}, {"beta": -1.0}, {"patience": -1}),
+        *({"smoothing": 1.0}, {"gamma": -1.0}, {"filters": 0}, {"depth": 0}, {"depth": 5}),
     ],
 )
 def test_impossible_settings_are_refused(wrong):
@@ -265,7 +314,7 @@ def test_beats_the_majority_on_real_alerts(shared_data, tmp_path):
     train, validation, test = (
         Cases(images[where], labels[where], objects[where]) for where in (part < 2, part == 2, part == 3)
     )
-    cnn = PlainCNN(epochs=8)
+    cnn = PlainCNN(epochs=8, batch_size=32, keep="best")
     cnn.fit(train, validation, Training(0, tmp_path))
     hit = cnn.predict(test.inputs).argmax(axis=1) == test.truth
     assert hit.mean() > 0.6  # the largest class has 0.51 of these

@@ -99,7 +99,7 @@ def test_the_plain_one_is_not_invariant():
 
 
 def test_rows_of_metadata_are_normalised_and_nan_is_their_mean():
-    model = cnn_with_metadata(21, 3, 0.0, np.array([20.0, 3.0]), np.array([4.0, 9.0]))
+    model = cnn_with_metadata(21, 3, 0.0, 2, 32, np.array([20.0, 3.0]), np.array([4.0, 9.0]))
     assert weights(model)[-3:] == [(1600 + 2 + 1) * 64, 4160, 325]
     pixels = stamps(1).reshape(1, -1)
 
@@ -116,6 +116,28 @@ def test_rows_of_metadata_are_normalised_and_nan_is_their_mean():
 @pytest.mark.parametrize(("kernel", "count"), [(3, 9248), (5, 25632), (7, 50208)])
 def test_kernel_is_that_of_all_but_the_first(kernel, count):
     assert weights(rotation_invariant_cnn(kernel=kernel))[:2] == [1568, count]
+
+
+@pytest.mark.parametrize(
+    ("depth", "filters", "expected"),
+    [
+        # 4·4·3·16 + 16, 3·3·16·16 + 16, and 10·10·16 inputs of the first dense layer
+        (1, 16, [784, 2320, 1600 * 64 + 64, 4160, 325]),
+        # 8, 16 and 32 filters; 2·2·32 inputs of the first dense layer
+        (3, 8, [392, 584, 1168, 2320, 2320, 4640, 9248, 9248, 128 * 64 + 64, 4160, 325]),
+    ],
+)
+@pytest.mark.parametrize("build", [plain_cnn, rotation_invariant_cnn])
+def test_depth_counts_blocks_and_filters_double(build, depth, filters, expected):
+    assert weights(build(depth=depth, filters=filters)) == expected
+
+
+@pytest.mark.parametrize(("size", "depth"), [(21, 4), (63, 3)])
+def test_alerce_takes_depth_and_filters(size, depth):
+    model, upright = alerce(size, depth=depth, filters=4), stamps(2, size)
+    assert model.layers[2].filters == 4
+    assert sum(isinstance(layer, keras.layers.Conv2D) for layer in model.layers) == 2 + 3 * (depth - 1)
+    assert model.predict_on_batch(upright).shape == (2, 5)
 
 
 def test_dropout_follows_both_dense_layers():

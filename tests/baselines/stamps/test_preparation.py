@@ -61,6 +61,32 @@ def test_impossible_values_count_as_nan(stamps, bad):
     np.testing.assert_array_equal(prepare(stamps), prepare(with_nan))
 
 
+def as_in_the_notebooks(stamps, size):
+    """Scaled by ``np.amin`` and ``np.amax``, a channel at a time, and only then NaN → 0."""
+    edge = (63 - size) // 2
+    channels = stamps[:, edge : edge + size, edge : edge + size].astype(float)
+    channels[np.abs(channels) > 1e10] = np.nan
+    for stamp in channels:
+        for channel in range(3):
+            low, high = np.amin(stamp[..., channel]), np.amax(stamp[..., channel])
+            with np.errstate(invalid="ignore"):
+                stamp[..., channel] = (stamp[..., channel] - low) / (high - low)
+    return np.nan_to_num(channels)
+
+
+def test_one_nan_blanks_its_channel_as_in_the_notebooks(stamps):
+    stamps[0, 25, 25, 0] = stamps[1, 62, 62, 1] = np.nan
+    stamps[2, 31, 31, 2], stamps[3, ..., 0] = 3.4e38, 7
+    out = prepare(stamps, 21, "channel")
+    np.testing.assert_allclose(out, as_in_the_notebooks(stamps, 21), atol=1e-6)
+    blank = np.argwhere(~out.any(axis=(1, 2)))
+    assert blank.tolist() == [[0, 0], [2, 2], [3, 0]]  # the NaN in the corner is cropped away
+    assert np.argwhere(~prepare(stamps, 63, "channel").any(axis=(1, 2))).tolist() == [
+        [0, 0], [1, 1], [2, 2], [3, 0],
+    ]  # fmt: skip
+    assert np.argwhere(~prepare(stamps, 21).any(axis=(1, 2))).tolist() == [[3, 0]]
+
+
 @pytest.mark.parametrize("value", [0, 17, -3e9, np.nan, np.inf, 3.4e38])
 def test_channel_without_contrast_becomes_0(stamps, value):
     expected = prepare(stamps)
@@ -139,3 +165,11 @@ def test_real_alerts(shared_data):
     assert np.nanmax(np.abs(stamps)) > 1e38
     for size in (21, 63):
         np.testing.assert_allclose(prepare(stamps, size), one_by_one(stamps, size), atol=2e-6)
+        expected = as_in_the_notebooks(stamps, size)
+        np.testing.assert_allclose(prepare(stamps, size, "channel"), expected, atol=2e-6)
+    blank = {
+        (size, nan): int((~prepare(stamps, size, nan).any(axis=(1, 2))).sum())
+        for size in (21, 63)
+        for nan in ("pixel", "channel")
+    }
+    assert blank == {(21, "pixel"): 0, (21, "channel"): 51, (63, "pixel"): 0, (63, "channel"): 276}

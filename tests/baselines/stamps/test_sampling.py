@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from baselines.stamps.sampling import SAMPLERS, balanced, middle, unchanged
+from baselines.stamps.sampling import SAMPLERS, balanced, epoch_sampler, middle, unchanged
 
 LABELS = np.repeat([0, 1, 2, 3, 4], [50, 7, 49, 25, 1])[np.random.default_rng(0).permutation(132)]
 
@@ -28,6 +28,21 @@ def test_every_case_gets_its_turn_to_come_once_more():
     often = times[LABELS == 1]  # 50 = 7 x 7 + 1: one of the seven an epoch
     assert (often > 100 * 7).all()
     assert often.sum() == 100 * 50
+
+
+def test_balanced_once_has_the_same_cases_in_every_epoch():
+    draw = epoch_sampler("balanced-once", LABELS, 3)
+    first, second = draw(rng(1)), draw(rng(2))
+    assert (first != second).any()
+    np.testing.assert_array_equal(np.sort(first), np.sort(second))
+    np.testing.assert_array_equal(np.bincount(LABELS[first]), [50] * 5)
+    times = np.bincount(first, minlength=len(LABELS))[LABELS == 1]
+    assert sorted(times) == [7] * 6 + [8]  # 50 = 7 x 7 + 1
+    repeated = {
+        int(np.bincount(epoch_sampler("balanced-once", LABELS, seed)(rng()))[LABELS == 1].argmax())
+        for seed in range(20)
+    }
+    assert len(repeated) > 3  # which one comes once more is the seed's
 
 
 def test_class_without_cases_is_left_out():

@@ -247,9 +247,14 @@ def test_a_space_that_is_none_is_refused(tmp_path, line):
 
 def test_lists_are_cut_to_what_a_preset_affords(tmp_path):
     path = tmp_path / "mine.toml"
-    path.write_text("[plain]\nfilters = [8, 16, 32]\n[most.laptop]\nfilters = 16\n")
+    path.write_text(
+        "[plain]\nfilters = [8, 16, 32]\n[most.laptop]\nfilters = 16\n"
+        "[wide]\nlike = 'plain'\nmost.laptop = { filters = 32 }\n[wider]\nlike = 'wide'\n"
+    )
     (cut,), (whole,) = (search_space("plain", preset, path).space for preset in ("laptop", "paper"))
     assert (cut.values, whole.values) == ([8, 16], [8, 16, 32])
+    (own,) = search_space("wide", "laptop", path).space
+    assert own.values == [8, 16, 32]
 
 
 def test_a_preset_holds_the_best_setting():
