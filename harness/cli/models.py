@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import click
+from click.core import ParameterSource
 
 from harness.cli.shared import (
     ANYTHING,
@@ -72,8 +73,9 @@ def baselines(as_json: bool) -> None:
 )  # fmt: skip
 @click.option("--start", type=FOLDER, metavar="RUN", help="Finished run whose weights a network begins with.")
 @click.option(
-    "--sampling", type=click.Choice(["balanced", "middle", "unchanged"]),
-    help="stamps: draw classes to the size of the largest, a middle one, their own.  [default: the preset's]",
+    "--sampling", type=click.Choice(["balanced", "balanced-once", "middle", "unchanged"]),
+    help="stamps: draw classes to the size of the largest (each epoch, or once), a middle one, their own.  "
+    "[default: the preset's]",
 )  # fmt: skip
 def train(
     baseline: str, data: Path, out: Path, preset: str, seed: int, strategy: Literal["single", "mirrored"],
@@ -147,18 +149,56 @@ def show(source: Path, case_id: str | None, data: Path | None, out: Path | None,
 @click.argument("baseline", type=BASELINE)
 @data_option
 @click.option("--out", required=True, type=NEW, metavar="FOLDER", help="New folder for what is found.")
-@click.option("--preset", default="laptop", show_default=True, type=PRESET)
+@preset_option
 @click.option("--trials", type=COUNT, help="Settings to try.  [default: the preset's]")
 @seed_option
 @click.option("--space", type=FILE, metavar="FILE.toml", help="What to search, if not what comes along.")
+@click.option("--epochs-only", is_flag=True, help="Find nothing but the number of epochs, by several runs.")
+@click.option("--runs", type=COUNT, help="With --epochs-only: runs, each with its own seed.  [default: 4]")
+@click.option("--epochs", type=COUNT, help="With --epochs-only: the epochs of each run.  [default: 40]")
 @json_option
-def tune(baseline: str, data: Path, out: Path, as_json: bool, **options: Any) -> None:
-    """Search for the best settings of BASELINE, and write them as a preset for `astroboard train`."""
+def tune(
+    baseline: str, data: Path, out: Path, preset: str, seed: int, as_json: bool, epochs_only: bool,
+    **options: Any,
+) -> None:  # fmt: skip
+    """Search for the best settings of BASELINE, and write them as a preset for `astroboard train`.
+
+    With --epochs-only it trains several times with the settings of the preset, which may be a TOML file of
+    your own, and finds the epoch with the best mean validation accuracy, or loss for maps.
+    """
+    context = click.get_current_context()
+    groups = ("trials", "space"), ("runs", "epochs")
+    for name in groups[not epochs_only]:
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            relation = "exclude each other" if epochs_only else "go together"
+            raise click.UsageError(f"--{name} and --epochs-only {relation}")
+    given = {name: options[name] for name in groups[epochs_only] if options[name] is not None}
+    if epochs_only:
+        from harness.runs import epochs
+
+        with progress_bar(f"training {baseline}") as progress:
+            record = epochs.find_epochs(baseline, data, out, preset, seed=seed, progress=progress, **given)
+        print_result(record, as_json, _epochs_text(record, out))
+        return
     from harness.runs import tuning
 
+    PRESET.convert(preset, None, context)
     with progress_bar(f"tuning {baseline}") as progress:
-        record = tuning.tune(baseline, data, out, progress=progress, **options)
+        record = tuning.tune(baseline, data, out, preset, seed=seed, progress=progress, **given)
     print_result(record, as_json, _trials_text(record, out))
+
+
+def _epochs_text(record: dict[str, Any], out: Path) -> Iterator[Any]:
+    """The curve as a table, and how to use the best number of epochs."""
+    from harness.runs.epochs import table
+
+    rows = [(str(epoch), *(f"{value:.4f}" for value in values)) for epoch, *values in table(record)]
+    header = ("epoch", "mean", *(f"seed {record['seed'] + run}" for run in range(record["runs"])))
+    yield f"{record['baseline']}, {record['monitor']}", header, rows, 0
+    yield (
+        f"{record['best']['epochs']} epochs, mean {record['best']['mean']:.4f}: "
+        f"astroboard train {record['baseline']} --preset {out / 'best.toml'} …"
+    )
 
 
 def _trials_text(record: dict[str, Any], out: Path) -> Iterator[Any]:

@@ -71,7 +71,7 @@ def train(
         with unfinished(run, attempted) as folder:
             started = time.perf_counter()
             training = Training(seed, folder, progress, strategy, start / "model" if start else None)
-            outcome = baseline.fit(_cases(training_data), _cases(validation_data), training)
+            outcome = baseline.fit(cases_of(training_data), cases_of(validation_data), training)
             (folder / "model").mkdir()
             baseline.save(folder / "model")
             record = attempted | {
@@ -101,7 +101,8 @@ def _origin(name: str, kind: type[Baseline], start: Path) -> dict[str, Any]:
     return origin
 
 
-def _cases(data: Dataset) -> Cases:
+def cases_of(data: Dataset) -> Cases:
+    """The columns of a data set as a baseline is given them, unread."""
     return Cases(data.inputs, data.truth, data.groups(), data.metadata)
 
 

@@ -33,6 +33,7 @@ pytestmark = pytest.mark.slow
 SCALED = {
     r"--cases \d+": "--cases 20",
     r"--preset (laptop|paper)\b": "--preset smoke",
+    r"--runs \d+ --epochs \d+": "--runs 1 --epochs 1",
     r"reproduce --out": "reproduce zeros-win-wmape --out",  # one of all claims
 }
 DEFAULTS = {
@@ -100,7 +101,7 @@ GIVEN = {
     },
     "docs/researcher.md": {"stamps.h5": "stamps.h5"},
     "docs/training.md": {"data": "maps"},
-    "docs/tuning.md": {"data": "maps"},
+    "docs/tuning.md": {"data": "maps", "stamps": "stamps"},
 }
 
 SHELL = """

@@ -1,0 +1,119 @@
+"""The number of epochs of a network: that of the best mean over several trainings.
+
+So Castillo & Foix (2020) chose theirs: 40 epochs, four runs, the epoch of the best mean validation accuracy.
+"""
+
+from __future__ import annotations
+
+import csv
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from baselines import presets
+from baselines.protocol import Training
+from harness.data.store import open_dataset
+from harness.files import HarnessError, json_text, write_csv, write_text
+from harness.progress import ProgressCallback, no_progress
+from harness.runs.folder import unfinished
+from harness.runs.registry import baseline_class
+from harness.runs.training import cases_of, hardware, versions
+from harness.schemas import EPOCHS
+from harness.tracks import get_track
+
+FIXED = {"patience": 0, "keep": "last"}  # settings that would make the number of epochs mean something else
+
+
+def find_epochs(
+    name: str, data: Path, out: Path, preset: str = "laptop", runs: int = 4, epochs: int = 40, seed: int = 0,
+    progress: ProgressCallback = no_progress,
+) -> dict[str, Any]:  # fmt: skip
+    """Train a network ``runs`` times for ``epochs`` epochs, and return the record with the best number.
+
+    The runs differ in their seeds alone: ``seed``, ``seed`` + 1 and so on. The best number is that of the
+    epoch with the highest mean validation accuracy, or with the lowest mean validation loss if there is no
+    accuracy; of equals, the earliest. The new folder ``out`` gets the record, ``epochs.json``, the curve of
+    the means, ``epochs.csv``, the histories of the runs, and the settings with the best number of epochs as a
+    preset, ``best.toml``. It appears when all runs are complete; until then the same call resumes them.
+
+    Raises `HarnessError` if ``out`` exists, if the baseline has no epochs, or if its schedule depends on
+    their number.
+    """
+    if out.exists():
+        raise HarnessError(f"{out} exists already: name a new folder, or remove that one first")
+    kind = baseline_class(name)
+    known = signature(kind).parameters
+    if "epochs" not in known:
+        raise HarnessError(f"{name} must be a network, which has epochs, got {kind.__name__}")
+    track = get_track(kind.track)
+    fixed = {key: value for key, value in FIXED.items() if key in known}
+    chosen = presets.settings(preset, name) | fixed | {"epochs": epochs}
+    schedule = getattr(presets.make(kind, chosen), "schedule", "constant")
+    if schedule == "cosine":
+        advice = "take a preset with another one"
+        raise HarnessError(
+            f"schedule must be one that is the same for any number of epochs, got {schedule}; {advice}"
+        )
+    with (
+        open_dataset(data / "train.h5", track) as train_data,
+        open_dataset(data / "validation.h5", track) as validation_data,
+    ):
+        baseline = presets.make(kind, chosen)
+        attempted = {
+            **{"schema": EPOCHS, "baseline": name, "track": track.name, "preset": Path(preset).name},
+            **{"seed": seed, "runs": runs, "epochs": epochs, "settings": chosen},
+            **{"data": train_data.fingerprint, "validation": validation_data.fingerprint},
+            "versions": versions(baseline),
+        }
+        with unfinished(out, attempted) as folder:
+            for run in range(runs):
+
+                def told(done: int, total: int, text: str, run: int = run) -> None:
+                    progress(run, runs, f"runs; number {run + 1}: {done} of {total}, {text}")
+
+                run_folder = folder / f"run-{run}"
+                run_folder.mkdir(exist_ok=True)
+                training = Training(seed + run, run_folder, told)
+                presets.make(kind, chosen).fit(cases_of(train_data), cases_of(validation_data), training)
+            progress(runs, runs, "runs")
+            curves = best_epoch([folder / f"run-{run}" / "history.csv" for run in range(runs)])
+            record = attempted | {"hardware": hardware(baseline)} | curves
+            write_text(folder / "best.toml", _preset(record))
+            header = ("epoch", "mean", *(f"seed-{seed + run}" for run in range(runs)))
+            write_csv(folder / "epochs.csv", header, table(record))
+            write_text(folder / "epochs.json", json_text(record))
+    return record
+
+
+def best_epoch(histories: list[Path]) -> dict[str, Any]:
+    """What was watched in histories of equally many epochs, its mean by epoch, and the best of these."""
+    rows = []
+    for path in histories:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows.append(list(csv.DictReader(file)))
+    monitor = "val_accuracy" if "val_accuracy" in rows[0][0] else "val_loss"
+    values = np.array([[float(row[monitor]) for row in history] for history in rows])
+    means = values.mean(axis=0)
+    best = int(np.argmax(means) if monitor == "val_accuracy" else np.argmin(means))
+    curve = [
+        {"epoch": index + 1, "mean": float(means[index]), "runs": values[:, index].tolist()}
+        for index in range(len(means))
+    ]
+    return {"monitor": monitor, "best": {"epochs": best + 1, "mean": float(means[best])}, "curve": curve}
+
+
+def table(record: dict[str, Any]) -> list[tuple[float, ...]]:
+    """The curve as rows: epoch, mean, and the value of each run."""
+    return [(point["epoch"], point["mean"], *point["runs"]) for point in record["curve"]]
+
+
+def _preset(record: dict[str, Any]) -> str:
+    best = record["best"]
+    command = (
+        "astroboard tune {baseline} --epochs-only --preset {preset} --runs {runs} --epochs {epochs} "
+        "--seed {seed}"
+    ).format_map(record)
+    comment = f"The best epoch of `{command}`: mean {record['monitor']} {best['mean']:.6g}."
+    return presets.preset_text(record["baseline"], record["settings"] | {"epochs": best["epochs"]}, comment)
