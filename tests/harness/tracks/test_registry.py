@@ -2,6 +2,7 @@
 
 import pytest
 
+from baselines.presets import PRESETS
 from harness.files import HarnessError
 from harness.tracks import MASS_MAPPING, STAMPS, Score, get_track, load, track_names
 from harness.tracks.registry import TRACKS
@@ -45,4 +46,4 @@ def test_the_heavy_parts_are_where_the_track_says(track):
     assert callable(load(track.splitter))
     assert callable(load(track.drawing).case_figure)
     assert all(isinstance(score, Score) for score in load(track.diagnostics))
-    assert list(track.claim_cases) == list(track.demo_cases) == ["smoke", "laptop", "paper"]
+    assert list(track.claim_cases) == list(track.demo_cases) == list(PRESETS)
