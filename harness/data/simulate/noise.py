@@ -5,8 +5,8 @@
 | sparse | 31 % | 0.33 | published cases of the challenge: elsewhere Δe is 0 and the shear free of noise |
 | dense | all | 0.26 / √(30 · area) | shapes of σ_e = 0.26 per component, averaged over a pixel's galaxies |
 
-The area of a pixel is in arcmin², and each has 30 galaxies. So the σ of dense noise is 0.119 in pixels 0.4′
-wide, and 0.250 in pixels 0.19′ wide.
+An arcmin² of sky has 30 galaxies, and the area of a pixel is in arcmin². So the σ of dense noise is 0.119 in
+pixels 0.4′ wide, and 0.250 in pixels 0.19′ wide.
 
 In both, Δe is a draw of its own, signed and uncorrelated with the noise: it says that a pixel is noisy, not
 by how much.
