@@ -1,4 +1,4 @@
-"""The same input gives the same output as version 0.1.0: scores, boards, pages, files, zips.
+"""The same input gives the output of version 0.1.0, but for changes on purpose: scores, boards, pages, zips.
 
 Nothing of the library is imported but its command line, so this holds whatever moves or is renamed within.
 """
