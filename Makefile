@@ -17,7 +17,7 @@ setup: .venv/.complete
 demo: setup
 	$(BIN)/astroboard demo --preset smoke --out demo
 
-# The tests that take seconds: no TensorFlow, no browser, no cluster.
+# The quick tests: no TensorFlow, no pictures, no browser, no cluster.
 check: setup lint
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 

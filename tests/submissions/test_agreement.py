@@ -108,6 +108,7 @@ def agree(path, files) -> bool:
     return report.accepted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("track", TRACKS)
 @given(st.data())
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

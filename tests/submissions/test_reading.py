@@ -343,6 +343,7 @@ def whole_zips(tmp_path_factory):
     return content
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("track", ["mass-mapping", "stamps"])
 @given(data=st.data())
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

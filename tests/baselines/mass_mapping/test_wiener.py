@@ -36,6 +36,7 @@ def test_without_noise_nothing_is_filtered_and_the_mean_is_learnt(training):
     np.testing.assert_allclose(baseline.predict(pairs.inputs), kappa, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_it_beats_tuned_smoothing_under_dense_noise(simulated, training, ray_traced):
     train, validation, test = (simulated(n, "dense", seed=seed) for n, seed in ((200, 1), (40, 2), (40, 3)))
     smoothing, wiener = KaiserSquires(), Wiener()

@@ -158,6 +158,7 @@ def test_labels_are_checked():
         class_labels(cases([]))
 
 
+@pytest.mark.slow
 def test_real_alerts(shared_data):
     alerts = pickle.loads((shared_data / "stamps" / "ztf_stamps.pkl").read_bytes())  # noqa: S301
     stamps = np.stack([image for image in alerts["images"] if image.shape == (63, 63, 3)])

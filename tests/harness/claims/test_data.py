@@ -15,6 +15,8 @@ from harness.files import HarnessError
 from harness.progress import no_progress
 from harness.tracks import STAMPS
 
+pytestmark = pytest.mark.slow
+
 GROUPS = np.repeat(np.arange(40), 8)
 USUAL = assign_groups(GROUPS, SHARES, SEED)
 SIZES = {"smoke": Size({"mass-mapping": 40, "stamps": 160}, {"mass-mapping": 1, "stamps": 1}, folds=3)}

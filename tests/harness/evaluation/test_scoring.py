@@ -171,6 +171,7 @@ def test_scores_do_not_depend_on_the_number_of_workers(
     assert len(one.columns["wmape"]) == 60
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_chunks")
 def test_stamps_are_scored_alike_by_any_number_of_workers(tmp_path, stamps, submission_of, pools):
     truth = stamps / "test-truth.h5"
@@ -178,6 +179,7 @@ def test_stamps_are_scored_alike_by_any_number_of_workers(tmp_path, stamps, subm
     assert everywhere(path, truth, pools).report.accepted
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_chunks")
 def test_faults_do_not_depend_on_the_number_of_workers(tmp_path, maps, submission_of, noisy_maps, pools):
     """More of each kind than are listed, mixed, with warnings and wrong checksums among them."""
@@ -210,6 +212,7 @@ def test_faults_do_not_depend_on_the_number_of_workers(tmp_path, maps, submissio
         assert one.report == validate(bare, data.track.format, data.case_ids())
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_chunks")
 def test_a_faulty_truth_is_named_by_workers_too(tmp_path, maps, submission_of, pools):
     truth = tmp_path / "truth.h5"

@@ -82,6 +82,7 @@ def test_a_folder_has_one_board_or_a_list_of_them(tmp_path):
     assert sorted(path.name for path in (tmp_path / "one").iterdir()) == ["index.html", "leaderboard.json"]
 
 
+@pytest.mark.slow
 def test_pages_and_tables_need_no_terminal_and_pages_of_boards_no_pictures():
     modules = "harness.report.page, harness.report.export, harness.report.cells"
     code = f"import sys, {modules}; print({{'rich', 'matplotlib', 'sklearn'}} & sys.modules.keys())"

@@ -74,6 +74,7 @@ def test_render_gives_what_the_data_set_holds(boundary, noise, spectrum):
     assert np.isfinite(chunk["kappa"]).all()
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_in_any_order_and_process():
     _, clusters = simulate(24, seed=5)
     chunks = list(map(render, clusters))

@@ -12,6 +12,8 @@ from harness.report.figures import save_figure
 from harness.tracks import MASS_MAPPING
 from tests.harness.report.drawing.pixels import pixel_at, rgb
 
+pytestmark = pytest.mark.slow
+
 ROWS, COLUMNS = np.indices((128, 128))
 
 

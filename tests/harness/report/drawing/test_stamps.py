@@ -16,6 +16,8 @@ from harness.report.figures import save_figure
 from harness.tracks import STAMPS
 from tests.harness.report.drawing.pixels import pixel_at, pixels_of, rgb
 
+pytestmark = pytest.mark.slow
+
 ROWS = np.indices((63, 63))[0]
 
 
