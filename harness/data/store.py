@@ -22,6 +22,8 @@ from typing import Any
 import h5py
 import numpy as np
 
+from harness import child
+from harness.data.screening import screen, trust
 from harness.files import HarnessError, beside
 from harness.schemas import DATASET
 from harness.tracks import Column, Track, get_track
@@ -186,6 +188,7 @@ def create(path: Path, track: Track, role: str, source: Mapping[str, Any]) -> It
         if not writer.rows:
             raise DataError(f"{path} would hold no case at all; nothing was written")
         writer.close(source)
+    trust(path)
 
 
 @dataclass(frozen=True)
@@ -253,9 +256,33 @@ class Dataset:
 
 @contextmanager
 def open_dataset(path: Path, track: Track | None = None) -> Iterator[Dataset]:
-    """Open a dataset file for reading, after a check of all that can be checked without reading the cases."""
+    """Open a dataset file for reading, after a check of all that can be checked without reading the cases.
+
+    A file that is not known is opened in a child process first, since a wrong byte can make HDF5 hang.
+    """
     if not path.is_file():
         raise DataError(f"{path} must be a dataset file (.h5), got no file")
+    try:
+        screen(path, f"{__name__}:walk")
+    except HarnessError as error:
+        raise DataError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from error
+    with _opened(path) as dataset:
+        if track is not None and dataset.track.name != track.name:
+            raise DataError(f"{path} must be of the track {track.name!r}, got one of {dataset.track.name!r}")
+        yield dataset
+
+
+def walk(path: Path) -> Iterator[child.Item]:
+    """Open a file, and look up where each of its values lies; nothing comes of it but an error, if any."""
+    with _opened(path) as dataset:
+        for column in dataset.columns.values():
+            if column.chunks:
+                column.id.get_num_chunks()
+    yield from ()
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Dataset]:
     try:
         file = h5py.File(path, "r")
     except OSError as error:
@@ -267,8 +294,6 @@ def open_dataset(path: Path, track: Track | None = None) -> Iterator[Dataset]:
             raise DataError(f"{path}: {error}") from error
         except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:  # what h5py makes of damage
             raise DataError(f"{path} cannot be read as a data set: {printable(error)}") from error
-        if track is not None and dataset.track.name != track.name:
-            raise DataError(f"{path} must be of the track {track.name!r}, got one of {dataset.track.name!r}")
         yield dataset
 
 

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from harness import child
 from harness.data.sources import safe_pickle
 from harness.data.sources.alerts import usable_alerts
 from harness.data.sources.base import Cases, Problem, starts_with
 from harness.data.store import DataError
+from harness.files import HarnessError
 from harness.tracks import STAMPS
+from submissions.report import printable
 
 EXPECTED = "the challenge's pickle"
+# What a child process may take to read a pickle: the slowest that are admitted take a third of it.
+SECONDS, BYTES_A_SECOND = 60, 1 << 20
+MEMORY, MEMORY_A_BYTE = 2 << 30, 8
 IDENTIFIERS = ("candid", "objectId", "oid")
 
 
@@ -26,16 +34,83 @@ def matches(path: Path) -> bool:
 
 
 def read(path: Path, labels: Mapping[str, int] | None = None) -> Iterator[Cases | Problem]:
-    """The alerts of the dictionary (its keys in either capitalisation)."""
+    """The alerts of the dictionary (its keys in either capitalisation), read in a child process.
+
+    An alert that comes again, as in a set that was oversampled, is a problem: it repeats the first of them.
+    """
     if labels is not None:
         raise DataError(f"{path} is no alert packet: --labels are for those, a pickle has its own")
+    size = path.stat().st_size
+    seconds, memory = SECONDS + size // BYTES_A_SECOND, MEMORY + MEMORY_A_BYTE * size
     try:
-        content = _arrays(safe_pickle.load(path))
+        for item, arrays in child.items(f"{__name__}:sent", path, seconds, memory):
+            columns = dict(zip(item.pop("columns"), arrays, strict=True))
+            if "case_id" in item:
+                yield Cases(**item, columns=columns)
+            else:
+                error = DataError(item.pop("error"))
+                yield Problem(**item, error=error, columns=columns)
+    except DataError:
+        raise
+    except HarnessError as error:
+        raise DataError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from error
+
+
+def sent(path: Path) -> Iterator[child.Item]:
+    """The alerts of the dictionary, as a child process sends them."""
+    for item in _read(path):
+        content = {field.name: getattr(item, field.name) for field in fields(item)}
+        columns = content.pop("columns")
+        if isinstance(item, Problem):
+            content["error"] = str(item.error)
+        yield content | {"columns": list(columns)}, list(columns.values())
+
+
+def _read(path: Path) -> Iterator[Cases | Problem]:
+    content = safe_pickle.load(path)
+    try:
+        images, labels, metadata, candids, object_names = _arrays(content)
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
     except (LookupError, OverflowError, TypeError, ValueError) as error:
-        raise DataError(f"{path} is not laid out as expected: {error}") from error
-    yield from usable_alerts(*content)
+        raise DataError(f"{path} is not laid out as expected: {printable(error)}") from error
+    first = _first_of_each(images, labels, metadata)
+    repeats = [index for index, original in enumerate(first) if original < index]
+    for index in repeats:
+        reason = (
+            f"repeats alert {candids[first[index]]}, as {len(repeats):,} of {len(first):,} alerts do others"
+        )
+        yield Problem(candids[index], DataError(f"alert {candids[index]}: {reason}"), damaged=False)
+    unique = [index for index, original in enumerate(first) if original == index]
+    yield from usable_alerts(
+        [images[index] for index in unique],
+        None if labels is None else labels[unique],
+        None if metadata is None else metadata[unique],
+        [candids[index] for index in unique],
+        [object_names[index] for index in unique],
+    )
+
+
+def _first_of_each(
+    images: Sequence[Any] | np.ndarray, labels: np.ndarray | None, metadata: np.ndarray | None
+) -> list[int]:
+    """For each alert the index of the first with the same stamp, label and metadata: mostly its own.
+
+    Stamps of one value all over tell no alerts apart, so those repeat nothing.
+    """
+    seen: dict[bytes, int] = {}
+    first = []
+    for index, stamp in enumerate(images):
+        original = index
+        if isinstance(stamp, np.ndarray) and stamp.dtype.kind in "fiu":
+            values = stamp.tobytes()
+            if values != values[: stamp.itemsize] * stamp.size:
+                content = hashlib.sha256(f"{stamp.dtype} {stamp.shape} ".encode() + values)
+                for column in (labels, metadata):
+                    content.update(b"" if column is None else column[index].tobytes())
+                original = seen.setdefault(content.digest(), index)
+        first.append(original)
+    return first
 
 
 def _arrays(content: Any) -> tuple[Any, np.ndarray | None, np.ndarray | None, list[str], list[str]]:

@@ -8,7 +8,9 @@ unpickler in C, with such a list, loads fifteen that are refused here: lists and
 level once somebody walks through them, texts repeated in many places, object arrays whose pointers are bytes
 of the file, millions of empty lists (800 MB from 10 MB). It also reserves as much memory as an index of the
 memo names (gigabytes from 7 bytes). So this is Python's own unpickler, with an account of what is read and
-made; and arrays are made by this module, since NumPy believes what a pickle states about memory.
+made; and arrays are made by this module, since NumPy believes what a pickle states about memory: of the
+lengths in it only plain integers are taken, and arrays of objects are filled one by one, never from a state.
+The next such hole may be NumPy's, so files are to be read in a child process (`harness.child`).
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import os
 import pickle
 import re
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import IO, Any
 
@@ -35,6 +37,8 @@ from submissions.limits import (
 )
 from submissions.report import printable
 
+CONTAINERS = (tuple, list, dict, np.ndarray)
+
 
 class _DType:
     """What a pickle says about a dtype: of numbers, texts, objects, or of fields that are none of these."""
@@ -48,6 +52,7 @@ class _DType:
         order, subarray, names, fields, size = state[1:6]
         if names:
             formats, offsets = zip(*((fields[name][0].value, fields[name][1]) for name in names), strict=True)
+            _check_lengths(*offsets, size)
             columns = {"names": list(names), "formats": formats, "offsets": offsets, "itemsize": size}
             self.value = np.dtype(columns)  # type: ignore[call-overload]
         else:
@@ -56,39 +61,54 @@ class _DType:
             raise DataError("it asks for fields or arrays within others that are no plain values")
 
 
-def _fill(array: np.ndarray, state: Any) -> None:
-    """Give an array the shape and values that a pickle states, once they agree."""
-    _, shape, dtype, fortran, values = state
-    expected, size = (list, 1) if dtype.value.hasobject else (bytes, dtype.value.itemsize)
-    if (
-        min(shape, default=0) < 0
-        or not isinstance(values, expected)
-        or len(values) != math.prod(shape) * size
-    ):
+class _Array:
+    """An array that a pickle has announced; its shape and values follow."""
+
+    value: np.ndarray | None = None
+
+    def set(self, state: Any) -> None:
+        _, shape, dtype, fortran, values = state
+        self.value = _array(values, dtype, shape, "F" if fortran else "C")
+
+
+def _check_lengths(*lengths: Any) -> None:
+    """Refuse lengths that are no plain integers: NumPy's own wrap when they are multiplied."""
+    if not all(type(length) is int and length >= 0 for length in lengths):
+        raise DataError("it states lengths that are no whole numbers")
+
+
+def _array(values: Any, dtype: _DType, shape: Any, order: str) -> np.ndarray:
+    """An array of this shape over bytes, or of objects, once the length of the values agrees."""
+    _check_lengths(*shape)
+    kind = dtype.value
+    expected, size = (list, 1) if kind.hasobject else ((bytes, bytearray), kind.itemsize)
+    if not isinstance(values, expected) or len(values) != math.prod(shape) * size:
         got = f"a {type(values).__name__} of {len(values):,}"
-        raise DataError(f"an array of {dtype.value} and shape {printable(shape)} has {got} values or bytes")
-    array.__setstate__((1, shape, dtype.value, bool(fortran), values))  # type: ignore[arg-type]
-
-
-def _from_buffer(values: bytes, dtype: _DType, shape: Any, order: Any) -> np.ndarray:
-    return np.frombuffer(values, dtype.value).reshape(shape, order=order)
+        raise DataError(f"an array of {kind} and shape {printable(shape)} has {got} values or bytes")
+    if not kind.hasobject:
+        return np.ndarray(shape, kind, values, order="F" if order == "F" else "C")  # type: ignore[arg-type]
+    objects = np.empty(len(values), object)
+    for index, value in enumerate(values):  # as a whole, NumPy would look into them
+        objects[index] = value
+    return objects.reshape(shape)  # which NumPy lists in the order of C, whatever the array's
 
 
 def _encode(text: str, encoding: str) -> bytes:
     """Bytes, as protocol 2 writes them; other encodings can take for ever."""
-    if encoding != "latin1":
-        raise DataError(f"it asks for the encoding {printable(encoding)}")
+    if encoding != "latin1" or not isinstance(text, str):
+        raise DataError("it asks for another encoding than latin1")
     return text.encode(encoding)
 
 
 ADMITTED = {
     "numpy.ndarray": "the first argument of _reconstruct",
     "numpy.dtype": _DType,
-    "numpy._core.multiarray._reconstruct": lambda *_: np.empty(0, np.int8),
-    "numpy._core.multiarray.scalar": lambda dtype, value: np.frombuffer(value, dtype.value, count=1)[0],
-    "numpy._core.numeric._frombuffer": _from_buffer,
+    "numpy._core.multiarray._reconstruct": lambda *_: _Array(),
+    "numpy._core.multiarray.scalar": lambda dtype, value: _array(value, dtype, (), "C")[()],
+    "numpy._core.numeric._frombuffer": _array,
     "_codecs.encode": _encode,
     "collections.OrderedDict": lambda: OrderedDict(),
+    "__builtin__.bytes": lambda: b"",  # which protocols 0 to 2 write without any
 }
 
 
@@ -117,6 +137,7 @@ class _Unpickler(pickle._Unpickler):
 
     def __init__(self, source: _Source) -> None:
         super().__init__(source)
+        self.shares = False
         self.allowed = self.objects = MAX_PICKLE_OBJECTS + source.size // PICKLE_BYTES_AN_OBJECT
         self.bytes = MAX_PICKLE_BYTES + MAX_PICKLE_GROWTH * source.size
 
@@ -138,13 +159,16 @@ class _Unpickler(pickle._Unpickler):
 
     def build(self) -> None:
         state, made = self.stack.pop(), self.stack[-1]
-        if isinstance(made, _DType):
-            made.set(state)
-        elif isinstance(made, np.ndarray):
-            _fill(made, state)
-        else:
+        if not isinstance(made, _DType | _Array):
             self.refuse()
+        made.set(state)
+        self.finish()
         self.pay()
+
+    def finish(self) -> None:
+        """Put an array in the place of its announcement."""
+        if isinstance(value := self.stack[-1], _Array) and value.value is not None:
+            self.stack[-1] = value.value
 
     def count(self) -> None:
         self.objects -= 1
@@ -160,13 +184,48 @@ class _Unpickler(pickle._Unpickler):
             raise DataError(f"it would grow to more than {MAX_PICKLE_GROWTH} times its size")
 
     def pay_again(self) -> None:
-        """Refuse containers in many places: they double, level by level, once somebody walks through them."""
+        """Note containers in many places: they double, level by level, once somebody walks through them.
+
+        Of tuples within tuples that is already somebody who takes them for the key of a dictionary.
+        """
+        self.finish()
         value = self.stack[-1]
-        containers = (tuple, list, dict, np.ndarray)
-        shared = isinstance(value, tuple) and any(isinstance(item, containers) for item in value)
-        if shared or isinstance(value, (list, dict)) or getattr(value, "dtype", None) == np.dtype("O"):
-            raise DataError(f"it holds the same {type(value).__name__} in more than one place")
-        self.pay()
+        if isinstance(value, tuple) and any(isinstance(item, tuple) for item in value):
+            raise DataError("it holds the same tuple of tuples in more than one place")
+        if isinstance(value, CONTAINERS):
+            self.shares = True
+        else:
+            self.pay()
+
+
+def _values(container: Any) -> Collection[Any]:
+    """What a container holds; nothing for an array of plain values."""
+    if isinstance(container, np.ndarray):
+        return container.ravel().tolist() if container.dtype.hasobject else ()
+    return container.values() if isinstance(container, dict) else container
+
+
+def _check_sharing(content: Any, allowed: int) -> None:
+    """Refuse a container that holds itself, or more than the allowed values where some are repeated."""
+    sizes: dict[int, int] = {}  # of containers by their identity; 0 while their values are counted
+    waiting: list[Any] = [content]
+    while waiting:
+        container = waiting[-1]
+        if not isinstance(container, CONTAINERS) or sizes.get(id(container)):
+            waiting.pop()
+            continue
+        values = _values(container)
+        inner = [value for value in values if isinstance(value, CONTAINERS)]
+        if id(container) in sizes:
+            size = 1 + len(values) + sum(sizes[id(value)] for value in inner)
+            if size > allowed:
+                raise DataError(f"it holds more than {allowed:,} values where it repeats some")
+            sizes[id(container)] = size
+            continue
+        sizes[id(container)] = 0
+        if any(sizes.get(id(value)) == 0 for value in inner):
+            raise DataError(f"it holds a {type(container).__name__} that holds itself")
+        waiting += [value for value in inner if id(value) not in sizes]
 
 
 def _then(step: Callable[[Any], None], after: Callable[[Any], None]) -> Callable[[Any], None]:
@@ -198,10 +257,15 @@ def load(path: Path) -> Any:
     """
     try:
         with path.open("rb") as file:
-            return _Unpickler(_Source(file)).load()
+            source = _Source(file)
+            unpickler = _Unpickler(source)
+            content = unpickler.load()
+            if unpickler.shares:
+                _check_sharing(content, source.allowed)
+            return content
     except DataError as error:
         raise DataError(f"{path} is not read: {error}") from error
-    except OSError:
+    except (OSError, MemoryError):
         raise
     except Exception as error:  # a hostile or damaged pickle may raise anything at all
         message = f"{type(error).__name__}: {printable(error)}"

@@ -304,6 +304,14 @@ FLOAT = DTYPE + text("f8") + b"\x89\x88\x87R"
 NEW = glob("numpy.core.multiarray", "_reconstruct") + glob("numpy", "ndarray") + b"K\0\x85C\1b\x87R"
 
 
+def scalar(value: int) -> bytes:
+    """A NumPy integer of 8 bits."""
+    return (
+        glob("numpy.core.multiarray", "scalar") + DTYPE + text("u1") + b"\x89\x88\x87R"
+        + b"C\1" + bytes([value]) + b"\x86R"
+    )  # fmt: skip
+
+
 def array(dtype: bytes, shape: bytes, values: bytes) -> bytes:
     """The array whose state is (1, shape, dtype, False, values)."""
     return NEW + b"(K\1" + shape + dtype + b"\x89" + values + b"tb"
@@ -326,6 +334,31 @@ PICKLES |= {
     ),
     "object_array_filled_with_bytes": (array(OBJECT, b"K\1\x85", blob(b"A" * 8)) + b".", "bytes of 8 values"),
     "object_array_filled_with_one_byte": (array(OBJECT, b"K\1\x85", blob(b"A")) + b".", "bytes of 1 values"),
+    "objects_of_a_shape_that_wraps": (  # 16 times 17 is 16 in 8 bits
+        array(OBJECT, scalar(16) + scalar(17) + b"\x86", b"](" + b"N" * 16 + b"e") + b".",
+        "no whole numbers",
+    ),
+    "numbers_of_a_shape_that_wraps": (
+        array(FLOAT, scalar(16) + scalar(17) + b"\x86", blob(bytes(128))) + b".", "no whole numbers",
+    ),
+    "objects_of_a_true_shape": (array(OBJECT, b"\x88\x85", b"](Ne") + b".", "no whole numbers"),
+    "objects_beyond_64_bits": (  # 2^32 times 2^32 is 0 in 64 bits
+        array(OBJECT, (b"\x8a\5" + bytes(4) + b"\1") * 2 + b"\x86", b"]") + b".", "a list of 0",
+    ),
+    "objects_in_a_shared_list": (
+        b"(](Ne\x940" + array(OBJECT, b"J" + b"\xff\xff\xff\x7f" + b"\x85", b"h\0") + b"t.", "a list of 1",
+    ),
+    "array_in_the_place_of_a_type": (
+        NEW + b"(K\1K\1\x85" + NEW + b"\x89]tb.", "no pickle that can be read",
+    ),
+    "scalar_object_made_of_bytes": (
+        glob("numpy.core.multiarray", "scalar") + OBJECT + b"C\x08" + b"A" * 8 + b"\x86R.", "bytes of 8",
+    ),
+    "buffer_of_objects": (
+        glob("numpy.core.numeric", "_frombuffer") + b"(" + blob(b"A" * 8) + OBJECT + b"K\1\x85" + text("C")
+        + b"tR.",
+        "bytes of 8",
+    ),
     "object_field_in_a_plain_type": (
         # the state of a dtype of 8 plain bytes, with a field of pointers in it
         DTYPE + text("V8") + b"\x89\x88\x87R(K\3" + text("|") + b"N" + text("a") + b"\x85}" + text("a")
@@ -335,16 +368,21 @@ PICKLES |= {
     "field_before_its_record": (
         DTYPE + text("V8") + b"\x89\x88\x87R(K\3" + text("|") + b"N" + text("a") + b"\x85}" + text("a")
         + FLOAT + b"J\x18\xfc\xff\xff\x86sK\x08K\1K\x10tb.",
-        "no pickle that can be read",
+        "no whole numbers",
     ),
     "array_of_terabytes": (array(FLOAT, b"\x8a\6" + bytes(5) + b"\1\x85", blob(b"")) + b".", "bytes of 0"),
-    "array_of_a_negative_shape": (array(FLOAT, b"J" + b"\xff" * 4 + b"\x85", blob(b"")) + b".", "bytes of 0"),
+    "array_of_a_negative_shape": (array(FLOAT, b"J" + b"\xff" * 4 + b"\x85", blob(b"")) + b".", "no whole"),
     "type_of_terabytes": (DTYPE + text("V99999999999") + b"\x89\x88\x87R.", "values of type"),
     "type_with_arrays_in_it": (DTYPE + text("(9,9)f8") + b"\x89\x88\x87R.", "values of type"),
     "nested_a_million_deep": (b"]" * 1_000_000 + b"a" * 999_999 + b".", "accepted"),
     "tuples_a_million_deep": (b")" + b"\x85" * 1_000_000 + b".", "accepted"),
-    "a_list_that_holds_itself": (b"]\x94h\0a.", "the same list"),
-    "lists_that_double": (b"]\x94](h\0h\0e.", "the same list"),
+    "a_list_that_holds_itself": (b"]\x94h\0a.", "holds itself"),
+    "lists_that_hold_each_other": (b"]\x94]\x94h\0aa.", "holds itself"),
+    "a_dictionary_that_holds_itself": (b"}\x94K\0h\0s.", "holds itself"),
+    "a_list_in_two_places": (b"]\x94](h\0h\0e.", "accepted"),
+    "lists_that_double": (
+        b"]\x94" + b"".join(b"](h%ch%ce\x94" % (i, i) for i in range(60)) + b".", "where it repeats some",
+    ),
     "tuples_that_double": (b")\x94" + b"".join(b"h%c2\x86\x94" % i for i in range(60)) + b".", "same tuple"),
     "millions_of_lists": (b"(" + b"]" * (10 * MEGABYTE) + b"t.", "objects allowed"),
     "millions_of_values": (b"(" + b"N" * 9_000_000 + b"t.", "steps allowed"),
@@ -357,7 +395,7 @@ PICKLES |= {
         "more than 4 times",
     ),
     "encoding_that_takes_for_ever": (
-        glob("_codecs", "encode") + text("é" * 100_000) + text("punycode") + b"\x86R.", "encoding punycode",
+        glob("_codecs", "encode") + text("é" * 100_000) + text("punycode") + b"\x86R.", "another encoding",
     ),
     "memo_of_gigabytes": (b"Nr" + b"\xff" * 3 + b"\x7f.", "accepted"),
     "number_of_a_million_digits": (b"L" + b"9" * MEGABYTE + b"L\n.", "no pickle that can be read"),

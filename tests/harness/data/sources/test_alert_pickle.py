@@ -1,11 +1,13 @@
 """The challenge's pickled alerts in all their layouts."""
 
 import pickle
+import sys
 
 import numpy as np
 import pytest
 
 from harness.data.pack import pack
+from harness.data.sources import alert_pickle
 from harness.data.store import DataError, open_dataset
 from harness.tracks import STAMPS
 from tests.harness.data.conftest import refuses, stamp_pickle
@@ -91,6 +93,62 @@ def test_stamps_texts_and_numbers_of_the_metadata_are_kept(tmp_path, metadata, s
 def test_stamps_faults_are_named(tmp_path, changes, words):
     path, _ = stamp_pickle(tmp_path, **changes)
     refuses(tmp_path, [path], *words, track=STAMPS)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_an_oversampled_set_is_packed_once(tmp_path, shared):
+    """As lists, arrays and dictionaries in several places, or as copies of them."""
+    rng = np.random.default_rng(3)
+    images = [rng.normal(size=(63, 63, 3)).astype(np.float32) for _ in range(3)]
+    images.append(images[0].copy())  # the same stamp, of another alert
+    rows = [{"candid": 10**18 + index, "magpsf": 18.5} for index in range(4)]
+    drawn = [0, 1, 1, 2, 3, 0, 1]
+    content = {
+        "images": [images[index] if shared else images[index].copy() for index in drawn],
+        "labels": [index % 2 for index in drawn],
+        "metadata": [rows[index] if shared else dict(rows[index]) for index in drawn],
+    }
+    path = tmp_path / "oversampled.pkl"
+    path.write_bytes(pickle.dumps(content))
+    result = pack(STAMPS, [path], tmp_path / "out.h5")
+    assert (result.cases, len(result.left_out)) == (4, 3)
+    name, reason = result.left_out[0]
+    assert name == str(10**18 + 1)
+    assert reason.endswith(f"repeats alert {10**18 + 1}, as 3 of 7 alerts do others")
+    with open_dataset(tmp_path / "out.h5") as data:
+        assert data.case_ids() == [str(10**18 + index) for index in range(4)]
+        np.testing.assert_array_equal(data.inputs[:], images)
+
+
+def test_repeats_without_ids_are_told_by_their_stamps_and_blank_ones_repeat_nothing(tmp_path):
+    rng = np.random.default_rng(4)
+    images = np.zeros((6, 63, 63, 3), np.float32)
+    images[2:4] = rng.normal(size=(2, 63, 63, 3))
+    images[4:] = images[3]
+    path = tmp_path / "copies.pkl"
+    path.write_bytes(pickle.dumps({"images": images, "labels": [0, 0, 1, 1, 1, 2]}))
+    result = pack(STAMPS, [path], tmp_path / "out.h5")
+    assert [name for name, _ in result.left_out] == ["000004"]
+    with open_dataset(tmp_path / "out.h5") as data:
+        assert data.truth[:].tolist() == [0, 0, 1, 1, 2]
+
+
+def test_one_array_shared_ten_thousand_times_takes_the_memory_of_one(tmp_path):
+    stamp = np.random.default_rng(5).normal(size=(63, 63, 3))
+    path = tmp_path / "shared.pkl"
+    path.write_bytes(pickle.dumps({"images": [stamp] * 10_000, "labels": [1] * 10_000}))
+    assert path.stat().st_size < 200_000
+    result = pack(STAMPS, [path], tmp_path / "out.h5")
+    assert (result.cases, len(result.left_out)) == (1, 9999)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems have other limits")
+def test_a_pickle_is_read_with_so_much_memory(tmp_path, monkeypatch):
+    path, _ = stamp_pickle(tmp_path, notes=bytes(64 << 20))
+    monkeypatch.setattr(alert_pickle, "MEMORY", 32 << 20)
+    monkeypatch.setattr(alert_pickle, "MEMORY_A_BYTE", 0)
+    with pytest.raises(DataError, match=r"stamps\.pkl: it must be read with 32 MiB of memory"):
+        pack(STAMPS, [path], tmp_path / "out.h5")
 
 
 def test_labels_beside_a_pickle_are_refused(tmp_path):

@@ -25,6 +25,8 @@ def test_arrays_and_containers_come_back(tmp_path, protocol):
     value = {
         "images": [np.ones((2, 3), np.float32), np.asfortranarray(np.zeros((3, 2)))],
         "objects": np.array([np.arange(2), "text", None], object),
+        "table": np.asfortranarray(np.array([[1, "a"], [2.5, None], [np.float32(3), "c"]], object)),
+        "empty": [np.zeros((0, 3), np.float16), np.array(["", "ñ"]), np.array(7)],
         "structured": np.zeros(2, [("a", "i8"), ("b", "S4")]),
         "scalars": (np.float32(1.5), np.int64(3), 2, b"bytes", {"nested": [1.0]}),
     }
@@ -33,7 +35,7 @@ def test_arrays_and_containers_come_back(tmp_path, protocol):
     loaded = pickles.load(path)
     assert [type(one) for one in loaded["objects"]] == [np.ndarray, str, type(None)]
     for content in (loaded, value):
-        content["objects"] = content["objects"].tolist()
+        content["objects"], content["table"] = content["objects"].tolist(), content["table"].tolist()
     np.testing.assert_equal(loaded, value)
 
 
