@@ -8,23 +8,23 @@ import warnings
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-import fastavro
 import numpy as np
 from astropy.io import fits
 
 from harness.data.sources.alerts import usable_alerts
+from harness.data.sources.avro_records import MAGIC, read_records
 from harness.data.sources.base import Cases, Problem, starts_with
 from harness.data.sources.tar_members import members, names
 from harness.data.store import CHUNK, DataError
 from submissions.formats.stamps import CLASS_NUMBERS, CLASSES
+from submissions.report import printable
 
 EXPECTED = "ZTF alert packets: an .avro file, or a folder, .tar or .tar.gz of such"
 CUTOUTS = ("cutoutScience", "cutoutTemplate", "cutoutDifference")
-NEEDED = {"candid", "objectId", "candidate", *CUTOUTS}
+NEEDED = {"objectId", "candidate", *CUTOUTS}
 IMAGE_BYTES = 2**20
-MAGIC = b"Obj\x01"  # of an Avro file
 GZIP = 31  # what zlib calls that format
 # Numbers of the candidate record that become metadata, by the names of the schema in use since 2018.
 NUMBERS = (
@@ -32,6 +32,7 @@ NUMBERS = (
     "distpsnr1", "sgmag1", "srmag1", "ndethist", "ncovhist", "distnr", "magnr", "classtar", "nbad", "nneg",
     "fwhm", "elong", "chinr", "sharpnr", "neargaia", "maggaia", "diffmaglim", "programid",
 )  # fmt: skip
+KEPT = {*NEEDED, "candid", "stampData", "isdiffpos", *NUMBERS}
 
 Alert = tuple[dict[str, Any], np.ndarray]
 """The Avro record of an alert and its stamp."""
@@ -58,17 +59,25 @@ def read(path: Path, labels: Mapping[str, int] | None = None) -> Iterator[Cases 
 
 def _alerts(path: Path, labels: Mapping[str, int] | None) -> Iterator[Alert | Problem]:
     """Record and stamp of each alert, or why there is none; those without a label are problems."""
-    alone = starts_with(path, MAGIC)
-    packets = [(path.name, path.read_bytes())] if alone else members(path, suffix=".avro")
     try:
-        for name, data in packets:
+        for name, file in _packets(path):
             try:
-                for record in read_packet(f"{path}: {name}", data):
+                for record in read_packet(file):
                     yield _alert(record, labels)
             except DataError as error:
-                yield Problem(name, error)
+                where = path if name == path.name else f"{path}: {name}"
+                yield Problem(name, DataError(f"{where}: {error}"))
     except DataError as error:
         yield Problem(path.name, error)
+
+
+def _packets(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
+    if starts_with(path, MAGIC):
+        with path.open("rb") as file:
+            yield path.name, file
+    else:
+        for name, data in members(path, suffix=".avro"):
+            yield name, io.BufferedReader(io.BytesIO(data))
 
 
 def _alert(record: dict[str, Any], labels: Mapping[str, int] | None) -> Alert | Problem:
@@ -81,24 +90,16 @@ def _alert(record: dict[str, Any], labels: Mapping[str, int] | None) -> Alert | 
         return Problem(candid, DataError(f"alert {candid}: {error}"), damaged=False)
 
 
-def read_packet(name: str, data: bytes) -> Iterator[dict[str, Any]]:
+def read_packet(file: IO[bytes]) -> Iterator[dict[str, Any]]:
     """The alerts of one Avro file, one after the other. Raises DataError where it is not one of ZTF's."""
-    try:
-        reader: Any = fastavro.reader(io.BytesIO(data))
-    except Exception as error:  # a damaged file makes fastavro stumble over whatever comes next
-        raise DataError(f"{name} is no Avro file that can be read: {error}") from error
-    if reader.codec != "null":  # what a few bytes unpack to has no limit
-        raise DataError(f"{name} is compressed as {reader.codec!r}, which packets of ZTF are not: rewrite it")
-    try:
-        for record in reader:
-            complete = isinstance(record, dict) and record.keys() >= NEEDED
-            if not complete or not isinstance(record["candidate"], dict):
-                raise DataError(f"{name} holds no ZTF alerts: {', '.join(sorted(NEEDED))} were expected")
-            yield record
-    except DataError:
-        raise
-    except Exception as error:
-        raise DataError(f"{name} is cut off, or breaks the schema that it states: {error}") from error
+    for record in read_records(file, KEPT):
+        candidate = record.get("candidate")
+        if not (record.keys() >= NEEDED and isinstance(candidate, dict)):
+            raise DataError(f"it holds no ZTF alerts: {', '.join(sorted(NEEDED))} were expected")
+        record.setdefault("candid", candidate.get("candid"))  # where some brokers leave it
+        if not isinstance(record["candid"], int | str):
+            raise DataError(f"its alerts must have a candid, got {printable(record['candid'])}")
+        yield record
 
 
 def stamp_of(record: Mapping[str, Any]) -> np.ndarray:
@@ -110,7 +111,7 @@ def stamp_of(record: Mapping[str, Any]) -> np.ndarray:
 
 
 def _image(name: str, cutout: Any) -> np.ndarray:
-    packed = cutout.get("stampData") if isinstance(cutout, dict) else None
+    packed = cutout.get("stampData") if isinstance(cutout, dict) else cutout
     if not isinstance(packed, bytes):
         raise DataError(f"{name} is missing")
     if packed.startswith(b"\xff\xd8"):

@@ -49,6 +49,28 @@ def test_from_file_folder_and_archive(tmp_path):
     assert len(prints) == 1
 
 
+@pytest.mark.parametrize("codec", ["null", "deflate", "snappy"])
+@pytest.mark.parametrize("place", ["both", "candidate", "alert"])
+def test_packets_as_other_brokers_write_them(tmp_path, codec, place):
+    """Spark and Rust compress the blocks, and some leave ``candid`` in the candidate alone."""
+    data, images = packet(10, ["ZTF1"])
+    schema, records = fastavro.reader(io.BytesIO(data)).writer_schema, list(fastavro.reader(io.BytesIO(data)))
+    candidate = next(field for field in schema["fields"] if field["name"] == "candidate")
+    if place != "alert":
+        candidate["type"]["fields"].append({"name": "candid", "type": "long"})
+        records[0]["candidate"]["candid"] = 10
+    if place == "candidate":
+        schema["fields"] = [field for field in schema["fields"] if field["name"] != "candid"]
+        del records[0]["candid"]
+    with (tmp_path / "a.avro").open("wb") as file:
+        fastavro.writer(file, fastavro.parse_schema(schema), records, codec=codec)
+    pack(STAMPS, [tmp_path / "a.avro"], tmp_path / "out.h5")
+    with open_dataset(tmp_path / "out.h5") as data:
+        assert data.case_ids() == ["10"]
+        np.testing.assert_array_equal(data.inputs[:], images)
+        assert data.metadata[0]["magpsf"] == 18.5
+
+
 def test_labels_by_name_or_number(tmp_path):
     (tmp_path / "a.avro").write_bytes(packet(10, ["A", "B", "C"])[0])
     (tmp_path / "labels.csv").write_text("label,candid\nSN,10\n4,12\n")
@@ -150,11 +172,11 @@ def other(codec="null", fields=()):
     [
         (b"", "ZTF alert packets"),
         (b"no Avro", "ZTF alert packets.*got a file that starts with b'no Avro'"),
-        (b"Obj\x01", "no Avro file"),
+        (b"Obj\x01", "cut off"),
         (packet(1)[0][:-40], "cut off"),
         (other(fields=["candid"]), "no ZTF alerts"),
         (other(fields=["candid", "objectId", "candidate", *CUTOUTS]), "no ZTF alerts"),
-        (other("deflate"), "compressed as 'deflate'"),
+        (other("bzip2", ["x"]), "compressed as null, deflate, snappy, got bzip2; write it again"),
     ],
 )
 def test_a_file_that_is_no_packet(tmp_path, content, words):
