@@ -37,9 +37,10 @@ def read_records(file: IO[bytes], keep: Collection[str]) -> Iterator[dict[str, A
 
     Raises DataError for a file that breaks its own schema, or that asks for more than it may.
     """
-    if file.read(len(MAGIC)) != MAGIC:
-        raise DataError("it is no Avro file")
-    header = _header(file)
+    try:
+        header = _header(file)
+    except DataError as error:
+        raise DataError(f"it is no Avro file that can be read: {error}") from error
     codec = str(header.get("avro.codec", b"null"), "latin1")
     if codec not in CODECS:
         advice = "write it again with one of these"
@@ -69,6 +70,8 @@ def read_records(file: IO[bytes], keep: Collection[str]) -> Iterator[dict[str, A
 
 def _header(file: IO[bytes]) -> dict[str, bytes]:
     """What the file says of itself, by name; "sync" is what ends each block."""
+    if file.read(len(MAGIC)) != MAGIC:
+        raise DataError("it begins otherwise")
     header: dict[str, bytes] = {}
     while count := _long(file):
         if count < 0:

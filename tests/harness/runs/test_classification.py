@@ -75,7 +75,7 @@ def test_each_alert_gets_the_answer_for_its_own_images(tmp_path, alerts, monkeyp
     assert all(sum(one["probabilities"].values()) == 1 for one in answers)
     assert len(left_out) == 2
     assert "alert 30: cutoutScience is a JPEG preview" in left_out[0]
-    assert "bad.avro is no Avro file" in left_out[1]
+    assert "bad.avro: it is no Avro file" in left_out[1]
 
 
 def test_folder_files_archive_and_pickle_are_answered_alike(tmp_path, alerts, model):

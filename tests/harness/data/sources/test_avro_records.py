@@ -130,6 +130,7 @@ ATTACKS = {
     "block_that_is_cut": (container(PAIR, (1, bytes(99)))[:-40], "cut off"),
     "block_of_a_negative_length": (container(PAIR) + long(1) + long(-9), "at most"),
     "number_without_end": (container(PAIR) + b"\xff" * 40, "a number has more"),
+    "text": (b"no Avro at all", "begins otherwise"),
     "header_without_end": (b"Obj\x01" + long(2**60), "entries"),
     "header_of_gigabytes": (b"Obj\x01" + long(1) + long(2**33), "at most"),
     "no_schema": (b"Obj\x01" + long(0) + SYNC, "schema cannot be read"),
