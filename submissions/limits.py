@@ -17,6 +17,7 @@ MAX_MANIFEST_WIDE_BYTES = 1 << 20
 MAX_MANIFEST_VALUES = 210_000
 MAX_MANIFEST_CONTAINERS = 64
 MAX_TEXT = 100
+MAX_HARDWARE = 64
 
 # A data set, HDF5
 MAX_CASES = 1_000_000  # the whole challenge has 612,834 to train on, and 76,000 to predict

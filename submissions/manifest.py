@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -18,6 +18,8 @@ REQUIRED = ("track", "team", "method")
 class Manifest:
     """Who made a submission, and how; ``files`` maps each name in the zip to its SHA-256.
 
+    ``hardware`` lists what the predictions were made on: the system, processors, GPUs, drivers.
+    A text, as version 0.1.0 wrote it, becomes a list of one; None an empty one.
     ``seconds`` is the time that the predictions took: None, or no two runs give the same bytes.
     Raises SubmissionError for values that the schema does not allow.
     """
@@ -28,14 +30,20 @@ class Manifest:
     dataset_fingerprint: str | None = None
     seed: int | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
-    hardware: str | None = None
+    hardware: Sequence[str] | str | None = None
     seconds: float | None = None
     files: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in (*REQUIRED, "dataset_fingerprint", "hardware"):
+        for name in (*REQUIRED, "dataset_fingerprint"):
             if name in REQUIRED or getattr(self, name) is not None:
                 check_text(getattr(self, name), name)
+        if isinstance(self.hardware, str | None):  # as version 0.1.0 wrote it
+            object.__setattr__(self, "hardware", [self.hardware] if self.hardware is not None else [])
+        right = isinstance(self.hardware, list) and len(self.hardware) <= limits.MAX_HARDWARE
+        _expect(right, "hardware", f"be a list of at most {limits.MAX_HARDWARE} texts", self.hardware)
+        for text in self.hardware or ():
+            check_text(text, "hardware")
         if self.seed is not None:
             right = type(self.seed) is int and 0 <= self.seed < 2**63
             _expect(right, "seed", "be an integer from 0 to 2^63 - 1", self.seed)

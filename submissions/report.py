@@ -12,11 +12,16 @@ LISTED = 20
 UNKNOWN = "unknown"
 """The team or method of a submission that does not name it."""
 # One line without controls, other spaces than " ", marks that change how text runs, or half characters.
-TEXT = (
-    r"^(?! )[^\u0000-\u001f\u007f-\u00a0\u00ad\u061c\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000"
+# Ranges, since what `str.isprintable` says depends on the version of Python.
+_UNSAFE = (
+    r"\u0000-\u001f\u007f-\u00a0\u00ad\u061c\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000"
     r"\ud800-\udfff\ufeff\ufff9-\ufffb\ufffe\uffff"
-    "\U000e0000-\U000e007f]+(?<! )$(?!\n)"
+    "\U000e0000-\U000e007f"
 )
+UNSAFE = re.compile(f"[{_UNSAFE}]")
+"""A character that can steer a terminal or hide in a name."""
+TEXT = f"^(?! )[^{_UNSAFE}]+(?<! )$(?!\n)"
+"""The pattern of a name or a text of a manifest."""
 
 
 class Code(StrEnum):
@@ -149,10 +154,10 @@ def must(subject: str, requirement: str, got: object = None, advice: str = "") -
 
 
 def printable(value: object, limit: int = 300) -> str:
-    """The value on one line, cut to about ``limit`` characters, none of which steer a terminal."""
+    """The value on one line, cut to about ``limit`` characters: every one that is `UNSAFE` as an escape."""
     text = str(value)
     text = text if len(text) <= limit else text[:limit] + "…"
-    return text if text.isprintable() else repr(text)[1:-1]
+    return UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def check_text(text: object, what: str) -> None:

@@ -56,7 +56,7 @@ def training_facts(run: Path, start: Path | None = None) -> TrainingFacts:
         epochs=len(seconds), steps=len(seconds) * steps, images=len(seconds) * per_epoch,
         seconds=round(max(sum(seconds), record["seconds"]), 1),  # its record has those of the last attempt
         late_gain=late_gain(_column(learnt / "history.csv", "val_loss")) if histories else None,
-        hardware=record["hardware"],
+        hardware=", ".join(record["hardware"]),
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from harness.files import HarnessError, json_text, read_json, write_text
 from harness.schemas import RUN
 
 RECORDED: dict[str, type | tuple[type, ...]] = {
-    "baseline": str, "track": str, "settings": dict, "seed": int, "versions": dict, "hardware": str,
+    "baseline": str, "track": str, "settings": dict, "seed": int, "versions": dict, "hardware": list,
     "cases": int, "seconds": (int, float), "outcome": dict,
 }  # fmt: skip
 """The fields that ``run.json`` must have."""
@@ -57,6 +57,8 @@ def finished(run: Path) -> dict[str, Any]:
     if not (run / "run.json").is_file():
         raise HarnessError(f"{run} is no finished run: a folder that `astroboard train` wrote was expected")
     record = read_json(run / "run.json", RUN)
+    if isinstance(record.get("hardware"), str):  # as version 0.1.0 wrote it
+        record["hardware"] = record["hardware"].split(", ")
     if wrong := [name for name, kind in RECORDED.items() if not isinstance(record.get(name), kind)]:
         raise HarnessError(f"{run / 'run.json'} is damaged: it has no {', '.join(wrong)}")
     return record

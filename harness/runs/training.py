@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import textwrap
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -27,6 +28,8 @@ from harness.runs.registry import baseline_class
 from harness.schemas import RUN
 from harness.tracks import get_track
 from submissions import write_submission
+from submissions.limits import MAX_TEXT
+from submissions.report import printable
 
 PACKAGES = ("astroboard", "numpy", "scipy", "h5py")
 
@@ -155,11 +158,14 @@ def versions(baseline: Baseline) -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}, **theirs}
 
 
-def hardware(baseline: Baseline) -> str:
-    """What it was trained on: processors, GPUs with their software, and the precision of a network."""
+def hardware(baseline: Baseline) -> list[str]:
+    """What it was trained on: processors, GPUs with their software, and the precision of a network.
+
+    Each text is one that a manifest may have: the name of a GPU that is too long for one goes on in the next.
+    """
     parts = [f"{platform.system()} {platform.machine()}", f"{os.cpu_count()} processors"]
     if "tensorflow" in getattr(baseline, "packages", ()):
         from baselines.keras_loop import accelerators
 
         parts += [*accelerators(), getattr(baseline, "precision", "float32")]
-    return ", ".join(parts)
+    return [line for part in parts for line in textwrap.wrap(printable(part, len(part)), MAX_TEXT)]

@@ -38,7 +38,7 @@ def refusal(values) -> str:
         dataset_fingerprint=st.none() | LINE,
         seed=st.none() | st.integers(0, 2**63 - 1),
         versions=st.dictionaries(LINE, LINE, max_size=5),
-        hardware=st.none() | LINE,
+        hardware=st.lists(LINE, max_size=3),
         seconds=st.none() | st.floats(0, 1e11),
         files=st.dictionaries(st.text(max_size=30), st.just(DIGEST), max_size=5),
     )
@@ -52,6 +52,11 @@ def test_what_is_written_is_what_is_read(manifest):
 def test_only_track_team_and_method_are_needed():
     assert parse(json.dumps(GOOD).encode()) == Manifest("stamps", "Équipe 7", "cnn")
     assert parse(json.dumps(GOOD | {"notes": [1, 2]}).encode()) == Manifest("stamps", "Équipe 7", "cnn")
+
+
+def test_hardware_of_older_manifests_is_a_text_or_null():
+    assert parse(json.dumps(GOOD | {"hardware": "2 cores"}).encode()).hardware == ["2 cores"]
+    assert parse(json.dumps(GOOD | {"hardware": None}).encode()).hardware == []
 
 
 @pytest.mark.parametrize("name", REQUIRED)
@@ -87,6 +92,10 @@ def test_names_are_one_printable_line(name, text):
         {"versions": {"numpy": 2}},
         {"versions": {"num\npy": "2"}},
         {"hardware": {"cpu": "x"}},
+        {"hardware": ["x" * 101]},
+        {"hardware": ["x"] * 65},
+        {"hardware": [7]},
+        {"hardware": 7},
         {"dataset_fingerprint": 7},
         {"files": None},
         {"files": [DIGEST]},
@@ -193,7 +202,7 @@ FIELDS = {
     "dataset_fingerprint": st.none() | ANY_TEXT,
     "seed": NUMBERS,
     "versions": TEXTS | VALUES,
-    "hardware": VALUES,
+    "hardware": VALUES | st.lists(ANY_TEXT, max_size=2),
     "seconds": NUMBERS | VALUES,
     "files": DIGESTS | VALUES,
     "notes": VALUES,
@@ -217,6 +226,8 @@ def test_schema_and_reader_agree_on_one_value(name, data):
 
 
 def test_what_is_written_follows_the_schema():
-    manifest = Manifest("stamps", "Équipe 7", "m", "f", 7, {"numpy": "2"}, "2 cores", 1.5, {"a.npy": DIGEST})
+    manifest = Manifest(
+        "stamps", "Équipe 7", "m", "f", 7, {"numpy": "2"}, ["2 cores"], 1.5, {"a.npy": DIGEST}
+    )
     for written in (manifest, Manifest("stamps", "t", "m")):
         VALIDATOR.validate(json.loads(written.to_bytes()))
