@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
+from zipfile import ZipFile
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from baselines.stamps.preparation import N_CLASSES, class_labels
 from metrics import log_loss
 
 FILE = "trees.skops"
+MAX_BYTES = 64 << 20  # of its files when unpacked; 200 trees a class take 5 MB
+MAX_LEAVES = 31  # of a tree
+HUGE = 1e100  # beyond any value of a leaf, and of a sum over many
 TRUSTED = ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"]  # beside what skops knows
 
 
@@ -62,8 +66,9 @@ class MetadataTrees:
         from sklearn.ensemble import HistGradientBoostingClassifier
 
         return HistGradientBoostingClassifier(
-            max_iter=iterations, learning_rate=self.learning_rate, class_weight="balanced",
-            early_stopping=False, random_state=int(np.random.SeedSequence(seed).generate_state(1)[0]),
+            max_iter=iterations, max_leaf_nodes=MAX_LEAVES, learning_rate=self.learning_rate,
+            class_weight="balanced", early_stopping=False,
+            random_state=int(np.random.SeedSequence(seed).generate_state(1)[0]),
         )  # fmt: skip
 
     def predict(self, inputs: np.ndarray, metadata: np.ndarray | None = None) -> np.ndarray:  # noqa: ARG002
@@ -82,19 +87,70 @@ class MetadataTrees:
     def restore(self, folder: Path) -> None:
         """Read the trees again; `BaselineError` for a file with any type that trees do not need.
 
-        No code in the file is run.
+        No code in the file is run. Of what it holds only the nodes, the classes and the prediction without
+        any tree are used, in a model that is made here: scikit-learn's compiled code believes the rest.
         """
         from skops import io
 
         path = folder / FILE
         try:
-            model = io.load(path, trusted=TRUSTED)
-            kind, columns = type(model), model.n_features_in_
+            with ZipFile(path) as files:
+                size = sum(member.file_size for member in files.infolist())
+            if size > MAX_BYTES:
+                raise must_be(str(path), f"{MAX_BYTES:,} bytes at most when unpacked", f"{size:,}")
+            self.model = self._again(io.load(path, trusted=TRUSTED))
         except Exception as error:  # skops raises many kinds of errors on a damaged file
-            raise BaselineError(f"{path} holds no trees that can be loaded: {error}") from error
-        if (kind, columns) != (type(self._trees(1, 0)), len(self.names)):
-            raise must_be(str(path), f"trees on {len(self.names)} columns", f"{kind.__name__} on {columns}")
-        self.model = model
+            raise BaselineError(f"{path} holds no trees that can be loaded: {str(error)[:300]!r}") from error
+
+    def _again(self, stored: Any) -> Any:
+        """A model with the nodes of another one, all of which were checked."""
+        columns, classes = len(self.names), np.asarray(stored.classes_)
+        model = self._trees(1, 0)
+        if (type(stored), stored.n_features_in_) != (type(model), columns):
+            got = f"{type(stored).__name__} on {stored.n_features_in_}"
+            raise must_be("the model", f"trees on {columns} columns", got)
+        if classes.dtype.kind not in "iu" or not np.isin(classes, np.arange(N_CLASSES)).all():
+            raise must_be("the classes", f"numbers below {N_CLASSES}", classes)
+        model.fit(np.zeros((len(classes), columns)), classes)
+        if not np.array_equal(classes, model.classes_):
+            raise must_be("the classes", "in order, each once", classes)
+        trees = [
+            [_checked(tree, like, columns) for tree, like in zip(trees, model._predictors[0], strict=True)]
+            for trees in stored._predictors
+        ]
+        baseline = np.array(stored._baseline_prediction, np.float64)
+        if baseline.shape != model._baseline_prediction.shape or not (np.abs(baseline) < HUGE).all():
+            raise must_be(
+                "the prediction without any tree", f"{model._baseline_prediction.shape}, finite", baseline
+            )
+        model._predictors, model._baseline_prediction = trees, baseline
+        return model
+
+
+def _checked(tree: Any, like: Any, columns: int) -> Any:
+    """A tree with the nodes of ``tree``, of the type of ``like``; `BaselineError` if one of them is unsound.
+
+    Children must come later than their parents, so that every path ends.
+    """
+    nodes = np.array(tree.nodes)
+    if nodes.dtype != like.nodes.dtype or nodes.ndim != 1 or not 1 <= len(nodes) < 2 * MAX_LEAVES:
+        raise must_be(
+            "the nodes of a tree",
+            f"1 to {2 * MAX_LEAVES - 1} {like.nodes.dtype}",
+            f"{nodes.dtype} {nodes.shape}",
+        )
+    index = np.arange(len(nodes))
+    leaf, inner = nodes["is_leaf"] == 1, nodes["is_leaf"] == 0
+    sound = leaf & (np.abs(nodes["value"]) < HUGE)
+    sound |= inner & (nodes["feature_idx"] >= 0) & (nodes["feature_idx"] < columns)
+    for side in ("left", "right"):
+        sound &= leaf | ((nodes[side] > index) & (nodes[side] < len(nodes)))
+    sound &= leaf | ~np.isnan(nodes["num_threshold"])
+    sound &= (nodes["missing_go_to_left"] <= 1) & (nodes["is_categorical"] == 0)
+    if not sound.all():
+        fault = nodes[~sound][0]
+        raise must_be("a node of a tree", f"sound, of {len(nodes)} on {columns} numbers", fault)
+    return type(like)(nodes, like.binned_left_cat_bitsets, like.raw_left_cat_bitsets)
 
 
 def _of_all_classes(model: Any, probabilities: np.ndarray) -> np.ndarray:
