@@ -168,7 +168,7 @@ def average_precision(labels: ArrayLike, probabilities: ArrayLike, positive: int
     Parameters
     ----------
     labels : array_like of int of shape (N,), in 0..K-1
-    probabilities : array_like of shape (N, K), 0 or more; each row adds up to 1, within 0.002
+    probabilities : array_like of shape (N, K), 0 or more; each row adds up to 1, within 0.003
     positive : int
     """
     labels, probabilities = check_probabilities(labels, probabilities)

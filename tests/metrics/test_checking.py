@@ -99,11 +99,11 @@ def test_labels_out_of_range_are_refused(bad):
             r"probabilities must be 0 or more, got -0.5 at probabilities\[1, 1\]",
         ),
         ([0, 1], [[1, 0], [np.nan, 1]], r"be 0 or more, got nan at probabilities\[1, 0\]"),
-        ([0, 1], [[1, 0], [np.inf, 0]], r"rows of probabilities must be 1, got inf at .*\[1\]"),
+        ([0, 1], [[1, 0], [np.inf, 0]], r"rows of probabilities must be 1 ± 0.003, got inf at .*\[1\]"),
         (
             [0, 1],
             [[0.5, 0.5], [0.7, 0.7]],
-            r"sums of rows .* must be 1, got 1.4 at .*\[1\].*; normalise them",
+            r"sums of rows .* must be 1 ± 0.003, got 1.4 at .*\[1\].*; normalise them",
         ),
         ([0, 1], np.zeros((0, 2)), r"probabilities must have shape \(N, K\) and not be empty"),
         ([0, 1], [["1", "0"], ["0", "1"]], r"probabilities must hold real numbers"),
@@ -120,6 +120,19 @@ def test_rounded_probabilities_are_accepted():
     labels = np.zeros(1000, int)
     for rounded in (probabilities.astype(np.float16), probabilities.round(4)):
         assert metrics.brier(labels, rounded) == pytest.approx(metrics.brier(labels, probabilities), abs=1e-3)
+
+
+def test_no_table_of_three_decimals_is_refused_and_none_wins_by_it():
+    rows = np.random.default_rng(2).dirichlet(np.ones(5), 20_000).round(3)
+    assert np.ptp(rows.sum(axis=1)) > 3e-3
+    assert metrics.log_loss(np.zeros(len(rows), int), rows + 1e-9) > 0
+    up, down = [[0.101, 0.101, 0.101, 0.101, 0.599]], [[0.101, 0.101, 0.101, 0.101, 0.593]]
+    assert (sum(up[0]), sum(down[0])) == pytest.approx((1.003, 0.997), abs=1e-12)
+    for row in (up, down, np.float32(up), np.float32(down)):
+        share = row[0][4] / sum(row[0])
+        assert metrics.log_loss([4], row) == pytest.approx(-np.log(share), rel=1e-6)
+    with pytest.raises(ValueError, match=r"must be 1 ± 0\.003, got 1\.004"):
+        metrics.log_loss([4], [[0.102, 0.101, 0.101, 0.101, 0.599]])
 
 
 @pytest.mark.parametrize(
