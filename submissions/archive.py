@@ -13,22 +13,26 @@ import zipfile
 import zlib
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from io import BufferedReader
 from pathlib import Path
-from typing import IO, Any, Self, cast
+from typing import IO, Any, Self, TypeVar, cast
 
 from submissions import limits
-from submissions.report import Code, Findings, SubmissionError, must
+from submissions.report import UNSAFE, Code, Findings, SubmissionError, must
 
 _DIRECTORY_SIGNATURE, _LOCAL_SIGNATURE = b"PK\x01\x02", b"PK\x03\x04"
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
+_LZMA_HEADER = struct.Struct("<HHBL")
+_IS_UTF_8, _UNICODE_PATH = 0x800, 0x7075
 _ZIP_ERRORS = (zipfile.BadZipFile, NotImplementedError, OSError, ValueError, OverflowError, struct.error)
 _KIND = must("it", "be a file or a folder", "a link or a device")
 AGAIN = "make the zip again"
+Fault = tuple[Code, str]
+Entry = TypeVar("Entry")
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class Files(ABC):
 
     path: Path
     entries: Mapping[str, Any]
-    refused: Mapping[str, tuple[Code, str]]
+    refused: Mapping[str, Fault]
     checksums: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -131,17 +135,16 @@ class Folder(Files):
 
 def list_folder(folder: Path) -> Folder:
     """The files of a folder; raises SubmissionError when there are more than a zip may have."""
-    entries, refused = {}, {}
+    found: list[tuple[str, Path, Fault | None]] = []
     for parent, folders, files in os.walk(folder):
         folders.sort()
         for path in (Path(parent, name) for name in sorted([*folders, *files])):
             mode, name = path.lstat().st_mode, path.relative_to(folder).as_posix()
-            if stat.S_ISREG(mode):
-                entries[name] = path.absolute()
-            elif not stat.S_ISDIR(mode):
-                refused[name] = Code.UNSAFE_NAME, _KIND
-        _check_limit("the number of files", len(entries), limits.MAX_ENTRIES)
-    return Folder(folder.absolute(), entries, refused)
+            if not stat.S_ISDIR(mode):
+                fault = None if stat.S_ISREG(mode) else (Code.UNSAFE_NAME, _KIND)
+                found.append((name, path.absolute(), fault))
+        _check_limit("the number of files", len(found), limits.MAX_ENTRIES)
+    return Folder(folder.absolute(), *_sorted_out(found))
 
 
 def list_zip(path: Path) -> Archive:
@@ -154,18 +157,66 @@ def list_zip(path: Path) -> Archive:
             raise SubmissionError(message, Code.NOT_A_ZIP) from error
         end = file.seek(0, os.SEEK_END)
     _check_limit("bytes of all files", sum(info.file_size for info in infos), limits.MAX_TOTAL_BYTES)
-    infos = [info for info in infos if not info.filename.endswith("/") or _fault_of_name(info)]
-    keys = [_collision_key(info.filename) for info in infos]
+    named = [(name_of(info), info) for info in infos]
+    named = [(name, info) for name, info in named if not name.endswith("/") or _fault_of_name(name)]
+    overlapping = _overlapping([info for _, info in named], end)
+    faults = (_fault(info, info.header_offset in overlapping) for _, info in named)
+    found = [(name, info, fault) for (name, info), fault in zip(named, faults, strict=True)]
+    return Archive(path.absolute(), *_sorted_out(found))
+
+
+def name_of(info: zipfile.ZipInfo) -> str:
+    """The name of an entry as its author wrote it. `zipfile` reads it as each version of Python does.
+
+    It is UTF-8 where the entry says so. Else it may have a twin in UTF-8 (which Info-ZIP writes), or be UTF-8
+    all the same (which macOS writes), or in code page 437, as the format of zips has it.
+    """
+    if info.flag_bits & _IS_UTF_8 or (info.orig_filename.isascii() and not info.extra):
+        return info.orig_filename
+    raw = info.orig_filename.encode("cp437")
+    twin = _field(info.extra, _UNICODE_PATH)
+    if twin[:5] == struct.pack("<BL", 1, zlib.crc32(raw)):
+        raw = twin[5:]
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return info.orig_filename
+
+
+def _field(extra: bytes, number: int) -> bytes:
+    """The extra field of an entry that has this number, empty where there is none."""
+    while len(extra) >= 4:
+        found, size = struct.unpack_from("<HH", extra)
+        if found == number:
+            return extra[4 : 4 + size]
+        extra = extra[4 + size :]
+    return b""
+
+
+def _sorted_out(
+    found: Sequence[tuple[str, Entry, Fault | None]],
+) -> tuple[dict[str, Entry], dict[str, Fault]]:
+    """The files that can be read, and what is wrong with the others, by their names.
+
+    ``found`` has the name of each file, the entry, and a fault that is not one of its name.
+    """
+    # The length of a name is checked before anything is done that takes longer for a longer one.
+    wrong = [_fault_of_name(name) for name, _, _ in found]
+    keys = ["" if fault else _collision_key(name) for (name, _, _), fault in zip(found, wrong, strict=True)]
     times = Counter(keys)
-    overlapping = _overlapping(infos, end)
-    entries: dict[str, zipfile.ZipInfo] = {}
-    refused: dict[str, tuple[Code, str]] = {}
-    for info, key in zip(infos, keys, strict=True):
-        if fault := _fault(info, times[key], info.header_offset in overlapping):
-            refused.setdefault(info.filename, fault)
+    entries: dict[str, Entry] = {}
+    refused: dict[str, Fault] = {}
+    for (name, entry, fault), fault_of_name, key in zip(found, wrong, keys, strict=True):
+        if fault_of_name:
+            refused.setdefault(name, (Code.UNSAFE_NAME, fault_of_name))
+        elif times[key] > 1:
+            message = must("the name", "be unique in whatever case", f"{times[key]:,} files")
+            refused.setdefault(name, (Code.DUPLICATE_CASE, message))
+        elif fault:
+            refused[name] = fault
         else:
-            entries[info.filename] = info
-    return Archive(path.absolute(), entries, refused)
+            entries[name] = entry
+    return entries, refused
 
 
 class _DirectoryGuard:
@@ -182,29 +233,33 @@ class _DirectoryGuard:
         return data
 
 
-def _fault(info: zipfile.ZipInfo, times: int, overlaps: bool) -> tuple[Code, str] | None:
-    """Why an entry whose name occurs ``times`` times must not be read, or None."""
-    if fault := _fault_of_name(info):
-        return Code.UNSAFE_NAME, fault
-    if times > 1:
-        return Code.DUPLICATE_CASE, must("the name", "be unique in whatever case", f"{times:,} files")
+def _fault(info: zipfile.ZipInfo, overlaps: bool) -> Fault | None:
+    """Why an entry must not be read, whatever its name, or None."""
+    if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
+        return Code.UNSAFE_NAME, _KIND
     if info.flag_bits & 1:
         return Code.ENCRYPTED, must("the file", "need no password", "an encrypted one")
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        return Code.UNREADABLE, must("the compression", "be 0 (stored) or 8 (deflate)", info.compress_type)
+    if info.compress_type not in _UNPACK:
+        expected = "be 0 (stored), 8 (deflate), 12 (bzip2) or 14 (LZMA)"
+        return Code.UNREADABLE, must("the compression", expected, info.compress_type, "use zip -r")
     if overlaps:
         return Code.UNREADABLE, must("the file", "lie inside the zip and overlap no other", advice=AGAIN)
     return None
 
 
-def _fault_of_name(info: zipfile.ZipInfo) -> str:
-    """What is wrong with the name or the kind of an entry, or ""."""
-    name, first = info.filename, info.filename.partition("/")[0]
-    if len(name) > limits.MAX_NAME or not (info.orig_filename + name).isprintable() or "\\" in name:
-        return must("the name", f"be at most {limits.MAX_NAME} printable characters without backslashes")
-    if not first or first[1:2] == ":" or ".." in name.split("/"):
+def _fault_of_name(name: str) -> str:
+    """What is wrong with the name of a file, or ""."""
+    if len(name) > limits.MAX_NAME:
+        return must("the name", f"be at most {limits.MAX_NAME} characters long", f"{len(name):,}")
+    if UNSAFE.search(name):
+        return must("the name", "be printable characters", "others, which are shown as escapes")
+    if "\\" in name:
+        advice = "zip with Explorer or 7-Zip, since PowerShell 5 writes names that other systems misread"
+        return must("the name", "have / between folders", "a backslash", advice)
+    first, *_ = parts = name.split("/")
+    if not first or first[1:2] == ":" or ".." in parts:
         return must("the name", "be relative and stay in the folder")
-    return "" if stat.S_IFMT(info.external_attr >> 16) in (0, stat.S_IFREG, stat.S_IFDIR) else _KIND
+    return ""
 
 
 def _overlapping(infos: list[zipfile.ZipInfo], end: int) -> set[int]:
@@ -232,8 +287,7 @@ def _collision_key(name: str) -> str:
 def _read_entry(file: BufferedReader, info: zipfile.ZipInfo, limit: int) -> bytes:
     """The content of a file of a zip. Raises SubmissionError where it is damaged or too large."""
     _check_limit("bytes of the file", max(info.file_size, info.compress_size), limit)
-    packed = _packed(file, info)
-    data = inflate(packed, info.file_size) if info.compress_type == zipfile.ZIP_DEFLATED else packed
+    data = _UNPACK[info.compress_type](_packed(file, info), info.file_size)
     if data is None or len(data) != info.file_size or zlib_module().crc32(data) != info.CRC:
         message = must(
             "the file", "have the length and the CRC-32 that the zip's directory says", advice=AGAIN
@@ -244,7 +298,7 @@ def _read_entry(file: BufferedReader, info: zipfile.ZipInfo, limit: int) -> byte
 
 def _packed(file: BufferedReader, info: zipfile.ZipInfo) -> bytes:
     """The bytes of a file as they stand in the zip, after a look at the header in front of them."""
-    expected = info.orig_filename.encode("utf-8" if info.flag_bits & 0x800 else "cp437")
+    expected = info.orig_filename.encode("utf-8" if info.flag_bits & _IS_UTF_8 else "cp437")
     file.seek(info.header_offset)
     end = _LOCAL_HEADER.size + len(expected)
     data = file.read(end + info.compress_size)
@@ -288,6 +342,50 @@ def inflate(data: bytes, size: int) -> bytes | None:
     except (zlib.error, module.error):
         return None
     return data if inflater.eof and not inflater.unused_data else None
+
+
+def _unpack_bzip2(data: bytes, size: int) -> bytes | None:
+    """As `inflate`, for bzip2."""
+    import bz2
+
+    unpacker = bz2.BZ2Decompressor()
+    try:
+        data = unpacker.decompress(data, size + 1)
+    except OSError:
+        return None
+    return data if unpacker.eof and not unpacker.unused_data else None
+
+
+def _unpack_lzma(data: bytes, size: int) -> bytes | None:
+    """As `inflate`, for LZMA: behind two bytes of version and two of their length, the settings come first.
+
+    No end mark is asked for, since not all programs write one. The dictionary is as large as its user says,
+    but no larger than what comes out.
+    """
+    import lzma
+
+    if len(data) < _LZMA_HEADER.size:
+        return None
+    _, length, coded, dictionary = _LZMA_HEADER.unpack_from(data)
+    position_bits, rest = divmod(coded, 45)
+    literal_position_bits, literal_bits = divmod(rest, 9)
+    settings = {"id": lzma.FILTER_LZMA1, "dict_size": min(dictionary, max(size, 4096)), "pb": position_bits,
+                "lp": literal_position_bits, "lc": literal_bits}  # fmt: skip
+    try:
+        unpacker = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[settings])
+        data = unpacker.decompress(data[4 + length :], size + 1)
+    except (lzma.LZMAError, ValueError, OverflowError):
+        return None
+    return data if not unpacker.unused_data else None
+
+
+_UNPACK: dict[int, Callable[[bytes, int], bytes | None]] = {
+    zipfile.ZIP_STORED: lambda data, _size: data,
+    zipfile.ZIP_DEFLATED: inflate,
+    zipfile.ZIP_BZIP2: _unpack_bzip2,
+    zipfile.ZIP_LZMA: _unpack_lzma,
+}
+"""By the number of a compression: what comes out of so many bytes, or None where they are damaged."""
 
 
 def _check_limit(what: str, value: int, limit: int) -> None:

@@ -1,5 +1,6 @@
 """The one door for submissions: what ``validate`` accepts can be scored, since scorers come through here."""
 
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
@@ -11,7 +12,7 @@ from submissions import limits, manifest
 from submissions.archive import Files, list_files
 from submissions.formats.base import Format, finite_cases
 from submissions.formats.registry import FORMATS, format_of
-from submissions.report import UNKNOWN, Code, Findings, SubmissionError, ValidationReport, must
+from submissions.report import UNKNOWN, UNSAFE, Code, Findings, SubmissionError, ValidationReport, must
 
 
 @dataclass(frozen=True)
@@ -225,5 +226,5 @@ def _only_file(
 
 
 def _clean(name: str) -> str:
-    """The name without what no team's name may hold."""
-    return "".join(filter(str.isprintable, name))[: limits.MAX_TEXT].strip()
+    """The name without what no team's name may hold. macOS stores letters and their accents apart."""
+    return unicodedata.normalize("NFC", UNSAFE.sub("", name[: limits.MAX_NAME]))[: limits.MAX_TEXT].strip()

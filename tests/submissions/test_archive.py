@@ -1,4 +1,11 @@
+import bz2
+import io
+import resource
+import shutil
 import stat
+import struct
+import subprocess
+import time
 import tracemalloc
 import zipfile
 import zlib
@@ -7,8 +14,30 @@ import numpy as np
 import pytest
 
 from submissions import Code, archive, validate
+from submissions.archive import list_zip
 from submissions.limits import MAX_ENTRIES, MAX_MAP_BYTES, MAX_TOTAL_BYTES
 from tests.submissions.zips import Entry, a_map, deflate, directory_entry, end, make_zip, npy
+
+
+def zipped_lzma(data: bytes) -> bytes:
+    """LZMA as a zip holds it."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_LZMA) as made:
+        made.writestr("x", data)
+        size = made.infolist()[0].compress_size
+    return file.getvalue()[31 : 31 + size]
+
+
+def raw_zip(name: bytes, flags: int, extra: bytes) -> bytes:
+    """A zip of one map, of which the name is these bytes."""
+    fields = struct.pack("<5H3L2H", 20, flags, 0, 0, 33, zlib.crc32(MAP), len(MAP), len(MAP), len(name), 0)
+    local = b"PK\3\4" + fields + name + MAP
+    fields = fields[:-2] + struct.pack("<H", len(extra))
+    directory = (
+        b"PK\1\2" + struct.pack("<H", 20) + fields + struct.pack("<3H2L", 0, 0, 0, 0, 0) + name + extra
+    )
+    return local + directory + end(1, len(directory), len(local))
+
 
 INFLATERS = {module.__name__: module for module in (zlib, archive.zlib_module())}
 MAP = npy(a_map())
@@ -116,9 +145,116 @@ def test_encrypted(report):
     assert only_fault(report(make_zip(Entry(data=MAP, flags=1)))).code == Code.ENCRYPTED
 
 
-@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA, 99])
+@pytest.mark.parametrize("method", [9, 93, 95, 99])
 def test_other_compression(report, method):
-    assert only_fault(report(make_zip(Entry(data=MAP, method=method)))).code == Code.UNREADABLE
+    fault = only_fault(report(make_zip(Entry(data=MAP, method=method))))
+    assert fault.code == Code.UNREADABLE
+    assert f"got {method}" in fault.message
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_bzip2_and_lzma_are_read_as_everywhere_else(tmp_path, method):
+    with zipfile.ZipFile(tmp_path / "team.zip", "w", method) as made:
+        made.writestr("team/a.npy", MAP)
+    for path in (tmp_path / "team.zip", tmp_path / "unzipped"):
+        report = validate(path, "mass-mapping", ["a"])
+        assert report.accepted
+        assert not report.counts
+        zipfile.ZipFile(tmp_path / "team.zip").extractall(tmp_path / "unzipped")
+    data = (tmp_path / "team.zip").read_bytes()
+    for place in range(60, len(data) - 100, 997):  # within the compressed data
+        (tmp_path / "team.zip").write_bytes(data[:place] + bytes([data[place] ^ 8]) + data[place + 1 :])
+        assert validate(tmp_path / "team.zip", "mass-mapping", ["a"]).faults
+
+
+@pytest.mark.parametrize("pack", [bz2.compress, zipped_lzma], ids=["bzip2", "lzma"])
+def test_other_bombs_fill_no_memory(report, pack):
+    payload = pack(bytes(128 * MEGABYTE))
+    method = zipfile.ZIP_BZIP2 if pack is bz2.compress else zipfile.ZIP_LZMA
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    fault = only_fault(report(make_zip(Entry(method=method, size=len(MAP), payload=payload))))
+    assert fault.code == Code.UNREADABLE
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 32 << 10  # KiB
+
+
+def test_no_dictionary_is_larger_than_what_comes_out(report):
+    payload = bytearray(zipped_lzma(MAP))
+    payload[5:9] = b"\xff\xff\xff\xff"  # 4 GiB
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    entry = Entry(data=MAP, method=zipfile.ZIP_LZMA, payload=bytes(payload))
+    assert report(make_zip(entry)).accepted
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 32 << 10
+
+
+NAMES = ["Ñuñoa", "équipe", "Ångström 7", "チーム"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_come_out_as_they_were_written(tmp_path, name):
+    """As UTF-8 that says so, as UTF-8 that does not (macOS), with Info-ZIP's twin, and in code page 437."""
+    file = f"{name}/a.npy"
+    crc = zlib.crc32(file.encode("cp437", "replace"))
+    kinds = {"flagged": (file.encode(), 0x800, b""), "unsaid": (file.encode(), 0, b"")}
+    twin = struct.pack("<2H", 9, 1) + b"x" + struct.pack("<2HBL", 0x7075, 5 + len(file.encode()), 1, crc)
+    kinds["twin"] = file.encode("cp437", "replace"), 0, twin + file.encode()
+    if name != "チーム":
+        kinds["cp437"] = file.encode("cp437"), 0, b""
+    for kind, (raw, flags, extra) in kinds.items():
+        path = tmp_path / f"{kind}.zip"
+        path.write_bytes(raw_zip(raw, flags, extra))
+        assert list_zip(path).names == [file], kind
+        assert validate(path, "mass-mapping", ["a"]).team == name, kind
+
+
+def test_a_twin_of_another_name_is_not_believed(tmp_path):
+    twin = struct.pack("<2HBL", 0x7075, 5 + 5, 1, 7) + b"other"
+    (tmp_path / "a.zip").write_bytes(raw_zip("équipe/a.npy".encode("cp437"), 0, twin))
+    assert list_zip(tmp_path / "a.zip").names == ["équipe/a.npy"]
+
+
+def test_letters_and_accents_that_macos_takes_apart_are_one_team(report):
+    assert report(make_zip(Entry("e\u0301quipe/a.npy", MAP))).team == "équipe"
+
+
+@pytest.mark.skipif(not shutil.which("zip"), reason="needs Info-ZIP")
+def test_names_of_info_zip(tmp_path):
+    (tmp_path / "Ñuñoa").mkdir()
+    (tmp_path / "Ñuñoa/a.npy").write_bytes(MAP)
+    subprocess.run(["zip", "-qr", "a.zip", "Ñuñoa"], cwd=tmp_path, check=True)
+    assert validate(tmp_path / "a.zip", "mass-mapping", ["a"]).team == "Ñuñoa"
+
+
+@pytest.mark.parametrize("name", ["ﷺ", "\u0344" * 2 + "a\u0345"])
+def test_long_names_are_refused_before_they_are_normalised(report, name):
+    """The first becomes 18 characters in NFKC, and marks are sorted in the square of their number."""
+    names = [name * (65_000 // len(name.encode())) + str(number) for number in range(20)]
+    began = time.process_time()
+    found = report(make_zip(GOOD, *(Entry(each) for each in names)))
+    assert time.process_time() - began < 1
+    assert found.counts[Code.UNSAFE_NAME] == len(found.faults) == 20
+    assert all("at most 255 characters long, got" in fault.message for fault in found.faults)
+
+
+def test_backslashes_are_named_with_what_to_do(report):
+    fault = only_fault(report(make_zip(GOOD, Entry("us\\x.txt", b""))))
+    assert (fault.code, fault.member) == (Code.UNSAFE_NAME, "us\\x.txt")
+    assert "zip with Explorer or 7-Zip" in fault.message
+
+
+@pytest.mark.parametrize(
+    ("names", "code"),
+    [
+        (["us\\b.npy"], Code.UNSAFE_NAME),
+        (["us/b\x1b[2J.npy"], Code.UNSAFE_NAME),
+        (["us/b.npy", "US/b.NPY"], Code.DUPLICATE_CASE),
+    ],
+)
+def test_a_folder_is_judged_as_the_zip_that_it_was(tmp_path, names, code):
+    (tmp_path / "a.zip").write_bytes(make_zip(GOOD, *(Entry(name, MAP) for name in names)))
+    zipfile.ZipFile(tmp_path / "a.zip").extractall(tmp_path / "team")
+    zipped, folder = (validate(tmp_path / name, "mass-mapping", ["a"]) for name in ("a.zip", "team"))
+    assert code in zipped.counts
+    assert sorted(zipped.faults, key=str) == sorted(folder.faults, key=str)
 
 
 @pytest.mark.parametrize(
