@@ -35,7 +35,7 @@ benchmark: setup
 
 # The versions in requirements.lock, with hashes and no addresses; run after a change in pyproject.toml.
 lock: setup
-	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --extra cpu --extra cluster --extra fast --group dev \
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --extra cpu --extra jax --extra cluster --extra fast --group dev \
 	    --generate-hashes --no-annotate --no-header --upgrade --output-file requirements.lock
 
 clean:

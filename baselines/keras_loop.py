@@ -1,20 +1,14 @@
-"""The training loop of the networks of both tracks.
-
-All modules take ``keras`` from here, so that its backend is set before it is imported.
-"""
+"""The training loop of the networks of both tracks, the same on every backend of Keras."""
 
 from __future__ import annotations
 
 import json
 import os
 import random
-import re
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from functools import cache, partial
+from contextlib import contextmanager
 from math import ceil, inf, isfinite
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -23,20 +17,11 @@ from zlib import crc32
 
 import numpy as np
 
+from baselines import backend
+from baselines.backend import keras
 from baselines.protocol import BaselineError, Training, must_be
 
-os.environ["KERAS_BACKEND"] = "tensorflow"
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its errors are raised as exceptions all the same
-
-import keras
-import tensorflow as tf
-
-tf.get_logger().setLevel("ERROR")
-
 MODEL, HISTORY, CHECKPOINT = "model.keras", "history.csv", "checkpoint.npz"
-DRIVER = Path("/proc/driver/nvidia/version")
-CUDA = {"CUDA": "cuda_version", "cuDNN": "cudnn_version"}
-PREFETCHED = 4  # batches
 PLATEAU = 3  # epochs in a row without a lower validation loss
 
 Schedule = Literal["constant", "cosine", "plateau"]
@@ -47,7 +32,7 @@ Scores = Callable[[np.ndarray, np.ndarray], dict[str, float]]
 """Takes truth and predictions of a batch, returns the means of some scores over its cases."""
 
 
-class Batches:
+class Batches(keras.utils.PyDataset):
     """Batches whose order in an epoch follows from the seed and the epoch's number alone.
 
     ``order(rng)`` draws the rows of an epoch, always equally many; ``read(rows)`` returns their inputs and
@@ -58,6 +43,7 @@ class Batches:
         self, read: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
         order: Callable[[np.random.Generator], np.ndarray], batch_size: int, seed: int,
     ) -> None:  # fmt: skip
+        super().__init__(workers=backend.n_readers())
         self.read, self.order, self.batch_size, self.seed = read, order, batch_size, seed
         self.devices = 1
         self.fault: Exception | None = None
@@ -68,25 +54,22 @@ class Batches:
         rows = self.order(np.random.default_rng(np.random.SeedSequence([self.seed, epoch])))
         self.rows = rows[: len(rows) // self.devices * self.devices]
 
+    def share(self, devices: int) -> None:
+        """Have each batch shared by so many devices; `BaselineError` if its size is no multiple of them."""
+        if self.batch_size % devices:
+            raise must_be("batch_size", f"a multiple of the {devices} devices", self.batch_size)
+        self.devices = devices
+        self.begin(0)
+
     def __len__(self) -> int:
         return ceil(len(self.rows) / self.batch_size)
 
     def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-        return self.read(self.rows[number * self.batch_size : (number + 1) * self.batch_size])
-
-    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         try:
-            yield from map(self.__getitem__, range(len(self)))
+            return self.read(self.rows[number * self.batch_size : (number + 1) * self.batch_size])
         except Exception as error:
             self.fault = error  # TensorFlow raises another one in its place
             raise
-
-    def dataset(self) -> tf.data.Dataset:
-        """The batches of the current epoch, read ahead while the network computes."""
-        specs = tuple(tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in self[0])
-        batches = proxy(self)  # TensorFlow keeps the graph of a fit for ever; it must not keep the cases
-        dataset = tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=specs)
-        return dataset.apply(tf.data.experimental.assert_cardinality(len(self))).prefetch(PREFETCHED)
 
 
 class EpochEnd(keras.callbacks.Callback):
@@ -95,8 +78,8 @@ class EpochEnd(keras.callbacks.Callback):
     The checkpoint holds all that an epoch changes: weights, states of dropout and of the optimizer, history
     and kept weights. Keras's own ``BackupAndRestore`` lacks the last and the state of early stopping. ``key``
     identifies the fit: the checkpoint of a fit with another key is not resumed from. ``eval_model`` is the
-    model itself, or a copy on one device where several devices train it. ``keep`` says which epoch's weights
-    become ``kept_weights``: those of the last one, or of the best so far.
+    model itself, or a copy on one device where TensorFlow trains it on several. ``keep`` says which epoch's
+    weights become ``kept_weights``: those of the last one, or of the best so far.
 
     Raises `BaselineError` if the checkpoint is damaged.
     """
@@ -210,78 +193,76 @@ def fit(
     The layers that ``build`` makes compute in ``precision``. ``jit`` has XLA compile a step of the training,
     on a single device. Several devices share each batch, whose size must be a multiple of their number.
 
-    Raises `BaselineError` if the loss is no longer finite, the checkpoint is damaged or TensorFlow cannot go
-    on, and ``OSError`` if the checkpoint cannot be written; the last one then stays.
+    Raises `BaselineError` if the loss is no longer finite, the checkpoint is damaged or the backend cannot
+    go on, and ``OSError`` if the checkpoint cannot be written; the last one then stays.
     """
     keras.utils.clear_session()  # layers are named by counting, and their names are saved
     seed = int(np.random.SeedSequence(training.seed).generate_state(1)[0])  # 32 bits
     keras.utils.set_random_seed(seed)
-    tf.config.experimental.enable_op_determinism()
-    strategy = _strategy(training, train, validation)
-    model, eval_model = _models(build, strategy, precision, seed)
-    if training.start:
-        first = load(training.start, model.input_shape[1:], model.output_shape[1:])
-        if [weights.shape for weights in first.weights] != [weights.shape for weights in model.weights]:
-            raise BaselineError(f"{training.start}: the network there has other layers than this one")
-        model.set_weights(first.get_weights())
-    if jit and train.devices == 1:  # Keras itself refuses to compile a step beside op determinism
-        step = partial(type(model).train_step, model)
-        model.train_step = tf.function(step, autograph=False, jit_compile=True)
-    options = {
-        "epochs": epochs, "patience": patience, "schedule": schedule, "precision": precision, "jit": jit,
-        "keep": keep,
-    }  # fmt: skip
-    key = _checkpoint_key(model, train, validation, training, options)
-    callback = EpochEnd(
-        model, eval_model, train, validation, epochs, patience, schedule, scores, training, key, keep
-    )
-    done = len(callback.rows)
-    training.progress(done, epochs, f"resuming after epoch {done}" if done else "first epoch")
-    if not callback.complete:
-        try:
-            model.fit(
-                train.dataset(), validation_data=validation.dataset(), initial_epoch=done, epochs=epochs,
-                callbacks=[callback], shuffle=False, verbose=0,
-            )  # fmt: skip
-        except tf.errors.OpError as error:
-            message = error.message.strip().splitlines()[0]
-            hint = "lower batch_size if memory is short, set jit = false if XLA cannot compile the network"
-            fault = BaselineError(f"TensorFlow cannot go on: {message}; {hint}")
-            raise train.fault or validation.fault or fault from error
+    backend.make_deterministic()
+    for batches in (train, validation):
+        batches.share(backend.n_devices(training.strategy))
+    with backend.sharing(training.strategy) as scope:
+        with _precision(precision), _seeds_of_layers(seed):
+            with scope():
+                model = build()
+                model.optimizer.build(model.trainable_variables)
+            eval_model = model if backend.evaluates_what_it_shares(training.strategy) else build()
+        backend.silence_remapper(model)
+        if training.start:
+            _start_from(training.start, model)
+        if jit and train.devices == 1:
+            backend.compile_step(model)
+        options = {
+            "backend": backend.BACKEND, "epochs": epochs, "patience": patience, "schedule": schedule,
+            "precision": precision, "jit": jit, "keep": keep,
+        }  # fmt: skip
+        key = _checkpoint_key(model, train, validation, training, options)
+        callback = EpochEnd(
+            model, eval_model, train, validation, epochs, patience, schedule, scores, training, key, keep
+        )
+        done = len(callback.rows)
+        training.progress(done, epochs, f"resuming after epoch {done}" if done else "first epoch")
+        if not callback.complete:
+            _fit_epochs(model, train, validation, done, epochs, callback)
     eval_model.set_weights(callback.kept_weights)
     numbers = {"best_epoch": callback.best["epoch"], "kept_epoch": callback.kept["epoch"]}
     kept = {name: value for name, value in callback.kept.items() if name not in ("epoch", "seconds")}
     return eval_model, {"epochs": len(callback.rows), **numbers, **kept}
 
 
-def _strategy(training: Training, *both: Batches) -> tf.distribute.Strategy | None:
-    """The strategy that shares the batches among devices, if there is to be one."""
-    strategy = _mirrored() if training.strategy == "mirrored" else None
-    for batches in both:
-        batches.devices = strategy.num_replicas_in_sync if strategy else 1
-        if batches.batch_size % batches.devices:
-            raise must_be("batch_size", f"a multiple of the {batches.devices} devices", batches.batch_size)
-        batches.begin(0)
-    return strategy
+def _fit_epochs(
+    model: keras.Model, train: Batches, validation: Batches, done: int, epochs: int, callback: EpochEnd
+) -> None:
+    """Keras's own loop, over proxies: TensorFlow keeps its graph for ever, which must not keep the cases."""
+    try:
+        model.fit(
+            proxy(train), validation_data=proxy(validation), initial_epoch=done, epochs=epochs,
+            callbacks=[callback], shuffle=False, verbose=0,
+        )  # fmt: skip
+    except backend.FAULTS as error:
+        message = str(getattr(error, "message", error)).strip().splitlines()[0]
+        hint = "lower batch_size if memory is short, set jit = false if XLA cannot compile the network"
+        fault = BaselineError(f"{backend.BACKEND} cannot go on: {message}; {hint}")
+        raise train.fault or validation.fault or fault from error
 
 
-def _models(
-    build: Callable[[], keras.Model], strategy: tf.distribute.Strategy | None, precision: Precision, seed: int
-) -> tuple[keras.Model, keras.Model]:
-    """The model to train, and the one to evaluate: a copy outside the strategy if there is one."""
+def _start_from(start: Path, model: keras.Model) -> None:
+    """Give a model the weights of another one in a folder. Raises `BaselineError` if their shapes differ."""
+    first = load(start, model.input_shape[1:], model.output_shape[1:])
+    if [weights.shape for weights in first.weights] != [weights.shape for weights in model.weights]:
+        raise BaselineError(f"{start}: the network there has other layers than this one")
+    model.set_weights(first.get_weights())
+
+
+@contextmanager
+def _precision(precision: Precision) -> Iterator[None]:
+    """The precision of layers that are made in the block."""
     keras.config.set_dtype_policy(precision)
     try:
-        with _seeds_of_layers(seed):
-            with strategy.scope() if strategy else nullcontext():
-                model = build()
-                model.optimizer.build(model.trainable_variables)
-            eval_model = build() if strategy else model
+        yield
     finally:
         keras.config.set_dtype_policy("float32")
-    # TensorFlow's remapper fails on the gradient of LeakyReLU: it prints an error, and changes nothing.
-    leaky = any(isinstance(layer, keras.layers.LeakyReLU) for layer in model.layers)
-    tf.config.optimizer.set_experimental_options({"remapping": not leaky})
-    return model, eval_model
 
 
 @contextmanager
@@ -313,29 +294,6 @@ def _checkpoint_key(
         **{name: _described(getattr(model, name)) for name in ("optimizer", "loss")},
         "shapes": [list(variable.shape) for variable in model.variables],
     }
-
-
-def accelerators() -> list[str]:
-    """The GPUs that TensorFlow sees, with the versions of driver, CUDA and cuDNN; empty if it sees none."""
-    gpus = tf.config.list_physical_devices("GPU")
-    if not gpus:
-        return []
-    details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
-    names = Counter(str(detail.get("device_name", "GPU of unknown name")) for detail in details)
-    build = tf.sysconfig.get_build_info()
-    driver = DRIVER.read_text() if DRIVER.is_file() else ""
-    version = re.search(r"\d+\.[\d.]+", driver)
-    return [
-        *(f"{count} × {name}" for name, count in names.items()),
-        f"driver {version.group() if version else 'unknown'}",
-        *(f"{label} {build.get(key, 'unknown')}" for label, key in CUDA.items()),
-    ]
-
-
-@cache  # two strategies in one process would give the same numbers to their collective operations
-def _mirrored() -> tf.distribute.Strategy:
-    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-    return tf.distribute.MirroredStrategy([device.name for device in devices])
 
 
 def adam(learning_rate: float, schedule: Schedule, steps: int, beta_1: float = 0.9) -> keras.optimizers.Adam:
@@ -370,7 +328,7 @@ def _mean_scores(model: keras.Model, batches: Batches, scores: Scores) -> dict[s
     """Means of the scores over the cases of all batches, whatever the sizes of the batches."""
     totals: dict[str, float] = {}
     cases = 0
-    for inputs, truth in batches:
+    for inputs, truth in map(batches.__getitem__, range(len(batches))):
         cases += len(truth)
         for name, mean in scores(truth, model.predict_on_batch(inputs)).items():
             totals[name] = totals.get(name, 0.0) + float(mean) * len(truth)

@@ -15,7 +15,7 @@ from baselines.protocol import untrained
 class Network:
     """A baseline whose ``model`` is a network of Keras, which is imported when there is one to be made."""
 
-    packages: ClassVar[tuple[str, ...]] = ("keras", "tensorflow")
+    packages: ClassVar[tuple[str, ...]] = ("keras",)  # and its backend
     layers: ClassVar[str]  # the module whose layers a file of the model names; its import registers them
     prediction_batch: ClassVar[int]  # cases
     model: Any

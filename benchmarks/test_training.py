@@ -30,12 +30,11 @@ def epoch(columns, augmentation, folder):
     baseline = make(UNet, settings("laptop", "unet") | {"augmentation": augmentation})
     examples = Examples(Cases(*columns, None), baseline, folder)
     batches = Batches(examples.read, examples.shuffled, baseline.batch_size, seed=0)
-    dataset = batches.dataset()
     model = unet(baseline.filters, baseline.depth, baseline.padding, dropout=baseline.dropout)
     model.compile(adam(baseline.learning_rate, "constant", 1), baseline.loss_function())
 
     def fit():
-        model.fit(dataset, shuffle=False, verbose=0)
+        model.fit(batches, shuffle=False, verbose=0)
         assert batches.fault is None
 
     return fit

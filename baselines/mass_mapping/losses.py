@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from baselines.keras_loop import keras
+from baselines.backend import keras
 from metrics.mass_mapping import ZERO_REPLACEMENT
 
 ops = keras.ops

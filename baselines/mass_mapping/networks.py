@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from baselines.keras_loop import keras, tf
+from baselines.backend import keras, normalises_by_replica
 from baselines.mass_mapping.inversion import MAP_SIZE
 
 MAX_WIDENING = 8  # times the filters of the first stage
@@ -97,8 +97,7 @@ def _gated(skip: Any, decoded: Any) -> Any:
 
 def _normalisation() -> keras.layers.Layer:
     """Batch normalisation by the moments of the whole batch, also where several devices share it."""
-    shared = tf.distribute.get_strategy().num_replicas_in_sync > 1
-    return keras.layers.BatchNormalization(momentum=MOMENTUM, synchronized=shared)
+    return keras.layers.BatchNormalization(momentum=MOMENTUM, synchronized=normalises_by_replica())
 
 
 def _convolution(width: int, kernel: int, transposed: bool = False, **options: Any) -> keras.layers.Layer:

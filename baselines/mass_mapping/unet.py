@@ -102,7 +102,10 @@ class UNet(Network):
         if not (np.ndim(epsilon) == 4 and epsilon.shape[-1] == 3):
             components(epsilon)  # raises
         shown = epsilon if self.shows_ellipticities else epsilon[..., :0]
-        inputs = np.concatenate([shown, np.moveaxis(extra, 1, -1)], axis=-1, dtype=np.float32)
+        channels = shown.shape[-1]
+        inputs = np.empty((*shown.shape[:3], channels + extra.shape[1]), np.float32)
+        inputs[..., :channels] = shown  # half the time of np.concatenate
+        inputs[..., channels:] = np.moveaxis(extra, 1, -1)
         if not np.isfinite(inputs).all():
             components(epsilon)
         return inputs

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from baselines.keras_loop import keras
+from baselines.backend import keras
 
 ops = keras.ops
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from baselines.keras_loop import keras
+from baselines.backend import keras
 from baselines.stamps.preparation import N_CLASSES, STAMP_SHAPE
 
 ops = keras.ops
@@ -34,6 +34,10 @@ class RotationAverage(keras.layers.Layer):
     def call(self, values: Any) -> Any:
         """The means of rotations that follow one after another."""
         return ops.mean(ops.reshape(values, (4, -1, *values.shape[1:])), axis=0)
+
+    def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """A fourth of the stamps, a number that JAX does not know when the network is made."""
+        return (shape[0] and shape[0] // 4, *shape[1:])
 
 
 def features(kernel: int = 3, depth: int = 2, filters: int = 32) -> list[keras.layers.Layer]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from baselines.keras_loop import keras
+from baselines.backend import keras
 from baselines.stamps.preparation import N_CLASSES, SUPERNOVA
 
 ops = keras.ops

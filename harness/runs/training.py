@@ -153,6 +153,10 @@ def predictions(
 def versions(baseline: Baseline) -> dict[str, str]:
     """Versions of what the predictions depend on: these packages, and those that the baseline names."""
     named = getattr(baseline, "packages", ())
+    if "keras" in named:
+        from baselines.backend import BACKEND
+
+        named += (BACKEND,)
     providers = packages_distributions() if named else {}  # tensorflow comes from any of several
     theirs = {name: version(providers[name][0]) for name in named if name in providers}
     return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}, **theirs}
@@ -164,8 +168,8 @@ def hardware(baseline: Baseline) -> list[str]:
     Each text is one that a manifest may have: the name of a GPU that is too long for one goes on in the next.
     """
     parts = [f"{platform.system()} {platform.machine()}", f"{os.cpu_count()} processors"]
-    if "tensorflow" in getattr(baseline, "packages", ()):
-        from baselines.keras_loop import accelerators
+    if "keras" in getattr(baseline, "packages", ()):
+        from baselines.backend import accelerators
 
         parts += [*accelerators(), getattr(baseline, "precision", "float32")]
     return [line for part in parts for line in textwrap.wrap(printable(part, len(part)), MAX_TEXT)]

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-import baselines.keras_loop  # noqa: F401  it sets the backend before Keras Tuner imports TensorFlow
+import baselines.backend  # noqa: F401  it sets the backend before Keras Tuner imports Keras
 
 # isort: split
 import grpc

@@ -363,7 +363,8 @@ def test_the_plateau_is_that_of_keras():
 
 def test_the_learning_rate_falls_on_a_plateau_and_goes_on_so_after_a_stop(tmp_path):
     def build():
-        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        layers = [keras.Input((2,)), keras.layers.Dense(1, kernel_initializer="zeros")]
+        model = keras.Sequential(layers)
         model.compile(optimizer=loop.adam(0.5, "plateau", 0, beta_1=0.5), loss="mse")
         made.append(model.optimizer)
         return model
@@ -407,17 +408,6 @@ def test_compiled_by_xla_learns_the_same(tmp_path):
         weights.append(model.get_weights()[0])
         assert record["val_loss"] < 0.5
     np.testing.assert_allclose(*weights, atol=1e-4)
-
-
-def test_gpus_are_recorded_with_their_software(tmp_path, monkeypatch):
-    assert loop.accelerators() == []
-    config, build = loop.tf.config, {"cuda_version": "12.5.1", "cudnn_version": "9"}
-    (tmp_path / "version").write_text("NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  Tue\n")
-    monkeypatch.setattr(loop, "DRIVER", tmp_path / "version")
-    monkeypatch.setattr(config, "list_physical_devices", lambda kind: [kind] * 2)
-    monkeypatch.setattr(config.experimental, "get_device_details", lambda _: {"device_name": "NVIDIA A100"})
-    monkeypatch.setattr(loop.tf.sysconfig, "get_build_info", lambda: build)
-    assert loop.accelerators() == ["2 × NVIDIA A100", "driver 550.54.15", "CUDA 12.5.1", "cuDNN 9"]
 
 
 def test_scores_are_means_over_the_validation_cases(tmp_path):

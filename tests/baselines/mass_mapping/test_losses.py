@@ -391,4 +391,4 @@ def test_a_network_of_mixed_precision_learns_and_is_saved_with_its_loss(training
     model.save(training.folder / loop.MODEL)
     again = keras.saving.load_model(training.folder / loop.MODEL)
     assert again.loss.get_config() == loss.get_config()
-    np.testing.assert_allclose(again.evaluate(data.dataset(), verbose=0), reached["val_loss"], rtol=1e-3)
+    np.testing.assert_allclose(again.evaluate(data, verbose=0), reached["val_loss"], rtol=1e-3)

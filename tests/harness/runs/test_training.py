@@ -23,6 +23,7 @@ from harness.runs.training import restored, submit, train
 
 pytestmark = pytest.mark.slow
 
+ROOT = Path(__file__).parents[3]
 CNN = "[cnn]\nepochs = 4\nbatch_size = 64\nsampling = 'unchanged'\nlearning_rate = {}\n"
 
 
@@ -210,12 +211,14 @@ def test_a_disk_that_is_full_is_told_and_the_run_goes_on_when_there_is_room(stam
 
 
 MIRRORED = """
+import os
 import sys
 from pathlib import Path
-import numpy as np
-import tensorflow as tf
-processor, = tf.config.list_physical_devices("CPU")
-tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
+if os.environ["KERAS_BACKEND"] == "tensorflow":
+    import tensorflow as tf
+    processor, = tf.config.list_physical_devices("CPU")
+    tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
+from baselines.backend import n_devices
 from harness.data.store import open_dataset
 from harness.runs.training import restored, train
 data, folder, preset = map(Path, sys.argv[1:])
@@ -225,15 +228,17 @@ for strategy in ("single", "mirrored"):
     assert record["strategy"] == strategy
     with open_dataset(data / "test-inputs.h5") as cases:
         maps.append(restored(folder / strategy)[1].predict(cases.inputs[:]))
-assert len(tf.config.list_logical_devices("CPU")) == 2
+assert n_devices("mirrored") == 2
 print(maps[0].std(), abs(maps[1] - maps[0]).max())
 """
 
 
-def test_two_devices_learn_what_one_does(maps, tmp_path):
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_two_devices_learn_what_one_does(maps, tmp_path, backend):
     preset = tmp_path / "settings.toml"
     preset.write_text(UNET.replace("0.3", "0.0").replace("= 6", "= 2"))
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
+    flags = "--xla_force_host_platform_device_count=2" if backend == "jax" else ""
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "KERAS_BACKEND": backend, "XLA_FLAGS": flags}
     command = [sys.executable, "-c", MIRRORED, maps, tmp_path, preset]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

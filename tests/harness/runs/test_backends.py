@@ -1,0 +1,74 @@
+"""Runs with JAX: what they record, and what the default backend makes of their models."""
+
+import os
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+
+from harness.data.store import open_dataset
+from harness.runs.folder import finished
+from harness.runs.training import predictions, restored, submit
+from tests.harness.runs.test_training import ROOT
+
+pytestmark = pytest.mark.slow
+
+SETTINGS = """
+[unet]
+filters = 4
+depth = 5
+padding = 16
+epochs = 2
+dropout = 0.3
+[cnn-metadata]
+epochs = 2
+batch_size = 64
+"""
+
+
+PREDICT = """
+import sys
+import numpy as np
+from harness.data.store import open_dataset
+from harness.runs.training import predictions, restored
+run, inputs, out = map(__import__("pathlib").Path, sys.argv[1:])
+with open_dataset(inputs) as cases:
+    np.save(out, np.concatenate(list(predictions(restored(run)[1], cases))))
+"""
+
+
+def with_jax(*words):
+    """Run Python with these arguments in a process whose networks use JAX."""
+    command = [sys.executable, *map(str, words)]
+    environment = os.environ | {"KERAS_BACKEND": "jax"}
+    done = subprocess.run(command, env=environment, cwd=ROOT, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+@pytest.mark.parametrize("name", ["unet", "cnn-metadata"])
+def test_a_model_of_one_backend_predicts_with_another(name, maps, stamps, tmp_path):
+    data = maps if name == "unet" else stamps
+    preset, inputs = tmp_path / "settings.toml", data / "test-inputs.h5"
+    preset.write_text(SETTINGS)
+    for run in ("run", "again"):
+        options = ["--data", data, "--out", tmp_path / run, "--preset", preset]
+        with_jax("-m", "harness.cli", "train", name, *options)
+    versions = finished(tmp_path / "run")["versions"]
+    assert {"keras", "jax"} <= versions.keys()
+    assert "tensorflow" not in versions
+    weights = [zipfile.ZipFile(tmp_path / run / "model/model.keras") for run in ("run", "again")]
+    assert len({archive.read("model.weights.h5") for archive in weights}) == 1
+    with_jax("-c", PREDICT, tmp_path / "run", inputs, tmp_path / "jax.npy")
+    with open_dataset(inputs) as cases:
+        ours = np.concatenate(list(predictions(restored(tmp_path / "run")[1], cases)))
+    np.testing.assert_allclose(np.load(tmp_path / "jax.npy"), ours, rtol=0, atol=1e-5)
+    submit(tmp_path / "run", inputs, "Team", tmp_path / "submission.zip")
+
+
+def test_the_loop_keeps_its_promises_with_jax():
+    """The tests of the loop again: orders, checkpoints, resuming to the same bytes, early stopping."""
+    done = with_jax("-m", "pytest", "-q", "-n", "0", "tests/baselines/test_keras_loop.py")
+    assert "passed" in done.stdout
