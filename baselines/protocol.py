@@ -152,6 +152,10 @@ class Baseline(Protocol):
         """Read what `save` wrote, into a baseline made with the same settings."""
 
 
+View = tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]
+"""Inputs of a chunk, moved, and the function that moves the predictions for them back."""
+
+
 def predict(baseline: Baseline, inputs: np.ndarray, metadata: Any) -> np.ndarray:
     """The predictions of a baseline for a chunk, from its metadata too if it needs them.
 

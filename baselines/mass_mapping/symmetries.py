@@ -7,9 +7,13 @@ transpose that of e1, and so a rotation by 90° that of both. Δe is a scalar.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+
+from baselines.protocol import View
 
 
 class Symmetry(NamedTuple):
@@ -35,6 +39,18 @@ SYMMETRIES = {
 def transform_kappa(kappa: np.ndarray, symmetry: Symmetry) -> np.ndarray:
     """Scalar maps (..., H, W), moved: a view."""
     return np.flip(np.swapaxes(kappa, -2, -1) if symmetry.transpose else kappa, symmetry.flips)
+
+
+def restore_kappa(kappa: np.ndarray, symmetry: Symmetry) -> np.ndarray:
+    """Scalar maps (..., H, W) as they were before `transform_kappa`: a view."""
+    flipped = np.flip(kappa, symmetry.flips)
+    return np.swapaxes(flipped, -2, -1) if symmetry.transpose else flipped
+
+
+def views(epsilon: np.ndarray) -> Iterator[View]:
+    """Ellipticities (n, H, W, 3) under each symmetry, with the function that moves their κ back."""
+    for symmetry in SYMMETRIES.values():
+        yield transform_epsilon(epsilon, symmetry), partial(restore_kappa, symmetry=symmetry)
 
 
 def transform_epsilon(epsilon: np.ndarray, symmetry: Symmetry) -> np.ndarray:

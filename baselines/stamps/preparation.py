@@ -5,11 +5,12 @@ In the order of ALeRCE's classifier (Carrasco-Davis et al. 2021, arXiv:2008.0330
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
 
-from baselines.protocol import Cases, must_be
+from baselines.protocol import Cases, View, must_be
 
 N_CLASSES = 5
 SUPERNOVA = 1
@@ -53,6 +54,13 @@ def class_labels(cases: Cases) -> np.ndarray:
     if not (np.issubdtype(labels.dtype, np.integer) and labels.min() >= 0 and labels.max() < N_CLASSES):
         raise must_be("labels", "whole numbers 0..4", np.unique(labels)[:9])
     return labels.astype(np.int64)
+
+
+def views(stamps: np.ndarray) -> Iterator[View]:
+    """Stamps (n, H, W, c) under each of the eight symmetries of the square, which no class depends on."""
+    for transposed in (stamps, np.swapaxes(stamps, 1, 2)):
+        for axes in ((), (1,), (2,), (1, 2)):
+            yield np.flip(transposed, axes), lambda probabilities: probabilities
 
 
 def prepared(cases: Cases, size: int = 21, nan: MissingPixels = "pixel") -> np.ndarray:

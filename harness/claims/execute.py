@@ -57,7 +57,7 @@ def train_and_submit(run: Run, progress: ProgressCallback = no_progress) -> Run:
             settings=run.settings,
         )  # fmt: skip
     if not run.submission.is_file():
-        submit(run.folder, run.data / "test-inputs.h5", TEAM, run.submission, progress=progress)
+        submit([run.folder], run.data / "test-inputs.h5", TEAM, run.submission, progress=progress)
     return run
 
 

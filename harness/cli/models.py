@@ -93,17 +93,26 @@ def train(
 
 
 @main.command()
-@click.argument("run", type=FOLDER)
+@click.argument("runs", nargs=-1, required=True, type=FOLDER, metavar="RUN...")
 @click.option("--inputs", required=True, type=FILE, help="test-inputs.h5, or any data set with inputs.")
 @click.option("--team", required=True, help="Name of your team, as the board is to show it.")
-@click.option("--method", help="Name of the method.  [default: the baseline's]")
+@click.option("--method", help="Name of the method.  [default: the names of the baselines]")
+@click.option(
+    "--average-symmetries", is_flag=True,
+    help="Predict each case in the eight orientations of the square, and average. Takes eight times as long.",
+)  # fmt: skip
 @click.argument("out", type=NEW)
-def submit(run: Path, inputs: Path, team: str, method: str | None, out: Path) -> None:
-    """Predict with the model of RUN and write the submission OUT, a zip as the leaderboard takes it."""
+def submit(
+    runs: tuple[Path, ...], inputs: Path, team: str, method: str | None, average_symmetries: bool, out: Path
+) -> None:
+    """Predict with the model of RUN and write the submission OUT, a zip as the leaderboard takes it.
+
+    Of several runs, such as those of several seeds, the predictions are averaged.
+    """
     from harness.runs import training
 
     with progress_bar("predicting") as progress:
-        manifest = training.submit(run, inputs, team, out, method, progress)
+        manifest = training.submit(runs, inputs, team, out, method, progress, average_symmetries)
     click.echo(f"{out}: {len(manifest['files'])} file(s) by {manifest['team']}, method {manifest['method']}")
 
 

@@ -10,7 +10,8 @@ import os
 import platform
 import textwrap
 import time
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
@@ -19,14 +20,14 @@ from typing import Any, Literal
 import numpy as np
 
 from baselines import presets
-from baselines.protocol import CHUNK, Baseline, Cases, Training, predict
+from baselines.protocol import CHUNK, Baseline, Cases, Training, View, predict
 from harness.data.store import Dataset, open_dataset
 from harness.files import HarnessError, json_text, write_text
 from harness.progress import ProgressCallback, no_progress
 from harness.runs.folder import finished, unfinished
 from harness.runs.registry import baseline_class
 from harness.schemas import RUN
-from harness.tracks import get_track
+from harness.tracks import get_track, load
 from submissions import write_submission
 from submissions.limits import MAX_TEXT
 from submissions.report import printable
@@ -110,26 +111,51 @@ def cases_of(data: Dataset) -> Cases:
 
 
 def submit(
-    run: Path, inputs: Path, team: str, out: Path, method: str | None = None,
-    progress: ProgressCallback = no_progress,
+    runs: Sequence[Path], inputs: Path, team: str, out: Path, method: str | None = None,
+    progress: ProgressCallback = no_progress, average_symmetries: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
-    """Predict every case of an inputs file with a run's model, write the submission, return its manifest."""
-    record, baseline = restored(run)
+    """Predict every case of an inputs file with runs' models, write the submission, return its manifest.
+
+    The predictions are the mean over the runs, and, if asked for, over the symmetries of the track. Raises
+    `HarnessError` if the runs are of different tracks, or the track has no symmetries.
+    """
+    records, baselines = zip(*map(restored, runs), strict=True)
+    tracks = {record["track"] for record in records}
+    if len(tracks) > 1:
+        raise HarnessError(f"runs that are averaged must be of one track, got {' and '.join(sorted(tracks))}")
     out.parent.mkdir(parents=True, exist_ok=True)
-    with open_dataset(inputs, get_track(record["track"])) as data:
+    with open_dataset(inputs, get_track(tracks.pop())) as data:
+        if average_symmetries and not data.track.symmetries:
+            raise HarnessError(f"the track {data.track.name} has no symmetries to average over")
+        views = load(data.track.symmetries) if average_symmetries else as_they_are
         manifest = write_submission(
             out,
             data.track.format,
             team=team,
-            method=method or record["baseline"],
+            method=method or _method(records, average_symmetries),
             case_ids=data.case_ids(),
-            chunks=predictions(baseline, data, progress),
+            chunks=predictions(baselines, data, progress, views),
             manifest_fields={
                 "dataset_fingerprint": data.fingerprint,
-                **{key: record[key] for key in ("seed", "versions", "hardware")},
+                "seed": records[0]["seed"] if len(records) == 1 else None,
+                "versions": _joined([record["versions"] for record in records]),
+                "hardware": "; ".join(dict.fromkeys(record["hardware"] for record in records)),
             },
         )
     return asdict(manifest)
+
+
+def _method(records: Sequence[dict[str, Any]], average_symmetries: bool) -> str:
+    """The name of a method that averages over runs: "2 × unet + unet-ks93, over symmetries"."""
+    counts = Counter(record["baseline"] for record in records)
+    names = " + ".join(f"{count} × {name}" if count > 1 else name for name, count in counts.items())
+    return names + ", over symmetries" * average_symmetries
+
+
+def _joined(tables: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """The values of several tables by key, each value once."""
+    keys = dict.fromkeys(key for table in tables for key in table)
+    return {key: ", ".join(dict.fromkeys(t[key] for t in tables if key in t)) for key in keys}
 
 
 def restored(run: Path) -> tuple[dict[str, Any], Baseline]:
@@ -140,13 +166,25 @@ def restored(run: Path) -> tuple[dict[str, Any], Baseline]:
     return record, baseline
 
 
+def as_they_are(inputs: np.ndarray) -> Iterator[View]:
+    """The one view of inputs that are not moved."""
+    yield inputs, lambda predictions: predictions
+
+
 def predictions(
-    baseline: Baseline, data: Dataset | Cases, progress: ProgressCallback = no_progress
-) -> Iterator[np.ndarray]:
-    """The predictions of a baseline for all cases, in chunks as those of `Cases.chunks`."""
+    baselines: Sequence[Baseline], data: Dataset | Cases, progress: ProgressCallback = no_progress,
+    views: Callable[[np.ndarray], Iterator[View]] = as_they_are,
+) -> Iterator[np.ndarray]:  # fmt: skip
+    """The mean predictions of baselines over views of all cases, in chunks as those of `Cases.chunks`."""
     for start in range(0, len(data), CHUNK):
         chunk = slice(start, start + CHUNK)
-        yield predict(baseline, data.inputs[chunk], None if data.metadata is None else data.metadata[chunk])
+        metadata = None if data.metadata is None else data.metadata[chunk]
+        moved_back = [
+            restore(predict(baseline, moved, metadata))
+            for moved, restore in views(data.inputs[chunk])
+            for baseline in baselines
+        ]
+        yield moved_back[0] if len(moved_back) == 1 else np.mean(moved_back, axis=0)
         progress(min(start + CHUNK, len(data)), len(data), "cases")
 
 

@@ -50,6 +50,7 @@ BUDGETS = {  # of a trial: training cases (a quarter as many validate), epochs, 
     "smoke": {"trials": 2, "examples": 32, "epochs": 1, "patience": 1},
     "laptop": {"trials": 20, "examples": 1000, "epochs": 6, "patience": 2},
     "night": {"trials": 40, "examples": 3000, "epochs": 10, "patience": 3},
+    "gpu": {"trials": 60, "examples": 10_000, "epochs": 30, "patience": 5},
     "paper": {"trials": 60, "examples": 10_000, "epochs": 30, "patience": 5},
 }
 
@@ -175,7 +176,7 @@ def ranked_scores(
 ) -> dict[str, float]:
     """Fit a baseline, and return its ranked scores on the validation cases."""
     baseline.fit(train, validation, training)
-    both = zip(validation.chunks(), predictions(baseline, validation), strict=True)
+    both = zip(validation.chunks(), predictions([baseline], validation), strict=True)
     chunks = [track.by_case(truth, prediction) for (_, truth), prediction in both]
     columns = {key: np.concatenate([chunk[key] for chunk in chunks]) for key in chunks[0]}
     scores = group_sums(track, columns, validation.group).total_scores(track)

@@ -138,6 +138,8 @@ class Track:
         Other defaults of some options, by the choice of another option that they go with.
     splitter : str
         Assigns the cases to train, validation and test.
+    symmetries : str
+        Moves inputs by each symmetry that truth follows, and their predictions back: see `View`.
     drawing : str
         The module that draws cases, and what else the page of a submission shows.
     diagnostics : str
@@ -161,6 +163,7 @@ class Track:
     simulator_options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     simulator_defaults: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     splitter: str = ""
+    symmetries: str = ""
     drawing: str = ""
     diagnostics: str = ""
     claim_cases: Mapping[str, int] = field(default_factory=dict)

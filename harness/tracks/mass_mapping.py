@@ -49,8 +49,9 @@ MASS_MAPPING = Track(
     },
     simulator_defaults={"dense": {"spectrum": "ray-traced"}},
     splitter="harness.data.split:split_groups",
+    symmetries="baselines.mass_mapping.symmetries:views",
     drawing="harness.report.drawing.mass_mapping",
     diagnostics="harness.claims.diagnostics:MASS_MAPPING",
-    claim_cases={"smoke": 160, "laptop": 9600, "night": 24000, "paper": 60000},
-    demo_cases={"smoke": 400, "laptop": 8000, "night": 24000, "paper": 60000},
+    claim_cases={"smoke": 160, "laptop": 9600, "night": 24000, "gpu": 60000, "paper": 60000},
+    demo_cases={"smoke": 400, "laptop": 8000, "night": 24000, "gpu": 60000, "paper": 60000},
 )

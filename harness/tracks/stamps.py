@@ -120,8 +120,9 @@ STAMPS = Track(
     sources=("harness.data.sources.alert_pickle", "harness.data.sources.avro_alerts"),
     simulator="harness.data.simulate.stamps:simulate",
     splitter="harness.data.split:split_balanced",
+    symmetries="baselines.stamps.preparation:views",
     drawing="harness.report.drawing.stamps",
     diagnostics="harness.claims.diagnostics:STAMPS",
-    claim_cases={"smoke": 600, "laptop": 6000, "night": 52244, "paper": 52244},
-    demo_cases={"smoke": 2000, "laptop": 12000, "night": 52244, "paper": 52244},
+    claim_cases={"smoke": 600, "laptop": 6000, "night": 52244, "gpu": 52244, "paper": 52244},
+    demo_cases={"smoke": 2000, "laptop": 12000, "night": 52244, "gpu": 52244, "paper": 52244},
 )  # fmt: skip

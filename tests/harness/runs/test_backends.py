@@ -35,7 +35,7 @@ from harness.data.store import open_dataset
 from harness.runs.training import predictions, restored
 run, inputs, out = map(__import__("pathlib").Path, sys.argv[1:])
 with open_dataset(inputs) as cases:
-    np.save(out, np.concatenate(list(predictions(restored(run)[1], cases))))
+    np.save(out, np.concatenate(list(predictions([restored(run)[1]], cases))))
 """
 
 
@@ -63,9 +63,9 @@ def test_a_model_of_one_backend_predicts_with_another(name, maps, stamps, tmp_pa
     assert len({archive.read("model.weights.h5") for archive in weights}) == 1
     with_jax("-c", PREDICT, tmp_path / "run", inputs, tmp_path / "jax.npy")
     with open_dataset(inputs) as cases:
-        ours = np.concatenate(list(predictions(restored(tmp_path / "run")[1], cases)))
+        ours = np.concatenate(list(predictions([restored(tmp_path / "run")[1]], cases)))
     np.testing.assert_allclose(np.load(tmp_path / "jax.npy"), ours, rtol=0, atol=1e-5)
-    submit(tmp_path / "run", inputs, "Team", tmp_path / "submission.zip")
+    submit([tmp_path / "run"], inputs, "Team", tmp_path / "submission.zip")
 
 
 def test_the_loop_keeps_its_promises_with_jax():

@@ -19,7 +19,9 @@ from harness.data.split import split
 from harness.data.store import open_dataset
 from harness.files import HarnessError
 from harness.runs.folder import finished
-from harness.runs.training import restored, submit, train
+from harness.runs.training import as_they_are, predictions, restored, submit, train
+from harness.tracks import load
+from submissions import open_submission
 
 pytestmark = pytest.mark.slow
 
@@ -183,7 +185,7 @@ def test_killed_five_times_submits_the_bytes_of_an_unbroken_run(maps, tmp_path):
     train("unet-finetuned", maps, tmp_path / "whole", str(preset), 0)
     inputs = maps / "test-inputs.h5"
     for name in ("part", "whole"):
-        submit(tmp_path / name, inputs, "us", tmp_path / f"{name}.zip")
+        submit([tmp_path / name], inputs, "us", tmp_path / f"{name}.zip")
         assert not list((tmp_path / name).rglob("checkpoint*"))
     again = [sys.executable, "-m", "harness.cli", "submit", tmp_path / "part", "--inputs", inputs]
     for name in ("once", "twice"):
@@ -297,3 +299,44 @@ def test_what_cannot_be_a_start(first, stamps, maps, tmp_path):
             train(name, data, tmp_path / "run", settings, start=first)
     with pytest.raises(HarnessError, match="no finished run"):
         train("cnn", stamps, tmp_path / "run", "smoke", start=maps)
+
+
+def test_predictions_are_averaged_over_the_orientations_of_a_stamp(stamps, first, tmp_path):
+    inputs = stamps / "test-inputs.h5"
+    manifest = submit([first], inputs, "us", tmp_path / "out.zip", average_symmetries=True)
+    assert manifest["method"] == "cnn, over symmetries"
+    with open_dataset(inputs) as cases:
+        images = cases.inputs[:]
+        written, _ = open_submission(tmp_path / "out.zip", "stamps", cases.case_ids()).read()
+    sides = (images, images[:, :, ::-1])
+    baseline = restored(first)[1]
+    each = np.stack([baseline.predict(np.rot90(side, turns, (1, 2))) for side in sides for turns in range(4)])
+    assert np.ptp(each, axis=0).max() > 1e-3
+    np.testing.assert_allclose(written, each.mean(axis=0), atol=1e-6)
+
+
+def test_kaiser_squires_is_the_same_in_all_orientations(maps, tmp_path):
+    train("ks93", maps, tmp_path / "run", "smoke")
+    with open_dataset(maps / "test-inputs.h5") as cases:
+        baselines = [restored(tmp_path / "run")[1]]
+        plain, averaged = (
+            np.concatenate(list(predictions(baselines, cases, views=views)))
+            for views in (as_they_are, load(cases.track.symmetries))
+        )
+    np.testing.assert_allclose(averaged, plain, atol=1e-6)
+
+
+def test_runs_are_averaged(stamps, maps, first, tmp_path):
+    train("majority", stamps, tmp_path / "majority", "smoke")
+    runs, inputs = [first, tmp_path / "majority", first], stamps / "test-inputs.h5"
+    manifest = submit(runs, inputs, "us", tmp_path / "out.zip")
+    assert (manifest["method"], manifest["seed"]) == ("2 × cnn + majority", None)
+    with open_dataset(inputs) as cases:
+        mean, cnn, majority = (
+            np.concatenate(list(predictions([restored(run)[1] for run in some], cases)))
+            for some in (runs, [first], [tmp_path / "majority"])
+        )
+    np.testing.assert_allclose(mean, (2 * cnn + majority) / 3, atol=1e-6)
+    train("zeros", maps, tmp_path / "zeros", "smoke")
+    with pytest.raises(HarnessError, match="must be of one track, got mass-mapping and stamps"):
+        submit([first, tmp_path / "zeros"], inputs, "us", tmp_path / "mixed.zip")

@@ -278,7 +278,7 @@ def test_scores_are_those_of_a_submission(kind, track, request, tmp_path):
     data = request.getfixturevalue("maps" if track is MASS_MAPPING else "stamps")
     name = kind.__name__.lower()
     train(name, data, tmp_path / "run", "smoke")
-    submit(tmp_path / "run", data / "validation.h5", "us", tmp_path / "out.zip")
+    submit([tmp_path / "run"], data / "validation.h5", "us", tmp_path / "out.zip")
     with open_dataset(data / "train.h5") as seen, open_dataset(data / "validation.h5") as unseen:
         card = score_card(score(tmp_path / "out.zip", unseen))
         scores = ranked_scores(
