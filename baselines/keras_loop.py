@@ -19,9 +19,10 @@ import numpy as np
 
 from baselines import backend
 from baselines.backend import keras
+from baselines.network import MODEL, load
 from baselines.protocol import BaselineError, Training, must_be
 
-MODEL, HISTORY, CHECKPOINT = "model.keras", "history.csv", "checkpoint.npz"
+HISTORY, CHECKPOINT = "history.csv", "checkpoint.npz"
 PLATEAU = 3  # epochs in a row without a lower validation loss
 
 Schedule = Literal["constant", "cosine", "plateau"]
@@ -348,21 +349,3 @@ def _replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
         unfinished.unlink(missing_ok=True)
         text = f"{error.strerror or error}: make room, then run the same command again, which resumes"
         raise OSError(error.errno, text, str(path)) from error
-
-
-def load(folder: Path, inputs: tuple[int, ...], outputs: tuple[int, ...]) -> keras.Model:
-    """The model in ``model.keras``, in Keras's safe mode, which refuses a file that brings code of its own.
-
-    Raises `BaselineError` if there is none, or none from ``inputs`` to ``outputs``, the shapes of one case.
-    """
-    path = folder / MODEL
-    try:
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # Keras raises many kinds of errors on a damaged file
-        raise BaselineError(f"{path} holds no model that can be loaded: {error}") from error
-    shapes = (model.input_shape[1:], model.output_shape[1:])
-    if shapes != (inputs, outputs):
-        expected, actual = (" to ".join(map(str, pair)) for pair in ((inputs, outputs), shapes))
-        advice = "restore it with the settings that it was trained with"
-        raise must_be(f"{path}: the model", f"from {expected}", actual, advice)
-    return model

@@ -9,7 +9,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from baselines.protocol import untrained
+from baselines.protocol import BaselineError, must_be, untrained
+
+MODEL = "model.keras"
 
 
 class Network:
@@ -40,13 +42,29 @@ class Network:
 
     def save(self, folder: Path) -> None:
         """Write the network as ``model.keras``."""
-        from baselines.keras_loop import MODEL
-
         self.model.save(folder / MODEL)
 
     def restore(self, folder: Path) -> None:
         """Read it again; `BaselineError` if it takes other inputs."""
-        from baselines.keras_loop import load
-
         import_module(self.layers)
         self.model = load(folder, *self.shapes)
+
+
+def load(folder: Path, inputs: tuple[int, ...], outputs: tuple[int, ...]) -> Any:
+    """The model in ``model.keras``, read in Keras's safe mode, which refuses a file that brings its own code.
+
+    Raises `BaselineError` if there is none, or none from ``inputs`` to ``outputs``, the shapes of one case.
+    """
+    from baselines.backend import keras
+
+    path = folder / MODEL
+    try:
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises many kinds of errors on a damaged file
+        raise BaselineError(f"{path} holds no model that can be loaded: {error}") from error
+    shapes = (model.input_shape[1:], model.output_shape[1:])
+    if shapes != (inputs, outputs):
+        expected, actual = (" to ".join(map(str, pair)) for pair in ((inputs, outputs), shapes))
+        advice = "restore it with the settings that it was trained with"
+        raise must_be(f"{path}: the model", f"from {expected}", actual, advice)
+    return model

@@ -6,7 +6,7 @@ By the multiply-adds `cnn-rotinv` takes 3.98 times as long as `cnn`; the report 
 import numpy as np
 import pytest
 
-from baselines.keras_loop import keras, tf
+from baselines.backend import keras, make_deterministic, tf
 from baselines.stamps import networks
 from baselines.stamps.losses import StampLoss
 
@@ -31,7 +31,7 @@ def training_step(build, stamps, labels):
 @pytest.mark.parametrize("size", [32, 64])
 def test_training_step(ratio, size):
     keras.utils.set_random_seed(0)
-    tf.config.experimental.enable_op_determinism()
+    make_deterministic()
     rng = np.random.default_rng(0)
     batch = tf.constant(rng.random((size, 21, 21, 3), np.float32)), tf.constant(rng.integers(0, 5, size))
     plain = training_step(networks.plain_cnn, *batch)

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from baselines.protocol import BaselineError, must_be
 
-PRESETS = ("smoke", "laptop", "night", "paper")
+PRESETS = ("smoke", "laptop", "night", "gpu", "paper")
 
 T = TypeVar("T")
 

@@ -49,9 +49,11 @@ SEEDS = {
     "smoke": {MASS_MAPPING.name: 2, STAMPS.name: 2},
     "laptop": {MASS_MAPPING.name: 2, STAMPS.name: 3},
     "night": {MASS_MAPPING.name: 1, STAMPS.name: 3},
+    "gpu": {MASS_MAPPING.name: 3, STAMPS.name: 3},
     "paper": {MASS_MAPPING.name: 5, STAMPS.name: 5},
 }
 """How many seeds each preset trains from, by track."""
+FULL_SIZE = ("gpu", "paper")  # presets whose networks are of the size of the reports
 
 
 @dataclass(frozen=True)
@@ -179,7 +181,7 @@ def _tables() -> dict[str, dict[str, Any]]:
 
 def _claim(name: str, table: dict[str, Any], preset: str | None) -> Claim:
     preset = preset or table.get("preset", "laptop")
-    table = table | table.get(preset, {})
+    table = table | (table.get("full_size", {}) if preset in FULL_SIZE else {})
     texts = {key: table[key] for key in ("kind", "says", "source", "data")}
     texts |= {"name": name, "track": DATA_SETS[table["data"]].track, "preset": preset}
     texts |= {"standing": table.get("standing", ""), "note": table.get("note", "")}

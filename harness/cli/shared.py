@@ -22,12 +22,12 @@ COUNT = click.IntRange(min=1)
 FRACTION = click.FloatRange(0, 1, min_open=True, max_open=True)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else, on stdout.")
 seed_option = click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
-PRESET = click.Choice(["smoke", "laptop", "night", "paper"])
+PRESET = click.Choice(["smoke", "laptop", "night", "gpu", "paper"])
 preset_option = click.option(
     "--preset",
     default="laptop",
     show_default=True,
-    help="smoke, laptop, night, paper, or a TOML file.",
+    help="smoke, laptop, night, gpu, paper, or a TOML file.",
 )
 
 

@@ -90,7 +90,7 @@ def test_file_that_is_no_preset_is_refused(tmp_path, content):
 
 @pytest.mark.parametrize("name", ["huge", "", ".", "../presets/smoke"])
 def test_unknown_preset_is_refused(name):
-    with pytest.raises(BaselineError, match="smoke, laptop, night, paper"):
+    with pytest.raises(BaselineError, match="smoke, laptop, night, gpu, paper"):
         settings(name, "cnn")
 
 

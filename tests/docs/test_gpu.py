@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from baselines.mass_mapping.networks import unet
 from baselines.mass_mapping.unet import UNet
 from baselines.presets import make
+from benchmarks.gpu import multiply_adds
 from harness.cli import main
 
 pytestmark = pytest.mark.slow
@@ -94,3 +96,29 @@ def test_settings_are_of_a_network():
     (table,) = re.findall(r"```toml\n(.*?)```", GUIDE, re.DOTALL)
     unet = make(UNet, tomllib.loads(table)["unet"])
     assert (unet.precision, unet.jit) == ("mixed_bfloat16", True)
+
+
+def test_the_benchmark_runs_on_processors_and_says_so(tmp_path):
+    words = ["--out", tmp_path / "gpu.json", "--preset", "smoke", "--batch", "2", "--seconds", "0.01"]
+    command = [sys.executable, ROOT / "benchmarks/gpu.py", *words]
+    environment = os.environ | {"KERAS_BACKEND": "jax", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("no GPU: ")
+    record = json.loads((tmp_path / "gpu.json").read_text())
+    assert [(row["batch"], row["precision"]) for row in record["rows"]] == [
+        (2, "float32"), (2, "mixed_bfloat16"),
+    ]  # fmt: skip
+    assert all(row["maps_per_second"] > 0 for row in record["rows"])
+    assert {path.name for path in tmp_path.iterdir()} == {"gpu.json"}
+
+
+def test_multiply_adds_are_those_counted_by_hand():
+    """Of the report's network: 9 times the pixels of the smaller side, the channels in, and those out."""
+    encoder = [(128, 3, 64), (64, 64, 128), (32, 128, 256), (16, 256, 512)]
+    encoder += [(8, 512, 512), (4, 512, 512), (2, 512, 512), (1, 512, 512)]
+    decoder = [(1, 512, 512), (2, 1024, 512), (4, 1024, 512), (8, 1024, 512)]
+    decoder += [(16, 1024, 256), (32, 512, 128), (64, 256, 64), (128, 128, 1)]
+    by_hand = sum(9 * side**2 * inward * outward for side, inward, outward in encoder + decoder)
+    assert by_hand == 3_364_356_096
+    assert multiply_adds(unet()) == by_hand

@@ -89,7 +89,7 @@ def test_a_setting_is_the_same_whether_it_is_said_or_not():
     )
 
 
-@pytest.mark.parametrize("preset", ["smoke", "laptop", "night", "paper"])
+@pytest.mark.parametrize("preset", ["smoke", "laptop", "night", "gpu", "paper"])
 @pytest.mark.parametrize("name", [spec.name for spec in select("smoke", KINDS, real=True)])
 def test_sides_differ_in_one_thing(name, preset):
     (spec,) = select(preset, [name], real=True)
