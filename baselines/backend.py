@@ -122,6 +122,13 @@ def silence_remapper(model: keras.Model) -> None:
         tf.config.optimizer.set_experimental_options({"remapping": not leaky})
 
 
+def tensorboard(folder: Path) -> keras.callbacks.Callback:
+    """The callback that writes losses and scores for TensorBoard, which is a part of TensorFlow's wheels."""
+    if not find_spec("tensorflow"):
+        raise BaselineError("logs for TensorBoard need TensorFlow: run pip install 'astroboard[cpu]'")
+    return keras.callbacks.TensorBoard(folder, write_graph=False)
+
+
 def accelerators() -> list[str]:
     """The GPUs that the backend sees, with the versions of driver, CUDA and cuDNN; empty if it sees none."""
     names: list[str] = []

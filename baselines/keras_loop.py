@@ -135,6 +135,7 @@ class EpochEnd(keras.callbacks.Callback):
         scores = _mean_scores(self.eval_model, self.validation, self.scores) if self.scores else {}
         seconds = round(time.perf_counter() - self.started, 3)
         row = {"epoch": epoch + 1, "seconds": seconds, **losses, **scores}
+        logs.update(scores)  # for callbacks after this one
         self.rows.append(row)
         if self.kept is row:
             self.kept_weights = self.model.get_weights()
@@ -236,10 +237,13 @@ def _fit_epochs(
     model: keras.Model, train: Batches, validation: Batches, done: int, epochs: int, callback: EpochEnd
 ) -> None:
     """Keras's own loop, over proxies: TensorFlow keeps its graph for ever, which must not keep the cases."""
+    callbacks: list[keras.callbacks.Callback] = [callback]
+    if callback.training.tensorboard:
+        callbacks.append(backend.tensorboard(callback.training.folder / "tensorboard"))
     try:
         model.fit(
             proxy(train), validation_data=proxy(validation), initial_epoch=done, epochs=epochs,
-            callbacks=[callback], shuffle=False, verbose=0,
+            callbacks=callbacks, shuffle=False, verbose=0,
         )  # fmt: skip
     except backend.FAULTS as error:
         message = str(getattr(error, "message", error)).strip().splitlines()[0]

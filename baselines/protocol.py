@@ -77,7 +77,8 @@ class Training:
     baseline's own, for checkpoints and histories; a file ``checkpoint.*`` in it is removed when the run is
     complete. The strategy ``mirrored`` shares each batch among all GPUs of the machine, or all logical
     processors of TensorFlow if it has no GPU. ``start`` is the folder of a model from whose weights a
-    network begins, of the same baseline (or the one that it names as ``starts_from``) and settings.
+    network begins, of the same baseline (or the one that it names as ``starts_from``) and settings. With
+    ``tensorboard`` a network logs losses and scores of each epoch for TensorBoard, in the folder.
     """
 
     seed: int
@@ -85,6 +86,7 @@ class Training:
     progress: ProgressCallback = no_progress
     strategy: Literal["single", "mirrored"] = "single"
     start: Path | None = None
+    tensorboard: bool = False
 
 
 @runtime_checkable

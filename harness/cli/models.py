@@ -77,16 +77,19 @@ def baselines(as_json: bool) -> None:
     help="stamps: draw classes to the size of the largest (each epoch, or once), a middle one, their own.  "
     "[default: the preset's]",
 )  # fmt: skip
+@click.option("--tensorboard", is_flag=True, help="Log a network's losses and scores in RUN/tensorboard.")
 def train(
     baseline: str, data: Path, out: Path, preset: str, seed: int, strategy: Literal["single", "mirrored"],
-    start: Path | None, sampling: str | None,
+    start: Path | None, sampling: str | None, tensorboard: bool,
 ) -> None:  # fmt: skip
     """Train BASELINE, and keep what it learnt in the folder RUN."""
     from harness.runs import training
 
     settings = {"sampling": sampling} if sampling else {}
     with progress_bar(baseline) as progress:
-        record = training.train(baseline, data, out, preset, seed, progress, strategy, start, settings)
+        record = training.train(
+            baseline, data, out, preset, seed, progress, strategy, start, settings, tensorboard
+        )
     click.echo(f"{out}: {baseline} trained on {record['cases']} cases in {record['seconds']:.1f} s")
     for key, value in record["outcome"].items():
         click.echo(f"  {key}: {value:.6g}" if isinstance(value, float) else f"  {key}: {value}")

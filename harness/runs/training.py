@@ -38,12 +38,13 @@ PACKAGES = ("astroboard", "numpy", "scipy", "h5py")
 def train(
     name: str, data: Path, run: Path, preset: str = "laptop", seed: int = 0,
     progress: ProgressCallback = no_progress, strategy: Literal["single", "mirrored"] = "single",
-    start: Path | None = None, settings: Mapping[str, Any] | None = None,
+    start: Path | None = None, settings: Mapping[str, Any] | None = None, tensorboard: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """Fit a baseline on ``train.h5`` and ``validation.h5`` of a folder, and write the run's folder.
 
     ``settings`` replace those of the preset. A network begins with the weights of the run ``start``, if one
-    is given: a run of the same baseline, with the settings that shape the network, on any data.
+    is given: a run of the same baseline, with the settings that shape the network, on any data. The folder
+    ``tensorboard`` of the run gets a network's logs for TensorBoard, if asked for.
 
     Returns the run's record; its seconds are those of the last attempt. The folder appears under its name
     when the run is complete. Until then it grows beside that name, and a call with the same baseline,
@@ -74,7 +75,8 @@ def train(
         }
         with unfinished(run, attempted) as folder:
             started = time.perf_counter()
-            training = Training(seed, folder, progress, strategy, start / "model" if start else None)
+            first = start / "model" if start else None
+            training = Training(seed, folder, progress, strategy, first, tensorboard)
             outcome = baseline.fit(cases_of(training_data), cases_of(validation_data), training)
             (folder / "model").mkdir()
             baseline.save(folder / "model")

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from tensorboard.backend.event_processing import event_accumulator
+from tensorboard.util import tensor_util
 
 from baselines.protocol import BaselineError
 from harness.cli import main
@@ -340,3 +342,16 @@ def test_runs_are_averaged(stamps, maps, first, tmp_path):
     train("zeros", maps, tmp_path / "zeros", "smoke")
     with pytest.raises(HarnessError, match="must be of one track, got mass-mapping and stamps"):
         submit([first, tmp_path / "zeros"], inputs, "us", tmp_path / "mixed.zip")
+
+
+def test_losses_and_scores_are_logged_for_tensorboard(maps, tmp_path):
+    preset = tmp_path / "settings.toml"
+    preset.write_text("[unet]\nfilters = 4\ndepth = 4\npadding = 0\nepochs = 2\n")
+    options = ["--data", maps, "--out", tmp_path / "run", "--preset", preset, "--tensorboard"]
+    result = CliRunner().invoke(main, ["train", "unet", *map(str, options)])
+    assert result.exit_code == 0, result.output
+    events = event_accumulator.EventAccumulator(str(tmp_path / "run/tensorboard/train")).Reload()
+    history = np.genfromtxt(tmp_path / "run/history.csv", delimiter=",", names=True)
+    for tag, column in (("epoch_loss", "loss"), ("epoch_dicee", "dicee")):
+        logged = [float(tensor_util.make_ndarray(event.tensor_proto)) for event in events.Tensors(tag)]
+        np.testing.assert_allclose(logged, history[column], rtol=1e-6)
