@@ -32,7 +32,7 @@ pytestmark = pytest.mark.slow
 # What is made smaller. Everything else is run as it is written.
 SCALED = {
     r"--cases \d+": "--cases 20",
-    r"--preset (laptop|paper)\b": "--preset smoke",
+    r"--preset (laptop|gpu|paper)\b": "--preset smoke",
     r"--runs \d+ --epochs \d+": "--runs 1 --epochs 1",
     r"reproduce --out": "reproduce zeros-win-wmape --out",  # one of all claims
 }
@@ -49,6 +49,8 @@ NOT_RUN = {
     "make demo": "makes .venv; tests/harness/test_demo.py runs the demonstration",
     "make test": "is what runs this",
     "pip install '.[gpu]'": "fetches packages",
+    "pip install '.[jax]'": "fetches packages",
+    "python benchmarks/gpu.py --out gpu.json": "measures, which takes minutes; see test_gpu.py",
     "podman build -f docs/gpu/Containerfile -t astroboard .": "fetches an image; see test_gpu.py",
     'podman run --rm --device nvidia.com/gpu=all -v "$PWD":/data astroboard train unet --data data'
     " --out runs/unet --preset paper": "needs a GPU; see test_gpu.py",
