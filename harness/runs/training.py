@@ -141,7 +141,7 @@ def submit(
                 "dataset_fingerprint": data.fingerprint,
                 "seed": records[0]["seed"] if len(records) == 1 else None,
                 "versions": _joined([record["versions"] for record in records]),
-                "hardware": "; ".join(dict.fromkeys(record["hardware"] for record in records)),
+                "hardware": list(dict.fromkeys(text for record in records for text in record["hardware"])),
             },
         )
     return asdict(manifest)

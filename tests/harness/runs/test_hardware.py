@@ -33,14 +33,14 @@ MACHINES = {
 
 
 class Network:
-    packages = ("tensorflow", "keras")
+    packages = ("keras",)
     precision = "mixed_bfloat16"
 
 
 @pytest.fixture
 def gpus(monkeypatch, tmp_path):
     """Say what TensorFlow sees."""
-    loop = import_module("baselines.keras_loop")
+    loop = import_module("baselines.backend")
     (tmp_path / "version").write_text(
         "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  570.148.08  Release Build\n"
     )
@@ -89,6 +89,6 @@ def test_a_run_that_version_0_1_0_trained_on_an_h100_can_be_submitted(maps, tmp_
     path.write_text(json.dumps(json.loads(path.read_text()) | {"hardware": H100_RUN}))
     assert len(H100_RUN) > 100
     assert ", ".join(finished(tmp_path / "run")["hardware"]) == H100_RUN
-    manifest = submit(tmp_path / "run", maps / "test-inputs.h5", "us", tmp_path / "us.zip")
+    manifest = submit([tmp_path / "run"], maps / "test-inputs.h5", "us", tmp_path / "us.zip")
     assert manifest["hardware"] == H100_RUN.split(", ")
     assert open_submission(tmp_path / "us.zip", "mass-mapping", []).manifest.hardware == manifest["hardware"]
