@@ -44,7 +44,7 @@ def items(function: str, path: Path, seconds: int, memory: int) -> Generator[Ite
     message of the child's own, or if it takes more, or crashes.
     """
     command = [sys.executable, "-c", CHILD.format(path=sys.path)]
-    job = json.dumps([function, str(path.absolute()), seconds, memory])
+    job = json.dumps([function, str(path), seconds, memory])
     with subprocess.Popen(
         [*command, job],
         stdin=subprocess.DEVNULL,
@@ -57,7 +57,8 @@ def items(function: str, path: Path, seconds: int, memory: int) -> Generator[Ite
             while item := watch.receive(memory):
                 yield item
         except (EOFError, ValueError, KeyError, TypeError) as error:
-            raise HarnessError(_cause_of_death(child, watch.late.is_set(), seconds)) from error
+            cause = _cause_of_death(child, watch.late.is_set(), seconds)
+            raise HarnessError(f"{path}: {cause}") from error
         finally:
             watch.over.set()
             child.kill()
@@ -140,7 +141,9 @@ def _serve() -> None:
         end = {"error": str(error)}
     except MemoryError:
         _limit(seconds, MEMORY_FOR_A_MESSAGE)
-        end = {"error": f"it must be read with {memory >> 20:,} MiB of memory, got one that needs more"}
+        end = {
+            "error": f"{path}: it must be read with {memory >> 20:,} MiB of memory, got one that needs more"
+        }
     with suppress(BrokenPipeError):
         stream.write(json.dumps(end).encode() + b"\n")
         stream.flush()

@@ -37,6 +37,7 @@ CHUNK = 256
 DIGEST = hashlib.sha256().digest_size
 # With one image a chunk, archives can be written in the order of their members, and batches read shuffled.
 ROWS_PER_IMAGE_CHUNK, ROWS_PER_SCALAR_CHUNK = 1, 4096
+WALK_ROWS = 4096
 GROWTH_ROWS = 4096  # that a column gets beyond those needed, whenever it is full
 
 
@@ -265,7 +266,7 @@ def open_dataset(path: Path, track: Track | None = None) -> Iterator[Dataset]:
     try:
         screen(path, f"{__name__}:walk")
     except HarnessError as error:
-        raise DataError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from error
+        raise DataError(str(error)) from error
     with _opened(path) as dataset:
         if track is not None and dataset.track.name != track.name:
             raise DataError(f"{path} must be of the track {track.name!r}, got one of {dataset.track.name!r}")
@@ -274,10 +275,18 @@ def open_dataset(path: Path, track: Track | None = None) -> Iterator[Dataset]:
 
 def walk(path: Path) -> Iterator[child.Item]:
     """Open a file, and look up where each of its values lies; nothing comes of it but an error, if any."""
-    with _opened(path) as dataset:
-        for column in dataset.columns.values():
-            if column.chunks:
-                column.id.get_num_chunks()
+    size = path.stat().st_size
+    with _opened(path) as dataset, _said(path):
+        for name, column in dataset.columns.items():
+            if column.ndim > 1 and column.chunks:
+                ends: list[int] = []
+                column.id.chunk_iter(lambda chunk: ends.append(chunk.byte_offset + chunk.size))  # noqa: B023
+                _require(max(ends, default=0) <= size, f"{name} has values beyond the end of the file")
+            elif column.ndim > 1:
+                column[-1:]
+            else:
+                for start in range(0, len(column), WALK_ROWS):
+                    column[start : start + WALK_ROWS]
     yield from ()
 
 
@@ -288,13 +297,20 @@ def _opened(path: Path) -> Iterator[Dataset]:
     except OSError as error:
         raise DataError(f"{path} cannot be read as HDF5: {error}") from error
     with file:
-        try:
+        with _said(path):
             dataset = _checked(file, path)
-        except DataError as error:
-            raise DataError(f"{path}: {error}") from error
-        except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:  # what h5py makes of damage
-            raise DataError(f"{path} cannot be read as a data set: {printable(error)}") from error
         yield dataset
+
+
+@contextmanager
+def _said(path: Path) -> Iterator[None]:
+    """Say which file it is that has a fault."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:  # what h5py makes of damage
+        raise DataError(f"{path} cannot be read as a data set: {printable(error)}") from error
 
 
 def _require(fine: bool, fault: str) -> None:

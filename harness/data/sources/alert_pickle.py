@@ -53,7 +53,7 @@ def read(path: Path, labels: Mapping[str, int] | None = None) -> Iterator[Cases 
     except DataError:
         raise
     except HarnessError as error:
-        raise DataError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from error
+        raise DataError(str(error)) from error
 
 
 def sent(path: Path) -> Iterator[child.Item]:

@@ -11,6 +11,7 @@ import pytest
 from harness import child
 from harness.data import screening
 from harness.data.store import DataError, create, open_dataset
+from harness.schemas import DATASET
 from harness.tracks import STAMPS
 
 
@@ -93,6 +94,24 @@ def test_a_byte_that_makes_hdf5_loop_is_refused_and_ctrl_c_is_heard(tmp_path, ch
     with pytest.raises(DataError, match=r"endless\.h5: it must be read within 2 seconds, got no end"):
         open_it(tmp_path / "endless.h5")
     assert children == ["endless.h5"]
+
+
+@pytest.mark.parametrize(("dtype", "shape"), [("<f4", (63, 63, 3)), ("i1", ())])
+def test_values_beyond_the_end_of_the_file_are_found_at_the_first_opening(tmp_path, dtype, shape):
+    """The address of a chunk is in an index, here in the oldest layout, which has no checksum."""
+    path, name = tmp_path / "old.h5", "images" if shape else "labels"
+    with h5py.File(path, "w", libver="earliest") as file:
+        file["case_id"], file["group"] = np.array([b"a", b"b"], "S8"), np.arange(2, dtype="i4")
+        column = file.create_dataset(name, data=np.ones((2, *shape), dtype), chunks=(1, *shape))
+        texts = {"schema": DATASET, "track": "stamps", "role": "full", "fingerprint": "f", "source": "{}"}
+        file.attrs.update(texts)
+        address = column.id.get_chunk_info(1).byte_offset
+    assert open_it(path) == ["a", "b"]
+    data = path.read_bytes()
+    assert data.count(address.to_bytes(8, "little")) == 1
+    path.write_bytes(data.replace(address.to_bytes(8, "little"), (1 << 40).to_bytes(8, "little")))
+    with pytest.raises(DataError, match=rf"old\.h5.*({name} has values beyond the end|addr overflow)"):
+        open_it(path)
 
 
 def test_scoring_does_not_wait_for_a_child(tmp_path):
