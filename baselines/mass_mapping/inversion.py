@@ -21,6 +21,8 @@ MAX_VALIDATION_CASES = 256  # that settings are compared on
 CHUNK = 16
 OFFICIAL = {"wmape": wmape, "dicee": dicee, "dpeaks": dpeaks}
 FILE = "learnt.json"
+MAX_NUMBER, MAX_LISTED_NUMBER, MAX_LISTED = 100, 1e9, 10_000  # that a model may have
+MAX_TOLD = 300  # characters of what is wrong with it
 
 
 class Inversion:
@@ -38,9 +40,28 @@ class Inversion:
         path = folder / FILE
         try:
             learnt = json.loads(path.read_text(encoding="utf-8"))
-            self.learnt = {name: learnt[name] for name in self.learnt}
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise must_be(str(path), f"JSON with {', '.join(self.learnt)}", repr(error)) from error
+            self.learnt = {name: _like(learnt[name], value) for name, value in self.learnt.items()}
+            if len({len(value) for value in self.learnt.values() if isinstance(value, list)}) > 1:
+                raise ValueError("lists of different lengths")
+        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+            got = repr(error)[:MAX_TOLD]
+            raise must_be(str(path), f"JSON with {', '.join(self.learnt)}", got) from error
+
+
+def _like(value: Any, example: Any, limit: float = MAX_NUMBER) -> Any:
+    """The value, if it is a number or a list of numbers as the example is. Raises ValueError if it is not.
+
+    They are widths in pixels, counts of rounds and the like: much beyond them a prediction would not end.
+    """
+    if isinstance(example, list):
+        if not (isinstance(value, list) and len(value) <= MAX_LISTED):
+            raise ValueError(f"no list of {MAX_LISTED:,} numbers at most")
+        return [_like(number, 0.0, MAX_LISTED_NUMBER) for number in value]
+    kinds = int if isinstance(example, int) else (int, float)
+    lowest = 0 if isinstance(example, int) else -limit
+    if isinstance(value, bool) or not (isinstance(value, kinds) and lowest <= value <= limit):
+        raise ValueError(f"no number from {lowest:g} to {limit:g}")
+    return value
 
 
 def components(epsilon: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

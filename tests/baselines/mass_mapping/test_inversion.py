@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import h5py
@@ -55,7 +56,10 @@ def test_fits_from_a_file_as_from_arrays(method, few, training, tmp_path):
         assert method().fit(stored, stored, training) == method().fit(few, few, training)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"sigma": 1'])
+SIGMAS_THAT_ARE_NONE = ('"1"', "null", "true", "NaN", "1e308", "-1e9", "[1]", "{}")
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"sigma": 1', "[" * 100_000])
 def test_a_damaged_model_is_refused(tmp_path, content):
     (tmp_path / "learnt.json").write_text(content)
     with pytest.raises(BaselineError, match=r"learnt\.json must be JSON with sigma"):
@@ -128,3 +132,23 @@ def test_progress_reaches_its_end(blobs, training):
     heard = replace(training, progress=lambda *report: seen.append(report[:2]))
     choose(blobs, lambda inputs: iter([(0, inputs[..., 0])]), heard)
     assert seen[-1] == (MAX_VALIDATION_CASES, MAX_VALIDATION_CASES)
+
+
+@pytest.mark.parametrize(
+    ("method", "name", "values"),
+    [
+        (KaiserSquires, "sigma", SIGMAS_THAT_ARE_NONE),
+        (MaskedKaiserSquires, "rounds", ("1000000000", "-1", "0.5", "true")),
+        (MaskedKaiserSquires, "border", ("100000", "-1", "[]")),
+        (Wiener, "filter", ("3", "[1, 2]", '["a"]', "[[1]]", "[Infinity]", str([0] * 10_001))),
+    ],
+)
+def test_a_model_whose_prediction_would_fail_or_not_end_is_refused(tmp_path, method, name, values):
+    good = method()
+    good.save(tmp_path)
+    content = json.loads((tmp_path / "learnt.json").read_text())
+    for value in values:
+        text = json.dumps(content | {name: "HERE"}).replace('"HERE"', value)
+        (tmp_path / "learnt.json").write_text(text)
+        with pytest.raises(BaselineError, match=rf"learnt\.json must be JSON with .*{name}.*ValueError"):
+            method().restore(tmp_path)
