@@ -11,6 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from submissions import strict_json
+from submissions.report import UNSAFE
+
 
 class HarnessError(Exception):
     """A fault of the data, of a file or of a run; the message tells its user what to do."""
@@ -50,15 +53,19 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) 
 
 
 def json_text(value: Any) -> str:
-    """JSON for files and for ``--json``: indented, UTF-8, never NaN (which is no JSON)."""
-    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    """JSON for files and for ``--json``: indented, UTF-8, never NaN (which is no JSON).
+
+    What can steer a terminal is an escape of JSON, which tells the same.
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return "\n".join(UNSAFE.sub(lambda found: json.dumps(found[0])[1:-1], line) for line in text.split("\n"))
 
 
 def read_json(path: Path, *schemas: str) -> dict[str, Any]:
     """The JSON object in a file of the project. Raises HarnessError if its ``schema`` is none of these."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
+        value = strict_json.loads(path.read_bytes())
+    except ValueError as error:
         raise HarnessError(f"{path} holds no JSON: {error}") from error
     schema = value.get("schema") if isinstance(value, dict) else None
     if schema not in schemas:

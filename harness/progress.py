@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from submissions.report import printable
+
 SECONDS_BETWEEN_LINES = 5.0
 
 ProgressCallback = Callable[[int, int, str], None]
@@ -35,7 +37,9 @@ def progress_bar(title: str) -> Iterator[ProgressCallback]:
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(title, total=None, note="")
-        yield lambda done, total, text: bar.update(task, completed=done, total=total or None, note=text)
+        yield lambda done, total, text: bar.update(
+            task, completed=done, total=total or None, note=printable(text)
+        )
 
 
 def _lines(title: str) -> ProgressCallback:
@@ -46,7 +50,7 @@ def _lines(title: str) -> ProgressCallback:
         now = time.monotonic()
         if now - last >= SECONDS_BETWEEN_LINES:
             last = now
-            line = f"{title}: {done}{f' of {total}' if total else ''} {text}".rstrip()
+            line = f"{title}: {done}{f' of {total}' if total else ''} {printable(text)}".rstrip()
             print(line, file=sys.stderr, flush=True)
 
     return progress

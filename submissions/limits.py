@@ -6,9 +6,9 @@ MAX_DIRECTORY_BYTES = 24 << 20
 MAX_TOTAL_BYTES = 16 << 30
 MAX_NAME = 255
 
-# Its files: a map of 128 by 128 numbers of up to 8 bytes, a table, a manifest
+# Its files: a map of 128 by 128 numbers, the widest of which have 32 bytes, a table, a manifest
 MAX_NPY_HEADER = 1024
-MAX_MAP_BYTES = 8 * 128 * 128 + 2 * MAX_NPY_HEADER
+MAX_MAP_BYTES = 32 * 128 * 128 + 2 * MAX_NPY_HEADER
 MAX_TABLE_BYTES = 64 << 20
 MAX_TABLE_ROWS = MAX_ENTRIES
 MAX_TABLE_LINE = 4096

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from submissions import limits
+from submissions import limits, strict_json
 from submissions.report import Code, SubmissionError, check_text, must, printable
 
 NAME = "manifest.json"
@@ -77,7 +77,7 @@ def parse(data: bytes) -> Manifest:
     ):
         _expect(count <= limit, "the manifest", f"have at most {limit:,} {what}", f"{count:,}")
     try:
-        values = json.loads(data, parse_constant=_no_constant)
+        values = strict_json.loads(data)
     except ValueError as error:
         message = must("the manifest", "be JSON", f"an error: {error}")
         raise SubmissionError(message, Code.BAD_MANIFEST) from error
@@ -88,10 +88,6 @@ def parse(data: bytes) -> Manifest:
     if isinstance(seed := known.get("seed"), float) and seed.is_integer():
         known["seed"] = int(seed)  # to JSON, 7.0 is as much an integer as 7
     return Manifest(**known)
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number of JSON")
 
 
 def _expect(right: bool, subject: str, requirement: str, got: object = None) -> None:

@@ -15,22 +15,25 @@ from submissions.report import Code, SubmissionError, must
 _ONE_AT_A_TIME = Lock()  # what is done about warnings holds for all threads
 
 
-def read_npy(data: bytes, shape: tuple[int, ...]) -> np.ndarray:
+def read_npy(data: bytes, shape: tuple[int, ...], squeeze: bool = False) -> np.ndarray:
     """The array of numbers of this shape in an ``.npy`` file, read-only, of whatever type and byte order.
 
-    C or Fortran order, NaN too. Raises SubmissionError for all else: another shape, objects, structures, a
-    header that promises more or fewer bytes than follow.
+    C or Fortran order, NaN too; up to 8 bytes a number, since what more bytes mean depends on the machine.
+    With ``squeeze`` the array may have up to four axes, the others of length 1. Raises SubmissionError for
+    all else: another shape, objects, structures, a header that promises more or fewer bytes than follow.
     """
     found, fortran, dtype, offset = _header(data)
-    if dtype.kind not in "fiu":
-        raise SubmissionError(must("the values", "be numbers of type float16", dtype), Code.WRONG_DTYPE)
-    if found != shape:
+    if dtype.kind not in "fiu" or dtype.itemsize > 8:
+        message = must("the values", "be real numbers of at most 64 bits, best of type float16", dtype)
+        raise SubmissionError(message, Code.WRONG_DTYPE)
+    squeezed = tuple(length for length in found if length != 1) if squeeze and len(found) <= 4 else found
+    if squeezed != shape:
         raise SubmissionError(must("the shape", f"be {shape}", found), Code.WRONG_SHAPE)
     expected = int(np.prod(shape)) * dtype.itemsize
     if (body := len(data) - offset) != expected:
         message = must("the array", f"have {expected:,} bytes of {dtype} after its header", f"{body:,}")
         raise SubmissionError(message, Code.NOT_AN_ARRAY)
-    return np.frombuffer(data, dtype, offset=offset).reshape(shape, order="F" if fortran else "C")
+    return np.frombuffer(data, dtype, offset=offset).reshape(found, order="F" if fortran else "C")
 
 
 def _header(data: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:

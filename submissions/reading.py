@@ -12,6 +12,7 @@ from submissions import limits, manifest
 from submissions.archive import Files, list_files
 from submissions.formats.base import Format, finite_cases
 from submissions.formats.registry import FORMATS, format_of
+from submissions.ids import explain, lookup
 from submissions.report import UNKNOWN, UNSAFE, Code, Findings, SubmissionError, ValidationReport, must
 
 
@@ -197,11 +198,14 @@ def _file_of_each_case(
     names: Sequence[str], track: Format, case_ids: Sequence[str], findings: Findings
 ) -> list[str]:
     """The file of each case, "" where there is none, or more than one."""
-    files, duplicates = dict.fromkeys(case_ids, ""), set()
+    files, duplicates, find = dict.fromkeys(case_ids, ""), set(), lookup(case_ids)
     for name in names:
-        case_id = name.rpartition("/")[2].removesuffix(track.suffix)
-        if case_id not in files:
-            findings.add(Code.UNKNOWN_CASE, name, "ignored: the inputs have no such case")
+        written = name.rpartition("/")[2].removesuffix(track.suffix)
+        case_id = find(written)
+        if case_id and case_id != written:
+            findings.add(Code.REWRITTEN_ID, name, f"taken for {case_id}, which has other leading zeros")
+        if not case_id:
+            findings.add(Code.UNKNOWN_CASE, name, "ignored: the inputs have no such case" + explain(written))
         elif files[case_id]:
             findings.add(Code.DUPLICATE_CASE, name, f"the same case as {files[case_id]}")
             duplicates.add(case_id)

@@ -48,12 +48,14 @@ class Code(StrEnum):
     UNKNOWN_CASE = "unknown-case"
     UNEXPECTED_FOLDER = "unexpected-folder"
     IGNORED_FILE = "ignored-file"
+    REWRITTEN_ID = "rewritten-id"
     CONVERTED_DTYPE = "converted-dtype"
+    SQUEEZED_SHAPE = "squeezed-shape"
     WRONG_FINGERPRINT = "wrong-fingerprint"
 
 
-WARNINGS = frozenset({Code.UNKNOWN_CASE, Code.UNEXPECTED_FOLDER, Code.IGNORED_FILE, Code.CONVERTED_DTYPE,
-                      Code.WRONG_FINGERPRINT})  # fmt: skip
+WARNINGS = frozenset({Code.UNKNOWN_CASE, Code.UNEXPECTED_FOLDER, Code.IGNORED_FILE, Code.REWRITTEN_ID,
+                      Code.CONVERTED_DTYPE, Code.SQUEEZED_SHAPE, Code.WRONG_FINGERPRINT})  # fmt: skip
 """The kinds that do not refuse a submission; all others are faults."""
 
 
@@ -158,6 +160,11 @@ def printable(value: object, limit: int = 300) -> str:
     text = str(value)
     text = text if len(text) <= limit else text[:limit] + "…"
     return UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def plain(text: str) -> str:
+    """A text of several lines, as it may be shown: what is `UNSAFE` in a line as an escape."""
+    return "\n".join(printable(line, len(line)) for line in text.split("\n"))
 
 
 def check_text(text: object, what: str) -> None:

@@ -10,7 +10,17 @@ from typing import Any
 
 import click
 
-from harness.cli.shared import CLAIM, COUNT, FILE, PRESET, executor_options, json_option, main, print_result
+from harness.cli.shared import (
+    CLAIM,
+    COUNT,
+    FILE,
+    PRESET,
+    executor_options,
+    json_option,
+    main,
+    print_result,
+    say,
+)
 from harness.progress import progress_bar
 
 
@@ -80,7 +90,7 @@ def reproduce(
         from harness.schemas import CLAIMS
 
         results_page.write_results(read_json(record_file, CLAIMS), record_file.parent)
-        click.echo(f"page: {record_file.with_name('results.md')}")
+        say(f"page: {record_file.with_name('results.md')}")
         return
     from harness.claims import reproduce
 
@@ -89,10 +99,10 @@ def reproduce(
         sizes = {
             each: spec.preset_size(each, seeds) for each in dict.fromkeys(claim.preset for claim in specs)
         }
-        tell = partial(click.echo, err=True)
+        tell = partial(say, err=True)
         record = reproduce.reproduce(out, specs, sizes, real, progress, tell, executor, not no_training)
     if as_markdown:
-        click.echo(results_page.results_page(record), nl=False)
+        say(results_page.results_page(record), nl=False)
     else:
         print_result(record, as_json, _text(record, out))
 

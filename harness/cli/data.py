@@ -23,6 +23,7 @@ from harness.cli.shared import (
     list_items,
     main,
     print_result,
+    say,
     seed_option,
 )
 from harness.progress import progress_bar
@@ -77,7 +78,7 @@ def simulate(
         raise click.UsageError(f"--{name} must be left out: {track} has no such option")
     with progress_bar("simulating") as progress:
         dataset.simulate(simulated, out, cases, seed=seed, progress=progress, executor=executor, **chosen)
-    click.echo(f"{out}: {cases} cases of {track}")
+    say(f"{out}: {cases} cases of {track}")
 
 
 @main.command()
@@ -109,7 +110,7 @@ def pack(
         packed = pack.pack(get_track(track), sources, out, skip_damaged, known, progress, executor)
     list_items("left out", [reason for _, reason in packed.left_out])
     list_items("ignored, no case by its name", packed.ignored)
-    click.echo(f"{out}: {packed.cases} cases packed, {len(packed.left_out)} left out")
+    say(f"{out}: {packed.cases} cases packed, {len(packed.left_out)} left out")
 
 
 @main.command()
@@ -150,7 +151,7 @@ def split(data: Path, folder: Path, seed: int, as_json: bool, **shares: Any) -> 
     with progress_bar("splitting") as progress:
         summary = split.split(data, folder, seed, split.Shares(**shares), progress)
     for note in () if as_json else summary["notes"]:
-        click.echo(f"note: {note}", err=True)
+        say(f"note: {note}", err=True)
     lines = (
         "{0}: {cases} cases in {groups} groups".format(name, **summary[name])
         for name in ("train", "validation", "test")

@@ -23,6 +23,7 @@ from harness.cli.shared import (
     main,
     preset_option,
     print_result,
+    say,
     seed_option,
 )
 from harness.progress import progress_bar
@@ -43,10 +44,10 @@ def demo(preset: str, out: Path, seed: int) -> None:
     from harness.demo import run_demo
 
     def run(words: list[str]) -> None:
-        click.echo(f"$ astroboard {join(words)}")
+        say(f"$ astroboard {join(words)}")
         main(words, standalone_mode=False)
 
-    run_demo(out, preset, seed, run, partial(click.echo, err=True))
+    run_demo(out, preset, seed, run, partial(say, err=True))
 
 
 @main.command()
@@ -55,7 +56,7 @@ def baselines(as_json: bool) -> None:
     """List the baselines there are, by track."""
     from harness.runs.registry import all_baselines
 
-    found = all_baselines(partial(click.echo, err=True))
+    found = all_baselines(partial(say, err=True))
     listed = [{"name": name, "track": kind.track, "summary": kind.summary} for name, kind in found.items()]
     rows = sorted((kind.track, name, kind.summary) for name, kind in found.items())
     print_result(listed, as_json, [("Baselines", ("track", "name", "what it does"), rows, 3)])
@@ -90,9 +91,9 @@ def train(
         record = training.train(
             baseline, data, out, preset, seed, progress, strategy, start, settings, tensorboard
         )
-    click.echo(f"{out}: {baseline} trained on {record['cases']} cases in {record['seconds']:.1f} s")
+    say(f"{out}: {baseline} trained on {record['cases']} cases in {record['seconds']:.1f} s")
     for key, value in record["outcome"].items():
-        click.echo(f"  {key}: {value:.6g}" if isinstance(value, float) else f"  {key}: {value}")
+        say(f"  {key}: {value:.6g}" if isinstance(value, float) else f"  {key}: {value}")
 
 
 @main.command()
@@ -116,7 +117,7 @@ def submit(
 
     with progress_bar("predicting") as progress:
         manifest = training.submit(runs, inputs, team, out, method, progress, average_symmetries)
-    click.echo(f"{out}: {len(manifest['files'])} file(s) by {manifest['team']}, method {manifest['method']}")
+    say(f"{out}: {len(manifest['files'])} file(s) by {manifest['team']}, method {manifest['method']}")
 
 
 @main.command()
@@ -154,7 +155,7 @@ def show(source: Path, case_id: str | None, data: Path | None, out: Path | None,
             summary, track = inspect_dataset(dataset, progress), dataset.track
         print_result(summary, False, [data_table(source.name, track, summary)])
     for picture in pictures.show(source, data, case_id, out, weights):
-        click.echo(f"picture: {picture}")
+        say(f"picture: {picture}")
 
 
 @main.command()
@@ -250,12 +251,11 @@ def classify(sources: tuple[Path, ...], run: Path, as_json: bool) -> None:
     if not answers:
         raise click.ClickException("there is no alert that can be classified")
     from harness.report.cells import number
-    from submissions.report import printable
 
     rows = []
     for alert in answers:
         probabilities = (number(probability, 3) for probability in alert["probabilities"].values())
-        ids = (printable(alert["candid"]), printable(alert["objectId"]))
+        ids = (str(alert["candid"]), str(alert["objectId"]))
         rows.append((*ids, alert["class"], *probabilities))
     header = ("candid", "object", "class", *answers[0]["probabilities"])
     print_result(answers, as_json, [("Alerts", header, rows, 3)])

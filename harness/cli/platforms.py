@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from harness.cli.shared import FILE, FRACTION, NEW, json_option, main, print_result
+from harness.cli.shared import FILE, FRACTION, NEW, json_option, main, print_result, say
 
 DATE = click.DateTime(["%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S"])
 public_option = click.option(
@@ -69,4 +69,4 @@ def kaggle(data: Path, out: Path, submission: Path | None, public_fraction: floa
         rows = kaggle.write_predictions(submission, data, out)
     else:
         rows = kaggle.write_solution(data, out, public_fraction, seed)
-    click.echo(f"{out}: {rows} rows")
+    say(f"{out}: {rows} rows")

@@ -8,7 +8,18 @@ from typing import Any
 
 import click
 
-from harness.cli.shared import FILE, FOLDER, FRACTION, NEW, executor_options, json_option, main, print_result
+from harness.cli.shared import (
+    FILE,
+    FOLDER,
+    FRACTION,
+    NEW,
+    SUBMISSION,
+    executor_options,
+    json_option,
+    main,
+    print_result,
+    say,
+)
 from harness.progress import progress_bar
 
 truth_option = click.option(
@@ -17,7 +28,7 @@ truth_option = click.option(
 
 
 @main.command()
-@click.argument("submission", type=FILE)
+@click.argument("submission", type=SUBMISSION)
 @click.option("--inputs", required=True, type=FILE, help="test-inputs.h5: which cases are expected.")
 @json_option
 def validate(submission: Path, inputs: Path, as_json: bool) -> None:
@@ -33,7 +44,7 @@ def validate(submission: Path, inputs: Path, as_json: bool) -> None:
 
 
 @main.command()
-@click.argument("submission", type=FILE)
+@click.argument("submission", type=SUBMISSION)
 @click.option("--truth", required=True, type=FILE, help="test-truth.h5, or any data set with the truth.")
 @click.option(
     "--out", type=NEW, metavar="CARD.json",
@@ -53,7 +64,7 @@ def score(
     with open_dataset(truth) as data, progress_bar("scoring") as progress:
         scored = scoring.score(submission, data, progress, executor)
     if not scored.report.accepted:
-        click.echo("\n".join(scored.report.lines()), err=True)
+        say("\n".join(scored.report.lines()), err=True)
         raise click.ClickException(f"{submission} is not scored: {scored.report.summary()}")
     card = cards.write_card(scored, out) if out else scoring.score_card(scored)
     if per_case:
@@ -61,12 +72,12 @@ def score(
     from harness.report.terminal import card_table
 
     if scored.report.warnings and not as_json:
-        click.echo("\n".join(scored.report.lines()), err=True)
+        say("\n".join(scored.report.lines()), err=True)
     print_result(card.to_json(), as_json, [card_table(card, scored.track.scores)])
 
 
 @main.command()
-@click.argument("submissions", nargs=-1, required=True, type=FILE, metavar="SUBMISSION...")
+@click.argument("submissions", nargs=-1, required=True, type=SUBMISSION, metavar="SUBMISSION...")
 @truth_option
 @click.option(
     "--out", type=NEW, metavar="DIR",
@@ -132,15 +143,15 @@ def leaderboard(
     if csv_file:
         export.write_board(board, csv_file)
     if markdown:
-        click.echo(export.markdown(board), nl=False)
+        say(export.markdown(board), nl=False)
     else:
         page_line = [f"page: {out / 'index.html'}"] if out else []
         print_result(board.to_json(), as_json, [*terminal.board_text(board), *page_line])
 
 
 @main.command()
-@click.argument("first", type=FILE, metavar="A")
-@click.argument("second", type=FILE, metavar="B")
+@click.argument("first", type=SUBMISSION, metavar="A")
+@click.argument("second", type=SUBMISSION, metavar="B")
 @truth_option
 @click.option("--out", type=NEW, metavar="DIR", help="Write comparison.json and pictures there.")
 @click.option("--data", type=FILE, help="Data set with the images of the alerts, for pictures of stamps.")

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from pathlib import Path
 from pkgutil import resolve_name
+from shlex import quote
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
 from harness.files import HarnessError, json_text
+from submissions.report import plain
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -77,14 +79,29 @@ class Commands(click.Group):
 
             if not isinstance(error, (HarnessError, SubmissionError, BaselineError, OSError, MemoryError)):
                 raise
-            raise click.ClickException(_plain_text(str(error)) or type(error).__name__) from error
+            raise click.ClickException(plain(str(error)) or type(error).__name__) from error
 
 
-def _plain_text(text: str) -> str:
-    """The text without control characters: names in it may come from files of strangers."""
-    from submissions.report import printable
+def say(text: str, err: bool = False, nl: bool = True) -> None:
+    """Print a text, in which names may come from files of strangers: nothing in it steers the terminal."""
+    click.echo(plain(text), err=err, nl=nl)
 
-    return "\n".join(printable(line, len(line)) for line in text.split("\n"))
+
+class SubmissionPath(click.Path):
+    """A file, where somebody may name the folder that is to become a submission."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path, if it is that of a file."""
+        if Path(value).is_dir():
+            folder = Path(value).resolve()  # the name of "." is that of the folder
+            command = (
+                f"cd {quote(str(folder.parent))} && zip -r {quote(folder.name + '.zip')} {quote(folder.name)}"
+            )
+            self.fail(plain(f"{value} must be a zip, got a folder; make one: {command}"), param, ctx)
+        return super().convert(value, param, ctx)
+
+
+SUBMISSION = SubmissionPath(exists=True, dir_okay=False, path_type=Path)
 
 
 class LazyChoice(click.ParamType):
@@ -117,7 +134,7 @@ def print_result(value: Any, as_json: bool, text: Iterable[Any]) -> None:
         return
     for item in text:
         if isinstance(item, str):
-            click.echo(item)
+            say(item)
         else:
             from harness.report.terminal import console, table
 
@@ -141,8 +158,8 @@ def main() -> None:
 def list_items(title: str, items: list[str], most: int = 20) -> None:
     """List items on stderr, no more than ``most`` of them."""
     if items:
-        click.echo(f"{title} ({len(items)}):", err=True)
+        say(f"{title} ({len(items)}):", err=True)
         for item in items[:most]:
-            click.echo(f"  {_plain_text(item)}", err=True)
+            say(f"  {item}", err=True)
         if len(items) > most:
-            click.echo(f"  and {len(items) - most} more", err=True)
+            say(f"  and {len(items) - most} more", err=True)

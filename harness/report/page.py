@@ -21,6 +21,7 @@ from harness.evaluation.scoring import Scored
 from harness.files import HarnessError, json_text, write_text
 from harness.progress import ProgressCallback, no_progress
 from harness.report.cells import number
+from submissions.report import plain
 
 OUTLIER_QUARTILE_DISTANCES = 3.0
 NONE: Mapping[Any, Any] = MappingProxyType({})
@@ -78,13 +79,13 @@ def render(template: str, **values: Any) -> str:
 
 @cache
 def environment() -> Environment:
-    """Templates with autoescape, since strangers chose the names of teams and methods.
+    """Templates with autoescape, since strangers chose the names of teams, methods and files.
 
     Style and script are admitted by their hashes in the page's policy.
     """
     made = Environment(
         loader=PackageLoader("harness.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
+        lstrip_blocks=True, finalize=lambda value: plain(value) if type(value) is str else value,
     )  # fmt: skip
     made.filters |= {each.__name__: each for each in (number, percent, bar_position, plural, spans)}
     hashes = {}

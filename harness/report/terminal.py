@@ -15,6 +15,7 @@ from harness.evaluation.comparison import Comparison
 from harness.evaluation.scoring import ScoreCard
 from harness.report.cells import board_table, interval, notes, number, with_arrow
 from harness.tracks import Score, Track
+from submissions.report import plain
 
 UNLIMITED = 10_000  # columns
 
@@ -27,11 +28,11 @@ def console() -> Console:
 
 def table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> Table:
     """A table whose first ``left`` columns hold text and whose other ones hold numbers."""
-    filled = Table(title=Text(title), box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
+    filled = Table(title=Text(plain(title)), box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
     for index, name in enumerate(header):
-        filled.add_column(Text(name), justify="left" if index < left else "right", overflow="fold")
+        filled.add_column(Text(plain(name)), justify="left" if index < left else "right", overflow="fold")
     for row in rows:
-        filled.add_row(*(Text(cell) for cell in row))
+        filled.add_row(*(Text(plain(cell)) for cell in row))
     return filled
 
 
@@ -67,7 +68,7 @@ def board_text(board: Board) -> Iterator[Table | Text]:
     yield from map(Text, notes(board))
     for refused in board.not_ranked:
         name = " / ".join(filter(None, (refused.team, refused.method))) or refused.file
-        yield Text(f"not ranked: {name} ({refused.file}): {refused.reason}")
+        yield Text(plain(f"not ranked: {name} ({refused.file}): {refused.reason}"))
 
 
 def difference_tables(comparison: Comparison) -> list[Table]:

@@ -32,7 +32,9 @@ def read(files: Files, case_ids: Sequence[str]) -> tuple[np.ndarray, Findings]:
                 findings.add(error.code, name, str(error))
                 maps[row] = np.nan
                 continue
-            maps[row] = values
+            maps[row] = values.reshape(SHAPE)
+            if values.shape != SHAPE:
+                findings.add(Code.SQUEEZED_SHAPE, name, f"{values.shape}, taken for {SHAPE}")
             if values.dtype != np.float16:
                 findings.add(Code.CONVERTED_DTYPE, name, f"{values.dtype}, converted to float16")
     return maps, findings
@@ -41,16 +43,21 @@ def read(files: Files, case_ids: Sequence[str]) -> tuple[np.ndarray, Findings]:
 def parse(data: bytes) -> np.ndarray:
     """The map (128, 128) in an ``.npy`` file: float16, or other numbers that float16 holds exactly.
 
-    Any byte order, C or Fortran order, NaN too. Raises SubmissionError for all else.
+    It may have one or two more axes, of length 1. Any byte order, C or Fortran order, NaN too. Raises
+    SubmissionError for all else.
     """
     if data.startswith(HEADER) and len(data) == len(HEADER) + 2 * PIXELS:
         return np.frombuffer(data, "<f2", offset=len(HEADER)).reshape(SHAPE)
-    values = read_npy(data, SHAPE)
+    values = read_npy(data, SHAPE, squeeze=True)
     with np.errstate(over="ignore"):
-        if not np.array_equal(values, values.astype(np.float16), equal_nan=True):
-            advice = "save predictions.astype(numpy.float16)"
-            message = must("the values", "be ones that float16 holds exactly", values.dtype, advice)
-            raise SubmissionError(message, Code.WRONG_DTYPE)
+        halves = values.astype(np.float16)
+    if (beyond := np.isinf(halves) & np.isfinite(values)).any():
+        message = must("the values", "be within ±65,504, where float16 ends", f"{values[beyond][0]:g}")
+        raise SubmissionError(message, Code.WRONG_DTYPE)
+    if not np.array_equal(values, halves, equal_nan=True):
+        advice = "save predictions.astype(numpy.float16)"
+        message = must("the values", "be ones that float16 holds exactly", values.dtype, advice)
+        raise SubmissionError(message, Code.WRONG_DTYPE)
     return values.astype(values.dtype.newbyteorder("="))
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from submissions import limits
 from submissions.archive import Files
 from submissions.formats.base import Batches, Format
+from submissions.ids import explain, lookup
 from submissions.report import Code, Findings, SubmissionError, must
 
 TABLE = "predictions.csv"
@@ -16,6 +17,8 @@ CLASSES = ("AGN", "SN", "VS", "asteroid", "bogus")
 CLASS_NUMBERS = {key: number for number, name in enumerate(CLASSES) for key in (name, str(number))}
 """The number of a class by its name, and by the number as text."""
 COLUMNS = ("case_id", *CLASSES)
+SEPARATORS = {";": "semicolons", "\t": "tabulators", "|": "bars"}
+"""What other programs, and Excel in many countries, write between columns."""
 SHAPE = (len(CLASSES),)
 SUM_TOLERANCE, SUM_NOISE = 3e-3, 1e-6
 """As in `metrics.checking`: room for five values of three decimals, and for the noise of floating point."""
@@ -41,12 +44,19 @@ def _probabilities(data: bytes, case_ids: Sequence[str], findings: Findings) -> 
     lines = np.zeros(len(case_ids), int)
     wrong = np.zeros(len(case_ids), bool)
     row_of = {case_id: row for row, case_id in enumerate(case_ids)}
-    for line, case_id, cells in _rows(data, findings):
+    find = lookup(case_ids)
+    for line, written, cells in _rows(data, findings):
+        case_id = find(written)
         row = row_of.get(case_id, -1)
+        if case_id and case_id != written:
+            message = f"line {line} is taken for {case_id}, which has other leading zeros"
+            findings.add(Code.REWRITTEN_ID, written, message)
         if row < 0:
-            findings.add(Code.UNKNOWN_CASE, case_id, f"line {line} is ignored: the inputs have no such case")
+            message = f"line {line} is ignored: the inputs have no such case" + explain(written)
+            findings.add(Code.UNKNOWN_CASE, written, message)
         elif lines[row]:
-            findings.add(Code.DUPLICATE_CASE, case_id, f"in line {lines[row]}, and again in line {line}")
+            message = f"in line {lines[row]}, and again in line {line}" + explain(written)
+            findings.add(Code.DUPLICATE_CASE, case_id, message)
             wrong[row] = True
         else:
             lines[row] = line
@@ -108,7 +118,10 @@ def _rows(data: bytes, findings: Findings) -> Iterator[tuple[int, str, list[str]
         table = csv.reader(_lines(data), strict=True)
         header = [cell.strip() for cell in next(table, [])]
         if sorted(header) != sorted(COLUMNS):
-            message = must("the columns", f"be {','.join(COLUMNS)}", ",".join(header))
+            advice = next((f"they are separated by {name}: save the table as CSV, with commas between the "
+                           "columns and points in the numbers" for mark, name in SEPARATORS.items()
+                           if mark in "".join(header)), "")  # fmt: skip
+            message = must("the columns", f"be {','.join(COLUMNS)}", ",".join(header), advice)
             raise SubmissionError(message, Code.BAD_HEADER)
         case_column, *columns = map(header.index, COLUMNS)
         for line, row in enumerate(table, start=2):

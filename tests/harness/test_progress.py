@@ -10,7 +10,7 @@ from harness import progress
 progress.SECONDS_BETWEEN_LINES = {seconds}
 with progress.progress_bar("packing [b]") as report:
     report(1, 4, "first")
-    report(3, 4, "third [/b]")
+    report(3, 4, "third [/b]\\x1b[2J\\x9b2J\\u202e")
     report(3, 0, "")
 """
 
@@ -42,7 +42,7 @@ def test_plain_lines_elsewhere():
     assert stdout == ""
     assert stderr.splitlines() == [
         "packing [b]: 1 of 4 first",
-        "packing [b]: 3 of 4 third [/b]",
+        r"packing [b]: 3 of 4 third [/b]\x1b[2J\x9b2J\u202e",
         "packing [b]: 3",
     ]
 

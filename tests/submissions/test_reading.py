@@ -74,6 +74,36 @@ def test_zip_of_a_folder(zipped):
     assert open_submission(zipped(), "mass-mapping", IDS).manifest is None
 
 
+@pytest.mark.parametrize("shape", [(128, 128, 1), (1, 128, 128), (1, 128, 128, 1)])
+@pytest.mark.parametrize("dtype", [np.float16, np.float64])
+def test_maps_with_axes_of_length_1(zipped, folder, shape, dtype):
+    np.save(folder / f"{IDS[1]}.npy", MAPS[1].astype(dtype).reshape(shape))
+    maps, report = read(zipped())
+    np.testing.assert_array_equal(maps, MAPS)
+    assert report.accepted
+    assert report.counts[Code.SQUEEZED_SHAPE] == 1
+
+
+def test_values_beyond_float16_are_not_told_to_be_made_infinite(zipped, folder):
+    np.save(folder / f"{IDS[1]}.npy", np.full((128, 128), 1e6, np.float32))
+    [fault] = read(zipped())[1].faults
+    assert fault.code == Code.WRONG_DTYPE
+    assert fault.message == "the values must be within ±65,504, where float16 ends, got 1e+06"
+
+
+def test_leading_zeros_are_forgiven_where_one_case_can_be_meant(zipped, folder):
+    (folder / f"{IDS[2]}.npy").rename(folder / "91_1.npy")
+    maps, report = read(zipped())
+    np.testing.assert_array_equal(maps, MAPS)
+    assert report.accepted
+    assert report.counts == {Code.REWRITTEN_ID: 1}
+    assert f"taken for {IDS[2]}" in report.warnings[0].message
+    (folder / f"{IDS[2]}.npy").write_bytes(npy(MAPS[2]))
+    assert read(zipped())[1].counts[Code.DUPLICATE_CASE] == 1
+    both = [*IDS[:2], "0091_00001", "91_00001"]
+    assert read(zipped(), case_ids=both)[1].counts[Code.MISSING_CASE] == 2
+
+
 def test_order_is_that_of_the_case_ids(zipped):
     np.testing.assert_array_equal(read(zipped(), case_ids=IDS[::-1])[0], MAPS[::-1])
 
@@ -139,10 +169,16 @@ def test_one_case_in_two_folders_is_no_prediction(zipped):
         (npy(np.full((128, 128), np.nan, np.float16)), Code.NOT_FINITE),
         (npy(np.full((128, 128), np.inf, np.float32)), Code.NOT_FINITE),
         (npy(np.pad([[-np.inf]], 127)[:128, :128].astype(np.float16)), Code.NOT_FINITE),
-        (npy(MAPS[0][None]), Code.WRONG_SHAPE),
+        (npy(MAPS[0][:, :127]), Code.WRONG_SHAPE),
+        (npy(MAPS[0].reshape((1,) * 30 + (128, 128))), Code.WRONG_SHAPE),
+        (npy(MAPS[0].astype(object)), Code.WRONG_DTYPE),
+        (npy(MAPS[0].astype(np.complex128)), Code.WRONG_DTYPE),
+        (npy(MAPS[0].astype(np.clongdouble)), Code.WRONG_DTYPE),
+        (npy(MAPS[0].astype(np.longdouble)), Code.WRONG_DTYPE),
+        (npy(np.full((128, 128), 65504, np.float32) + 20), Code.WRONG_DTYPE),
         (npy(MAPS[0] + np.float32(0.1)), Code.WRONG_DTYPE),
         (b"nothing", Code.NOT_AN_ARRAY),
-        (bytes(200_000), Code.TOO_LARGE),
+        (bytes(530_000), Code.TOO_LARGE),
     ],
 )
 def test_one_wrong_map(zipped, folder, content, code):

@@ -90,6 +90,42 @@ def test_compare(run, files, tmp_path):
     assert (tmp_path / "out" / "comparison.json").is_file()
 
 
+def test_a_folder_in_place_of_a_zip(run, files, tmp_path):
+    first, _, truth = files
+    (tmp_path / "our maps\x1b[2J").mkdir()
+    for words in (["score"], ["leaderboard", first], ["compare", first], ["validate", "--inputs", truth[1]]):
+        message = run(
+            *words, tmp_path / "our maps\x1b[2J", *(truth if words[0] != "validate" else []), status=2
+        ).stderr
+        assert r"zip -r 'our maps\x1b[2J.zip' 'our maps\x1b[2J'" in message.replace("\n", " ")
+        assert "\x1b" not in message
+
+
+EVIL = "us\x1b[2J\x9b1m\u202egpj"
+
+
+@pytest.mark.parametrize("broken", [b"no zip", None])
+def test_names_of_files_steer_neither_terminal_nor_page(run, files, tmp_path, broken):
+    """Those of submissions that are ranked, that are refused, and that cannot be read."""
+    first, _, truth = files
+    entry = tmp_path / f"{EVIL}.zip"
+    entry.write_bytes(first.read_bytes() if broken is None else broken)
+    board = run("leaderboard", first, entry, *truth, "--out", tmp_path / "out", "--markdown")
+    shown = [
+        board.output,
+        (tmp_path / "out/index.html").read_text(),
+        (tmp_path / "out/leaderboard.json").read_text(),
+    ]
+    shown += [
+        run("leaderboard", first, entry, *truth).output,
+        run("leaderboard", first, entry, *truth, "--json").output,
+    ]
+    shown += [run("score", entry, *truth, status=0 if broken is None else 1).output]
+    for text in shown:
+        assert not {"\x1b", "\x9b", "\u202e"} & set(text)
+    assert r"us\x1b[2J\x9b1m\u202egpj.zip" in shown[3] or broken is None
+
+
 def test_wrong_usage_and_faults(run, files, tmp_path):
     first, second, truth = files
     for words in (

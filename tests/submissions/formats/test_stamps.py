@@ -170,6 +170,48 @@ def test_bytes_that_changed_are_probabilities_or_a_fault(data):
     assert (abs(valid.sum(axis=1) - 1) <= 3e-3 + 1e-6).all()
 
 
+def test_ids_without_their_leading_zeros():
+    case_ids = ["000000", "000001", "000010"]
+    found, report = read(HEADER + csv_rows(["0", "1", "10"], VALUES), case_ids)
+    assert report.accepted
+    assert report.counts == {Code.REWRITTEN_ID: 3}
+    np.testing.assert_array_equal(found.astype(np.float32), VALUES)
+    _, report = read(HEADER + csv_rows(["0", "0", "10"], VALUES), case_ids)
+    assert {Code.DUPLICATE_CASE, Code.MISSING_CASE} <= set(report.counts)
+    _, report = read(HEADER + csv_rows(["01", "1", "10"], VALUES), ["1", "01", "0010"])
+    assert report.counts == {Code.REWRITTEN_ID: 1}
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "1.21541E+17",
+        "1,21541E+17",
+        "1.2154079351513500e+17",
+        "121540793515135000.0",
+        "121540793515130000",
+        "12.0",
+    ],
+)
+def test_ids_that_a_spreadsheet_has_rounded_are_said(written):
+    _, report = read(f'{HEADER}"{written}",0.2,0.2,0.2,0.2,0.2\n', ["121540793515135007"])
+    assert set(report.counts) == {Code.UNKNOWN_CASE, Code.MISSING_CASE}
+    assert "let it keep them as text" in report.warnings[0].message
+
+
+def test_other_unknown_ids_are_no_spreadsheets():
+    _, report = read(TABLE + "x12,0.2,0.2,0.2,0.2,0.2\n121540793515135001,0.2,0.2,0.2,0.2,0.2\n")
+    assert len(report.warnings) == 2
+    assert all(finding.message.endswith("the inputs have no such case") for finding in report.warnings)
+
+
+@pytest.mark.parametrize(("mark", "name"), [(";", "semicolons"), ("\t", "tabulators")])
+def test_the_separator_of_another_country_is_named(mark, name):
+    _, report = read(TABLE.replace(",", mark).replace(".", ","))
+    assert report.faults[-1].code == Code.BAD_HEADER
+    assert f"they are separated by {name}: save the table as CSV" in report.faults[-1].message
+
+
 def test_sums_of_three_decimals():
     rows = np.random.default_rng(0).dirichlet(np.ones(5), 2000).round(3).tolist()
     rows += [[0.2, 0.2, 0.2, 0.2, last] for last in (0.197, 0.199, 0.201, 0.203)]
