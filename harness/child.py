@@ -43,7 +43,7 @@ def items(function: str, path: Path, seconds: int, memory: int) -> Generator[Ite
     have ``memory`` bytes beside its code (where the system can limit them). Raises HarnessError with the
     message of the child's own, or if it takes more, or crashes.
     """
-    command = [sys.executable, "-c", CHILD.format(path=sys.path)]
+    command = [sys.executable, "-c", CHILD.format(path=[*map(str, sys.path)])]
     job = json.dumps([function, str(path), seconds, memory])
     with subprocess.Popen(
         [*command, job],

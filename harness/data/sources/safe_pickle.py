@@ -19,6 +19,7 @@ import math
 import os
 import pickle
 import re
+import sys
 from collections import OrderedDict
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -86,11 +87,22 @@ def _array(values: Any, dtype: _DType, shape: Any, order: str) -> np.ndarray:
         got = f"a {type(values).__name__} of {len(values):,}"
         raise DataError(f"an array of {kind} and shape {printable(shape)} has {got} values or bytes")
     if not kind.hasobject:
-        return np.ndarray(shape, kind, values, order="F" if order == "F" else "C")  # type: ignore[arg-type]
+        array: np.ndarray = np.ndarray(shape, kind, values, order="F" if order == "F" else "C")  # type: ignore[arg-type]
+        for column in [array[name] for name in kind.names] if kind.names else [array]:
+            _check_texts(column)
+        return array
     objects = np.empty(len(values), object)
     for index, value in enumerate(values):  # as a whole, NumPy would look into them
         objects[index] = value
     return objects.reshape(shape)  # which NumPy lists in the order of C, whatever the array's
+
+
+def _check_texts(texts: np.ndarray) -> None:
+    """Refuse characters that there are not, which NumPy would hand to Python unseen."""
+    if texts.dtype.kind == "U":
+        codes = np.frombuffer(texts.tobytes(), np.dtype("u4").newbyteorder(texts.dtype.byteorder))
+        if codes.max(initial=0) > sys.maxunicode:
+            raise DataError(f"it holds the character {codes.max():#x}, which there is not")
 
 
 def _encode(text: str, encoding: str) -> bytes:

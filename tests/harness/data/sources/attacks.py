@@ -351,6 +351,17 @@ PICKLES |= {
     "array_in_the_place_of_a_type": (
         NEW + b"(K\1K\1\x85" + NEW + b"\x89]tb.", "no pickle that can be read",
     ),
+    "text_of_no_character": (
+        array(DTYPE + text("U1") + b"\x89\x88\x87R", b"K\1\x85", blob(b"\xff" * 4)) + b".", "0xffffffff",
+    ),
+    "text_of_no_character_in_a_record": (
+        array(
+            DTYPE + text("V4") + b"\x89\x88\x87R(K\3" + text("|") + b"N" + text("a") + b"\x85}" + text("a")
+            + DTYPE + text("U1") + b"\x89\x88\x87RK\0\x86sK\4K\1K\x10tb",
+            b"K\1\x85", blob(bytes([0, 0, 17, 0])),
+        ) + b".",
+        "0x110000",
+    ),
     "scalar_object_made_of_bytes": (
         glob("numpy.core.multiarray", "scalar") + OBJECT + b"C\x08" + b"A" * 8 + b"\x86R.", "bytes of 8",
     ),
