@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from submissions import strict_json
-from submissions.report import UNSAFE
+from submissions.report import STEERING
 
 
 class HarnessError(Exception):
@@ -58,7 +58,9 @@ def json_text(value: Any) -> str:
     What can steer a terminal is an escape of JSON, which tells the same.
     """
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    return "\n".join(UNSAFE.sub(lambda found: json.dumps(found[0])[1:-1], line) for line in text.split("\n"))
+    return "\n".join(
+        STEERING.sub(lambda found: json.dumps(found[0])[1:-1], line) for line in text.split("\n")
+    )
 
 
 def read_json(path: Path, *schemas: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Reading an ``.npy`` file from outside: its header is checked before its body, and nothing is unpickled."""
 
 import io
+import re
 import warnings
 from functools import lru_cache
 from threading import Lock
@@ -12,6 +13,7 @@ from numpy.lib import format as npy
 from submissions import limits
 from submissions.report import Code, SubmissionError, must
 
+_WITH_ADDRESS = re.compile(r":? <[^<>]* at 0x[0-9a-f]+>")  # how Python shows an object of its own
 _ONE_AT_A_TIME = Lock()  # what is done about warnings holds for all threads
 
 
@@ -54,6 +56,10 @@ def _parsed(header: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
                 raise ValueError(f"format {version[0]}.{version[1]}, expected 1.0 or 2.0")
             shape, fortran, dtype = read_header[version](stream, limits.MAX_NPY_HEADER)
     except Exception as error:  # tokenize, ast and NumPy's dtypes raise errors with no other common class
-        message = must("the file", "be what np.save writes", f"{type(error).__name__}: {error}")
+        message = must(
+            "the file",
+            "be what np.save writes",
+            f"{type(error).__name__}: {_WITH_ADDRESS.sub('', str(error))}",
+        )
         raise SubmissionError(message, Code.NOT_AN_ARRAY) from error
     return shape, fortran, dtype, stream.tell()

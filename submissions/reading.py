@@ -1,5 +1,6 @@
 """The one door for submissions: what ``validate`` accepts can be scored, since scorers come through here."""
 
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +15,8 @@ from submissions.formats.base import Format, finite_cases
 from submissions.formats.registry import FORMATS, format_of
 from submissions.ids import explain, lookup
 from submissions.report import UNKNOWN, UNSAFE, Code, Findings, SubmissionError, ValidationReport, must
+
+_NUMBER = re.compile("[0-9]{1,9}")  # a candid, which is the same in all data sets, has 18 digits
 
 
 @dataclass(frozen=True)
@@ -129,7 +132,7 @@ def check_files(
         if len(folders) > 1 or "/" in folder:
             findings.add(Code.UNEXPECTED_FOLDER, folder, must("the files", f"be {track.pattern}"))
     team, method = _clean("".join(folders[:1]).rpartition("/")[2]) or _clean(stem) or UNKNOWN, UNKNOWN
-    described = _read_manifest(files, track, fingerprint, findings)
+    described = _read_manifest(files, track, case_ids, fingerprint, findings)
     if described:
         files, team, method = replace(files, checksums=described.files), described.team, described.method
     check_names = _file_of_each_case if track.file_per_case else _only_file
@@ -173,7 +176,7 @@ def _names_of_predictions(files: Files, track: Format, findings: Findings) -> li
 
 
 def _read_manifest(
-    files: Files, track: Format, fingerprint: str | None, findings: Findings
+    files: Files, track: Format, case_ids: Sequence[str], fingerprint: str | None, findings: Findings
 ) -> manifest.Manifest | None:
     """The manifest, None if there is none or it is wrong."""
     if manifest.NAME not in files.entries:
@@ -189,7 +192,10 @@ def _read_manifest(
         findings.add(Code.WRONG_TRACK, manifest.NAME, message)
     made_for = described.dataset_fingerprint
     if fingerprint and made_for and made_for != fingerprint:
-        message = must("dataset_fingerprint", f"be {fingerprint}, that of these cases", made_for)
+        doubt = "the ids here are only numbers, which fit any data set: make sure that it is this one"
+        numbered = all(map(_NUMBER.fullmatch, case_ids))
+        rule = f"be {fingerprint}, that of these cases"
+        message = must("dataset_fingerprint", rule, made_for, doubt if numbered else "")
         findings.add(Code.WRONG_FINGERPRINT, manifest.NAME, message)
     return described
 

@@ -18,8 +18,11 @@ _UNSAFE = (
     r"\ud800-\udfff\ufeff\ufff9-\ufffb\ufffe\uffff"
     "\U000e0000-\U000e007f"
 )
+_SPACES = r"\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
 UNSAFE = re.compile(f"[{_UNSAFE}]")
-"""A character that can steer a terminal or hide in a name."""
+"""A character that no name may have: it can steer a terminal, or hide."""
+STEERING = re.compile(f"(?![{_SPACES}])[{_UNSAFE}]")
+"""A character that is never shown: our own texts have spaces that do not break."""
 TEXT = f"^(?! )[^{_UNSAFE}]+(?<! )$(?!\n)"
 """The pattern of a name or a text of a manifest."""
 
@@ -156,14 +159,14 @@ def must(subject: str, requirement: str, got: object = None, advice: str = "") -
 
 
 def printable(value: object, limit: int = 300) -> str:
-    """The value on one line, cut to about ``limit`` characters: every one that is `UNSAFE` as an escape."""
+    """The value on one line, cut to about ``limit`` characters: what steers a terminal as escapes."""
     text = str(value)
     text = text if len(text) <= limit else text[:limit] + "…"
-    return UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return STEERING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def plain(text: str) -> str:
-    """A text of several lines, as it may be shown: what is `UNSAFE` in a line as an escape."""
+    """A text of several lines, as it may be shown: what steers a terminal as escapes."""
     return "\n".join(printable(line, len(line)) for line in text.split("\n"))
 
 

@@ -16,6 +16,7 @@ from harness.cli.shared import (
     SUBMISSION,
     executor_options,
     json_option,
+    list_items,
     main,
     print_result,
     say,
@@ -37,7 +38,8 @@ def validate(submission: Path, inputs: Path, as_json: bool) -> None:
     from harness.data.store import open_dataset
 
     with open_dataset(inputs) as data:
-        report = submissions.validate(submission, data.track.format, data.case_ids(), data.fingerprint)
+        made_for = data.submissions_fingerprint
+        report = submissions.validate(submission, data.track.format, data.case_ids(), made_for)
     print_result(report.to_json(), as_json, report.lines())
     if not report.accepted:
         raise SystemExit(1)
@@ -131,6 +133,10 @@ def leaderboard(
 
     with progress_bar("scoring") as progress:
         board, scored = make_leaderboard(submissions, truth, progress=progress, **options)
+    list_items(
+        "made for other data, says their manifest",
+        [entry.path.name for entry in scored if "wrong-fingerprint" in entry.report.counts],
+    )
     if out:
         from harness.report.page import update_leaderboard
         from harness.runs.folder import histories

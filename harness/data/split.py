@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.data.store import CHUNK, DataError, Dataset, create, open_dataset
+from harness.data.store import CHUNK, INPUTS_FINGERPRINT, DataError, Dataset, create, open_dataset
 from harness.progress import ProgressCallback, no_progress
 from harness.tracks import load
 
@@ -162,9 +162,10 @@ def write_splits(
     inputs, truth = dataset.track.inputs.name, dataset.track.truth.name
     left_out = {"inputs": {truth}, "truth": {inputs, "metadata"}}
     source = {"split_of": dataset.fingerprint, "seed": seed}
+    sources = {role: dict(source) for role, _ in FILES.values()}
     with ExitStack() as stack:
         writers = [
-            (stack.enter_context(create(folder / name, dataset.track, role, source)), number)
+            (stack.enter_context(create(folder / name, dataset.track, role, sources[role])), number)
             for name, (role, number) in FILES.items()
         ]
         start = 0
@@ -176,6 +177,8 @@ def write_splits(
                     writer.append(**{k: v[chosen] for k, v in chunk.items() if k not in without})
             start += len(sides)
             progress(start, len(assigned), "cases")
+        (handed_out,) = (writer for writer, _ in writers if writer.role == "inputs")
+        sources["truth"][INPUTS_FINGERPRINT] = handed_out.fingerprint()
 
 
 def public_cases(groups: np.ndarray, fraction: float, seed: int) -> np.ndarray:

@@ -41,6 +41,9 @@ WALK_ROWS = 4096
 GROWTH_ROWS = 4096  # that a column gets beyond those needed, whenever it is full
 
 
+INPUTS_FINGERPRINT = "inputs_fingerprint"
+
+
 class DataError(HarnessError):
     """A data set, or what one was to be made from, is not as it must be."""
 
@@ -220,6 +223,17 @@ class Dataset:
     def metadata(self) -> h5py.Dataset | None:
         """What else is known of the cases, if anything is."""
         return self.columns.get("metadata")
+
+    @property
+    def submissions_fingerprint(self) -> str | None:
+        """The fingerprint that manifests of submissions for these cases name; None where it is not known.
+
+        It is that of the inputs that were handed out, which a file of truth notes where `split` made both.
+        """
+        if self.role != "truth":
+            return self.fingerprint
+        noted = self.source.get(INPUTS_FINGERPRINT)
+        return noted if isinstance(noted, str) else None
 
     def _need(self, name: str, what: str) -> h5py.Dataset:
         if name not in self.columns:

@@ -72,7 +72,7 @@ def score(
     DataError where the truth is at fault.
     """
     track, case_ids = truth.track, truth.case_ids()
-    submission = open_submission(path, track.format, case_ids)
+    submission = open_submission(path, track.format, case_ids, truth.submissions_fingerprint)
     findings, accepted = [submission.findings], not submission.findings.faults
     columns: dict[str, list[np.ndarray]] = {}
     done = 0

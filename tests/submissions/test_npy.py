@@ -96,3 +96,9 @@ def test_object_array_is_not_unpickled():
 
 def test_numbers_without_end_in_a_shape():
     assert refusal(described("'<f2'", f"(0x{'f' * 900}, 128)")) == Code.WRONG_SHAPE
+
+
+def test_no_address_of_memory_is_told():
+    with pytest.raises(SubmissionError) as caught:
+        read_npy(described("'<f2'", "(9**9, 128)"), (128, 128))
+    assert "0x" not in str(caught.value)

@@ -2,15 +2,18 @@
 
 import csv
 import json
+import pickle
 import subprocess
 import sys
 import zipfile
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from harness.cli import main
 from harness.data.store import open_dataset
+from submissions import write_submission
 
 pytestmark = pytest.mark.slow
 
@@ -99,6 +102,30 @@ def test_a_folder_in_place_of_a_zip(run, files, tmp_path):
         ).stderr
         assert r"zip -r 'our maps\x1b[2J.zip' 'our maps\x1b[2J'" in message.replace("\n", " ")
         assert "\x1b" not in message
+
+
+def test_a_submission_for_other_data_with_the_same_numbers_is_said(run, tmp_path):
+    """Ids of the challenge's pickles are numbers from 000000 on, whichever pickle it is."""
+    for name, seed in (("a", 1), ("b", 2)):
+        images = np.random.default_rng(seed).normal(size=(60, 63, 63, 3)).astype(np.float32)
+        content = {"images": list(images), "labels": [number % 5 for number in range(60)]}
+        (tmp_path / f"{name}.pkl").write_bytes(pickle.dumps(content))
+        run("pack", tmp_path / f"{name}.pkl", tmp_path / f"{name}.h5", "--track", "stamps")
+        run("split", tmp_path / f"{name}.h5", tmp_path / name, "--seed", 3)
+    with open_dataset(tmp_path / "a/test-inputs.h5") as data:
+        case_ids, fingerprint = data.case_ids(), data.fingerprint
+    write_submission(tmp_path / "us.zip", "stamps", "us", "m", case_ids, [np.full((len(case_ids), 5), 0.2)],
+                     {"dataset_fingerprint": fingerprint})  # fmt: skip
+    inputs, truth = (tmp_path / "b/test-inputs.h5", tmp_path / "b/test-truth.h5")
+    said = run("validate", tmp_path / "us.zip", "--inputs", inputs).stdout
+    assert "the ids here are only numbers, which fit any data set" in said
+    assert "only numbers" in run("score", tmp_path / "us.zip", "--truth", truth).stderr
+    assert "made for other data" in run("leaderboard", tmp_path / "us.zip", "--truth", truth).stderr
+    for command, option in (("validate", "--inputs"), ("score", "--truth"), ("leaderboard", "--truth")):
+        file = tmp_path / "a" / ("test-inputs.h5" if command == "validate" else "test-truth.h5")
+        told = run(command, tmp_path / "us.zip", option, file).output
+        assert "only numbers" not in told
+        assert "other data" not in told
 
 
 EVIL = "us\x1b[2J\x9b1m\u202egpj"
