@@ -24,6 +24,7 @@ from typing import IO, Any
 import numpy as np
 
 from harness.files import HarnessError
+from submissions.report import printable
 
 MAX_HEADER = 1 << 26  # bytes of JSON in front of the arrays of an item
 MEMORY_FOR_A_MESSAGE = 1 << 26
@@ -144,6 +145,8 @@ def _serve() -> None:
         end = {
             "error": f"{path}: it must be read with {memory >> 20:,} MiB of memory, got one that needs more"
         }
+    except Exception as error:  # damaged and hostile files make libraries raise anything at all
+        end = {"error": f"{path} cannot be read: {type(error).__name__}: {printable(error)}"}
     with suppress(BrokenPipeError):
         stream.write(json.dumps(end).encode() + b"\n")
         stream.flush()

@@ -323,7 +323,7 @@ def _said(path: Path) -> Iterator[None]:
         yield
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:  # what h5py makes of damage
+    except (OSError, LookupError, TypeError, ValueError, RuntimeError, OverflowError) as error:  # h5py's
         raise DataError(f"{path} cannot be read as a data set: {printable(error)}") from error
 
 

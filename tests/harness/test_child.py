@@ -103,7 +103,7 @@ def test_items_before_a_fault_come_and_the_message_is_its_own():
         ("wait", "within 1 seconds"),
         ("greedy", "512 MiB of memory"),
         ("liar", "crashed"),
-        ("bug", "crashed"),
+        ("bug", r"some\.pkl cannot be read: KeyError: .nothing"),
     ],
 )
 def test_what_goes_wrong_is_said(monkeypatch, name, words):
