@@ -26,6 +26,8 @@ from submissions.report import UNSAFE, Code, Findings, SubmissionError, must
 
 _DIRECTORY_SIGNATURE, _LOCAL_SIGNATURE = b"PK\x01\x02", b"PK\x03\x04"
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
+_ENTRY = struct.Struct("<28x3H12x")
+"""An entry of the directory: the lengths of its name, extra fields and comment."""
 _LZMA_HEADER = struct.Struct("<HHBL")
 _IS_UTF_8, _UNICODE_PATH = 0x800, 0x7075
 _ZIP_ERRORS = (zipfile.BadZipFile, NotImplementedError, OSError, ValueError, OverflowError, struct.error)
@@ -230,6 +232,12 @@ class _DirectoryGuard:
         _check_limit("bytes of the zip's directory", size, limits.MAX_DIRECTORY_BYTES)
         data = self._file.read(size)
         _check_limit("the number of files", data.count(_DIRECTORY_SIGNATURE), limits.MAX_ENTRIES)
+        offset = 0
+        while data.startswith(_DIRECTORY_SIGNATURE, offset) and offset + _ENTRY.size <= len(data):
+            name, extra, comment = _ENTRY.unpack_from(data, offset)
+            # `zipfile` takes the square of their length to read them.
+            _check_limit("bytes of the extra fields of a file", extra, limits.MAX_EXTRA)
+            offset += _ENTRY.size + name + extra + comment
         return data
 
 

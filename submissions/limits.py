@@ -5,6 +5,7 @@ MAX_ENTRIES = 200_000
 MAX_DIRECTORY_BYTES = 24 << 20
 MAX_TOTAL_BYTES = 16 << 30
 MAX_NAME = 255
+MAX_EXTRA = 2048
 
 # Its files: a map of 128 by 128 numbers, the widest of which have 32 bytes, a table, a manifest
 MAX_NPY_HEADER = 1024

@@ -235,6 +235,17 @@ def test_long_names_are_refused_before_they_are_normalised(report, name):
     assert all("at most 255 characters long, got" in fault.message for fault in found.faults)
 
 
+def test_extra_fields_are_refused_before_they_are_read(tmp_path):
+    """Reading them takes the square of their length: a minute for a few hundred files."""
+    fields = struct.pack("<5H3L2H", 20, 0, 0, 0, 33, 0, 0, 0, 6, 65532) + struct.pack("<3H2L", 0, 0, 0, 0, 0)
+    directory = (b"PK\1\2" + struct.pack("<H", 20) + fields + b"team/a" + bytes(65532)) * 300
+    (tmp_path / "a.zip").write_bytes(directory + end(300, len(directory), 0))
+    began = time.process_time()
+    fault = only_fault(validate(tmp_path / "a.zip", "mass-mapping", ["a"]))
+    assert time.process_time() - began < 1
+    assert fault.code == Code.TOO_LARGE
+
+
 def test_backslashes_are_named_with_what_to_do(report):
     fault = only_fault(report(make_zip(GOOD, Entry("us\\x.txt", b""))))
     assert (fault.code, fault.member) == (Code.UNSAFE_NAME, "us\\x.txt")
