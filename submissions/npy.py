@@ -55,6 +55,8 @@ def _parsed(header: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
             if version not in read_header:
                 raise ValueError(f"format {version[0]}.{version[1]}, expected 1.0 or 2.0")
             shape, fortran, dtype = read_header[version](stream, limits.MAX_NPY_HEADER)
+            if any(type(length) is not int for length in shape):  # NumPy takes True for one
+                raise ValueError(f"the shape {shape}")
     except Exception as error:  # tokenize, ast and NumPy's dtypes raise errors with no other common class
         message = must(
             "the file",

@@ -102,3 +102,9 @@ def test_no_address_of_memory_is_told():
     with pytest.raises(SubmissionError) as caught:
         read_npy(described("'<f2'", "(9**9, 128)"), (128, 128))
     assert "0x" not in str(caught.value)
+
+
+def test_true_is_no_length():
+    with pytest.raises(SubmissionError, match="got ValueError: the shape") as caught:
+        read_npy(described("'<f2'", "(True, 128, 128)"), (128, 128), squeeze=True)
+    assert caught.value.code == Code.NOT_AN_ARRAY
