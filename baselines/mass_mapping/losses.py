@@ -60,7 +60,7 @@ def peaks_weight(kappa: Tensor, n_peaks: int = 5, radius: float = 3.0, sigma: fl
     The peaks are what DPEAKS looks at, those of `metrics.find_peaks`.
     """
     _, heights, indices = _find_peaks(kappa, n_peaks, sigma)
-    rows, columns = ops.convert_to_tensor(np.indices(kappa.shape[1:], np.int32))
+    rows, columns = map(ops.convert_to_tensor, np.indices(kappa.shape[1:], np.int32))
     index = indices[:, :, None, None]
     distance = ops.abs(rows - index // kappa.shape[2]) + ops.abs(columns - index % kappa.shape[2])
     near = (ops.cast(distance, "float32") < radius) & (heights > -np.inf)[:, :, None, None]
