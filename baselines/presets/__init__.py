@@ -6,47 +6,90 @@ import inspect
 import json
 import tomllib
 from collections.abc import Mapping
+from difflib import get_close_matches
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from baselines.protocol import BaselineError, must_be
 
 PRESETS = ("smoke", "laptop", "night", "gpu", "paper")
+BASE = "laptop"  # of a file that names none
 
 T = TypeVar("T")
 
 
 def settings(preset: str, baseline: str) -> dict[str, Any]:
-    """A baseline's settings in a preset, or in a TOML file of the user's; empty if it has no table there.
+    """A baseline's settings in a preset, or in a TOML file of the user's.
 
-    ``like = "unet"`` in a table takes over the settings of that table, but for those that it has itself.
+    A preset has no table for a baseline without settings. A file of the user's must have one; what that
+    leaves out is taken from the preset that the file names as its ``base``, by default ``laptop``.
     Raises `BaselineError` if there is no such preset or file, or if the file is faulty.
     """
-    source = resources.files(__name__) / f"{preset}.toml" if preset in PRESETS else Path(preset)
-    if not source.is_file():
-        raise must_be("the preset", f"{', '.join(PRESETS)} or a TOML file", repr(preset))
+    if preset in PRESETS:
+        tables = read_tables(resources.files(__name__) / f"{preset}.toml")
+        return table_of(tables, baseline, preset) if baseline in tables else {}
+    if not Path(preset).is_file():
+        nearest = "".join(f"did you mean {name}?" for name in get_close_matches(preset, PRESETS, 1))
+        raise must_be("the preset", f"{', '.join(PRESETS)} or a TOML file", repr(preset), nearest)
+    tables = read_tables(Path(preset))
+    base = tables.pop("base", BASE)
+    if base not in PRESETS:
+        raise must_be(f"{preset}: base", ", ".join(PRESETS), repr(base))
+    for name, value in tables.items():
+        if not isinstance(value, dict):
+            raise must_be(f"{preset}: {name}", f"in a table, such as [{baseline}]", f"{name} = {value!r}")
+    if baseline not in tables:
+        present = ", ".join(f"[{name}]" for name in tables) or "none"
+        raise must_be(preset, f"a file with the table [{baseline}]", present)
+    own = table_of(tables, baseline, preset)
+    inherited = settings(base, baseline)
+    if "loss" in own:  # the settings of another loss are not its own
+        inherited.pop("loss_settings", None)
+    return inherited | own
+
+
+def read_tables(source: Traversable | Path) -> dict[str, Any]:
+    """The content of a TOML file. Raises `BaselineError` if it is none."""
     try:
-        tables = tomllib.loads(source.read_text(encoding="utf-8"))
+        return tomllib.loads(source.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise BaselineError(f"{preset} cannot be read as TOML: {error}") from error
-    own = _table(tables, baseline, preset) if baseline in tables else {}
+        raise BaselineError(f"{source} cannot be read as TOML: {error}") from error
+
+
+def table_of(tables: dict[str, Any], name: str, source: str) -> dict[str, Any]:
+    """A table. ``like = "unet"`` in it takes over the entries of that table that it does not have itself.
+
+    Raises `BaselineError` where there is no such table.
+    """
+    own = _table(tables, name, source)
     model = own.pop("like", None)
-    return own if model is None else _table(tables, model, preset) | own
+    return own if model is None else _table(tables, model, source) | own
 
 
-def _table(tables: dict[str, Any], name: Any, preset: str) -> dict[str, Any]:
+def _table(tables: dict[str, Any], name: Any, source: str) -> dict[str, Any]:
     table = tables.get(name) if isinstance(name, str) else None
     if not isinstance(table, dict):
-        raise must_be(f"{preset}: [{name}]", "a table", repr(table))
+        raise must_be(f"{source}: [{name}]", "a table", repr(table))
     return dict(table)
 
 
-def preset_text(baseline: str, chosen: Mapping[str, Any], comment: str) -> str:
-    """The text of a preset with one baseline's settings, below a line of comment."""
+def updated(chosen: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with other values; the name ``loss_settings.peaks`` is that of an entry of a setting."""
+    merged = dict(chosen)
+    for name, value in values.items():
+        key, _, entry = name.partition(".")
+        merged[key] = {**(merged.get(key) or {}), entry: value} if entry else value
+    return merged
+
+
+def preset_text(baseline: str, chosen: Mapping[str, Any], comment: str, preset: str) -> str:
+    """The text of a file with one baseline's settings, chosen from a preset or file, below a comment."""
+    base = preset if preset in PRESETS else read_tables(Path(preset)).get("base", BASE)
     rows = [f"{key} = {_toml(value)}" for key, value in chosen.items()]
     name = json.dumps(baseline) if "." in baseline else baseline
-    return "\n".join([f"# {comment}", f"[{name}]", *rows, ""])
+    return "\n".join([f"# {comment}", f"base = {_toml(base)}", f"[{name}]", *rows, ""])
 
 
 def _toml(value: Any) -> str:

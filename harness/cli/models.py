@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -62,6 +63,20 @@ def baselines(as_json: bool) -> None:
     print_result(listed, as_json, [("Baselines", ("track", "name", "what it does"), rows, 3)])
 
 
+def assigned(context: click.Context, option: click.Parameter, words: tuple[str, ...]) -> dict[str, Any]:  # noqa: ARG001
+    """The values of NAME=VALUE words, written as in TOML; a text needs no quotes."""
+    values = {}
+    for word in words:
+        name, equals, text = word.partition("=")
+        if not (name and equals):
+            raise click.BadParameter(f"NAME=VALUE was expected, got {word!r}")
+        try:
+            values[name] = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            values[name] = text
+    return values
+
+
 @main.command()
 @click.argument("baseline", type=BASELINE)
 @data_option
@@ -79,14 +94,18 @@ def baselines(as_json: bool) -> None:
     "[default: the preset's]",
 )  # fmt: skip
 @click.option("--tensorboard", is_flag=True, help="Log a network's losses and scores in RUN/tensorboard.")
+@click.option(
+    "--set", "assignments", multiple=True, metavar="NAME=VALUE", callback=assigned,
+    help="Another value of a setting, as --set epochs=20; may be given several times.",
+)  # fmt: skip
 def train(
     baseline: str, data: Path, out: Path, preset: str, seed: int, strategy: Literal["single", "mirrored"],
-    start: Path | None, sampling: str | None, tensorboard: bool,
+    start: Path | None, sampling: str | None, tensorboard: bool, assignments: dict[str, Any],
 ) -> None:  # fmt: skip
     """Train BASELINE, and keep what it learnt in the folder RUN."""
     from harness.runs import training
 
-    settings = {"sampling": sampling} if sampling else {}
+    settings = assignments | ({"sampling": sampling} if sampling else {})
     with progress_bar(baseline) as progress:
         record = training.train(
             baseline, data, out, preset, seed, progress, strategy, start, settings, tensorboard

@@ -80,7 +80,7 @@ def find_epochs(
             progress(runs, runs, "runs")
             curves = best_epoch([folder / f"run-{run}" / "history.csv" for run in range(runs)])
             record = attempted | {"hardware": hardware(baseline)} | curves
-            write_text(folder / "best.toml", _preset(record))
+            write_text(folder / "best.toml", _preset(record, preset))
             header = ("epoch", "mean", *(f"seed-{seed + run}" for run in range(runs)))
             write_csv(folder / "epochs.csv", header, table(record))
             write_text(folder / "epochs.json", json_text(record))
@@ -109,11 +109,12 @@ def table(record: dict[str, Any]) -> list[tuple[float, ...]]:
     return [(point["epoch"], point["mean"], *point["runs"]) for point in record["curve"]]
 
 
-def _preset(record: dict[str, Any]) -> str:
+def _preset(record: dict[str, Any], preset: str) -> str:
     best = record["best"]
     command = (
         "astroboard tune {baseline} --epochs-only --preset {preset} --runs {runs} --epochs {epochs} "
         "--seed {seed}"
     ).format_map(record)
     comment = f"The best epoch of `{command}`: mean {record['monitor']} {best['mean']:.6g}."
-    return presets.preset_text(record["baseline"], record["settings"] | {"epochs": best["epochs"]}, comment)
+    chosen = record["settings"] | {"epochs": best["epochs"]}
+    return presets.preset_text(record["baseline"], chosen, comment, preset)

@@ -42,9 +42,9 @@ def train(
 ) -> dict[str, Any]:  # fmt: skip
     """Fit a baseline on ``train.h5`` and ``validation.h5`` of a folder, and write the run's folder.
 
-    ``settings`` replace those of the preset. A network begins with the weights of the run ``start``, if one
-    is given: a run of the same baseline, with the settings that shape the network, on any data. The folder
-    ``tensorboard`` of the run gets a network's logs for TensorBoard, if asked for.
+    ``settings`` replace those of the preset; one is named as in `presets.updated`. A network begins with the
+    weights of the run ``start``, if one is given: a run of the same baseline, with the settings that shape
+    the network, on any data. The folder ``tensorboard`` of the run gets a network's logs, if asked for.
 
     Returns the run's record; its seconds are those of the last attempt. The folder appears under its name
     when the run is complete. Until then it grows beside that name, and a call with the same baseline,
@@ -54,7 +54,7 @@ def train(
         raise HarnessError(f"{run} exists already: name a new folder, or remove that one first")
     kind = baseline_class(name)
     track = get_track(kind.track)
-    chosen = presets.settings(preset, name) | dict(settings or {})
+    chosen = presets.updated(presets.settings(preset, name), settings or {})
     baseline = presets.make(kind, chosen)
     origin = _origin(name, kind, start) if start else None
     with (

@@ -28,7 +28,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern
 
-from baselines.presets import make, preset_text, settings
+from baselines.presets import make, preset_text, read_tables, settings, table_of, updated
 from baselines.protocol import Baseline, BaselineError, Cases, Training, evenly_spaced, gather
 from harness.data.store import Dataset, open_dataset
 from harness.evaluation.bootstrap import group_sums
@@ -78,7 +78,7 @@ def tune(
     spent = chosen | {key: min(most, getattr(plain, key) or most) for key, most in limits.items()}
 
     def baseline(values: Values) -> Baseline:
-        return make(kind, setting(spent, values))
+        return make(kind, updated(spent, values))
 
     with (
         open_dataset(data / "train.h5", track) as train_data,
@@ -131,16 +131,17 @@ def search_space(baseline: str, preset: str, path: Path | None) -> keras_tuner.H
 
     Lists are cut to the values up to those in the table ``[most]`` of the preset, or in the baseline's own.
     """
-    source = str(path.resolve() if path else files("baselines.presets") / "search.toml")
+    source = path or files("baselines.presets") / "search.toml"
     flat: dict[str, Any] = {}
-    table = settings(source, baseline)
+    tables = read_tables(source)
+    table = table_of(tables, baseline, str(source)) if baseline in tables else {}
     own_most = table.pop("most", {})
     for key, value in table.items():
         entries = isinstance(value, dict) and "min_value" not in value
         flat |= {f"{key}.{entry}": inner for entry, inner in value.items()} if entries else {key: value}
     if not flat:
         raise HarnessError(f"{source} has no table [{baseline}] with settings to search, see docs/tuning.md")
-    most = settings(source, "most").get(preset, {}) | own_most.get(preset, {})
+    most = tables.get("most", {}).get(preset, {}) | own_most.get(preset, {})
     space = keras_tuner.HyperParameters()
     for key, value in flat.items():
         try:
@@ -153,15 +154,6 @@ def search_space(baseline: str, preset: str, path: Path | None) -> keras_tuner.H
             expected = f"a list of numbers, a list of texts, or {{ min_value, max_value }}, got {value}"
             raise HarnessError(f"{source}: {baseline}.{key} must be {expected}: {error}") from error
     return space
-
-
-def setting(chosen: Values, values: Values) -> dict[str, Any]:
-    """All settings of a baseline: those of the preset, updated by searched values."""
-    merged = dict(chosen)
-    for name, value in values.items():
-        key, _, entry = name.partition(".")
-        merged[key] = {**(merged.get(key) or {}), entry: value} if entry else value
-    return merged
 
 
 def sample(data: Dataset, most: int) -> Cases:
@@ -378,4 +370,4 @@ def best_preset(record: dict[str, Any], chosen: Values) -> str:
     reached = ", ".join(f"{key} {value:.6g}" for key, value in best["scores"].items())
     command = "astroboard tune {baseline} --preset {preset} --seed {seed}".format_map(record)
     comment = f"The best of {len(record['trials'])} trials of `{command}`: {reached}."
-    return preset_text(record["baseline"], setting(chosen, best["values"]), comment)
+    return preset_text(record["baseline"], updated(chosen, best["values"]), comment, record["preset"])

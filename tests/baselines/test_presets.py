@@ -6,7 +6,7 @@ from typing import Literal
 
 import pytest
 
-from baselines.presets import PRESETS, make, preset_text, settings
+from baselines.presets import PRESETS, make, preset_text, settings, updated
 from baselines.protocol import BaselineError
 from baselines.stamps.cnn import (
     Alerce,
@@ -54,9 +54,12 @@ def test_paper_is_the_published_setting():
 
 def test_text_of_a_preset_is_read_back(tmp_path):
     chosen = {"epochs": 3, "rate": 1e-05, "deep": True, "name": 'Ω "x"', "weights": {"a": 1.5}}
-    for name in ("cnn", "lost.unet"):
-        (tmp_path / "mine.toml").write_text(preset_text(name, chosen, "a comment"), encoding="utf-8")
+    for name in ("mine", "lost.unet"):
+        text = preset_text(name, chosen, "a comment", "paper")
+        (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
         assert settings(str(tmp_path / "mine.toml"), name) == chosen
+    (tmp_path / "cnn.toml").write_text(preset_text("cnn", {"epochs": 3}, "", str(tmp_path / "mine.toml")))
+    assert settings(str(tmp_path / "cnn.toml"), "cnn") == settings("paper", "cnn") | {"epochs": 3}
 
 
 def test_baseline_without_a_table_has_its_defaults():
@@ -66,18 +69,44 @@ def test_baseline_without_a_table_has_its_defaults():
 
 def test_table_like_another(tmp_path):
     path = tmp_path / "mine.toml"
-    path.write_text("[unet]\nfilters = 8\nepochs = 3\n[unet-2k]\nlike = 'unet'\nepochs = 1\n")
-    assert settings(str(path), "unet-2k") == {"filters": 8, "epochs": 1}
+    path.write_text("[unet]\nfilters = 9\nepochs = 3\n[unet-2k]\nlike = 'unet'\nepochs = 1\n")
+    assert settings(str(path), "unet-2k") == settings("laptop", "unet-2k") | {"filters": 9, "epochs": 1}
     for wrong in ("'none'", "3"):
         path.write_text(f"[unet-2k]\nlike = {wrong}\n")
         with pytest.raises(BaselineError, match=r"\[.*\] must be a table, got None"):
             settings(str(path), "unet-2k")
 
 
-def test_file_of_the_users(tmp_path):
+def test_what_a_file_leaves_out_is_that_of_its_base(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text("[cnn]\nepochs = 2\nlearning_rate = 1\n")
-    assert make(PlainCNN, settings(str(path), "cnn")) == PlainCNN(epochs=2, learning_rate=1.0)
+    assert settings(str(path), "cnn") == settings("laptop", "cnn") | {"epochs": 2, "learning_rate": 1}
+    path.write_text('base = "night"\n[unet]\nprecision = "mixed_bfloat16"\n[unet-residual]\nloss = "mse"\n')
+    assert settings(str(path), "unet") == settings("night", "unet") | {"precision": "mixed_bfloat16"}
+    assert "loss_settings" in settings("night", "unet-residual")
+    assert "loss_settings" not in settings(str(path), "unet-residual")
+    path.write_text('base = "nigth"\n[unet]\n')
+    with pytest.raises(BaselineError, match=r"mine\.toml: base must be smoke, .* got 'nigth'"):
+        settings(str(path), "unet")
+
+
+def test_a_file_without_the_table_says_what_it_has(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text("[unett]\nfilters = 8\n[cnn]\n")
+    with pytest.raises(BaselineError, match=r"with the table \[unet\], got \[unett\], \[cnn\]"):
+        settings(str(path), "unet")
+    path.write_text("filters = 8\n[unet]\n")
+    with pytest.raises(BaselineError, match=r"filters must be in a table, such as \[unet\], got filters = 8"):
+        settings(str(path), "unet")
+
+
+def test_a_preset_that_is_nearly_named_is_proposed():
+    with pytest.raises(BaselineError, match=r"got 'labtop'; did you mean laptop\?"):
+        settings("labtop", "unet")
+
+
+def test_an_entry_of_a_setting_is_changed_alone():
+    assert updated({"a": {"b": 1, "c": 2}}, {"a.b": 3, "d": 4}) == {"a": {"b": 3, "c": 2}, "d": 4}
 
 
 @pytest.mark.parametrize("content", [b"[cnn", b"\xff", b"cnn = 3"])

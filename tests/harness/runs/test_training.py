@@ -355,3 +355,14 @@ def test_losses_and_scores_are_logged_for_tensorboard(maps, tmp_path):
     for tag, column in (("epoch_loss", "loss"), ("epoch_dicee", "dicee")):
         logged = [float(tensor_util.make_ndarray(event.tensor_proto)) for event in events.Tensors(tag)]
         np.testing.assert_allclose(logged, history[column], rtol=1e-6)
+
+
+def test_settings_are_set_on_the_command_line(stamps, tmp_path, preset):
+    words = ["train", "cnn", "--data", stamps, "--out", tmp_path / "run", "--preset", preset]
+    words += ["--set", "epochs=1", "--set", "loss=focal", "--set", "gamma=1.5"]
+    result = CliRunner().invoke(main, list(map(str, words)))
+    assert result.exit_code == 0, result.output
+    settings = finished(tmp_path / "run")["settings"]
+    assert (settings["epochs"], settings["loss"], settings["gamma"]) == (1, "focal", 1.5)
+    wrong = CliRunner().invoke(main, [*map(str, words[:-1]), "gamma"])
+    assert (wrong.exit_code, "NAME=VALUE was expected, got 'gamma'" in wrong.stderr) == (2, True)
