@@ -7,6 +7,7 @@ import tomllib
 import pytest
 from click.testing import CliRunner
 
+from baselines.presets import settings
 from harness.cli import main
 from harness.data.inspection import inspect
 from harness.files import HarnessError
@@ -107,7 +108,7 @@ def test_train_takes_what_was_found(found, stamps, tmp_path):
     text = (found / "best.toml").read_text()
     assert "`astroboard tune cnn --epochs-only --preset tiny.toml --runs 2 --epochs 4 --seed 5`" in text
     expected = tomllib.loads(TINY)["cnn"] | {"epochs": best, "patience": 0, "keep": "last"}
-    assert tomllib.loads(text) == {"cnn": expected}
+    assert tomllib.loads(text) == {"base": "laptop", "cnn": settings("laptop", "cnn") | expected}
     options = ["--preset", str(found / "best.toml"), "--seed", "5", "--out", str(tmp_path / "run")]
     result = CliRunner().invoke(main, ["train", "cnn", "--data", str(stamps), *options])
     assert result.exit_code == 0, result.output
@@ -138,7 +139,7 @@ def test_stopped_runs_are_resumed(found, stamps, preset, tmp_path):
 
 def test_maps_are_judged_by_their_loss(maps, tmp_path):
     preset = tmp_path / "tiny.toml"
-    preset.write_text("[unet]\nfilters = 2\ndepth = 2\npadding = 0\nlearning_rate = 1e-3\n")
+    preset.write_text("[unet]\nfilters = 2\ndepth = 2\npadding = 0\nschedule = 'constant'\n")
     record = find_epochs("unet", maps, tmp_path / "out", str(preset), runs=1, epochs=1)
     assert record["monitor"] == "val_loss"
     assert tomllib.loads((tmp_path / "out/best.toml").read_text())["unet"]["keep"] == "last"

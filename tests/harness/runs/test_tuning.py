@@ -354,7 +354,7 @@ def test_a_network_is_tuned_and_trained_with_what_was_found(whole, stamps, tmp_p
     assert names == {"best.toml", "tuning.json", "history.csv", *(f"trial-{number}" for number in range(2))}
     best = whole.record["trials"][whole.record["best"]]
     found = (whole.out / "best.toml").read_text()
-    assert tomllib.loads(found) == {"cnn": settings("smoke", "cnn") | best["values"]}
+    assert tomllib.loads(found) == {"base": "smoke", "cnn": settings("smoke", "cnn") | best["values"]}
     (tmp_path / "short.toml").write_text(found.replace("epochs = 5", "epochs = 1"))
     train("cnn", stamps, tmp_path / "run", str(tmp_path / "short.toml"))
     assert restored(tmp_path / "run")[1].learning_rate == best["values"]["learning_rate"]
