@@ -96,8 +96,9 @@ def pack(
 ) -> None:  # fmt: skip
     """Pack the data that organisers hand out into the dataset file OUT.
 
-    mass-mapping: .tar, .tar.gz or folders with EPSILON/ and KAPPA/. stamps: the pickle of the challenge, or
-    ZTF alert packets: .avro, .tar, .tar.gz or folders of them. Each SOURCE is read by one worker.
+    mass-mapping: tar archives (.gz, .bz2, .xz or none), zips or folders with EPSILON/ and KAPPA/, or with
+    maps directly. stamps: the pickle of the challenge, or ZTF alert packets: .avro files, archives or folders
+    of them. Each SOURCE is read by one worker.
 
     The workers of a Dask cluster read SOURCE and write beside OUT: both must be on a disk that all share.
     """

@@ -18,14 +18,16 @@ from uuid import uuid4
 
 import h5py
 
-from harness.data.sources.base import Cases, Problem, read_source
+from harness.data.sources.base import Cases, Problem, other_track, read_source
 from harness.data.store import DataError, Writer, create
 from harness.data.tally import Tally
 from harness.parallel import in_order
 from harness.progress import ProgressCallback, no_progress
-from harness.tracks import Track
+from harness.tracks import Track, load
 from submissions import SubmissionError, check_case_id
+from submissions.report import printable
 
+MAX_SHOWN = 3  # ignored names in the message that there is no case
 MAX_LISTED, MAX_LISTED_NAME = 1000, 64  # names of what was left out that the file keeps, and their length
 
 Items = Generator[Cases | Problem, None, None]
@@ -86,6 +88,14 @@ def pack(
                             packing.note(problem)
                         progress(len(writer.rows), 0, f"cases, {item.name or path.name}")
         _drop_incomplete(writer, packing)
+        if not (writer.rows or packing.left_out):
+            first = ", ".join(map(printable, packing.ignored[:MAX_SHOWN])) or "no file"
+            expected = " or ".join(load(reference).EXPECTED for reference in track.sources)
+            others = (other_track(track.sources, path) for path in sources)
+            raise DataError(
+                f"{', '.join(path.name for path in sources)} must be {expected}, got {first}"
+                f"{' …' if packing.ignored[MAX_SHOWN:] else ''}{next(filter(None, others), '')}"
+            )
         if packing.left_out and not writer.rows:
             first = packing.left_out[0][1]
             raise DataError(f"no case can be used, {len(packing.left_out)} were left out, the first: {first}")
@@ -107,7 +117,9 @@ def _add(writer: Writer, cases: Cases, path: Path) -> Iterator[Problem]:
         try:
             row = writer.rows.get(case_id)
             if case_id in new or (row is not None and any(writer.has(name, row) for name in cases.columns)):
-                raise DataError(f"case {case_id} comes twice; case ids must be unique")
+                raise DataError(
+                    f"case {case_id} comes twice; case ids must be unique, and --skip-damaged packs the first"
+                )
             check_case_id(case_id)
         except (DataError, SubmissionError) as error:
             where = f"{path}: {cases.name}" if cases.name else str(path)

@@ -31,6 +31,7 @@ from submissions import SubmissionError, check_case_id
 from submissions.limits import MAX_CASE_BYTES, MAX_CASES, MAX_COLUMNS, MAX_FIELDS, MAX_SOURCE, MAX_TEXT
 from submissions.report import printable
 
+FOREIGN_HDF5 = "save its cases as files that `astroboard pack` reads, and pack those"
 ROLES = ("full", "train", "validation", "inputs", "truth")
 CASE_ID_BYTES = 64
 CHUNK = 256
@@ -333,6 +334,8 @@ def _require(fine: bool, fault: str) -> None:
 
 
 def _checked(file: h5py.File, path: Path) -> Dataset:
+    own = "schema" in file.attrs
+    _require(own, f"it must be a data set of astroboard, got HDF5 of another program; {FOREIGN_HDF5}")
     schema, track_name, role, fingerprint = (
         _attribute(file, name, MAX_TEXT) for name in ("schema", "track", "role", "fingerprint")
     )

@@ -21,7 +21,7 @@ from harness.data.store import CHUNK, DataError
 from submissions.formats.stamps import CLASS_NUMBERS, CLASSES
 from submissions.report import printable
 
-EXPECTED = "ZTF alert packets: an .avro file, or a folder, .tar or .tar.gz of such"
+EXPECTED = "ZTF alert packets: an .avro file, or a folder, .tar, .tar.gz, .tar.bz2, .tar.xz or .zip of such"
 CUTOUTS = ("cutoutScience", "cutoutTemplate", "cutoutDifference")
 NEEDED = {"objectId", "candidate", *CUTOUTS}
 IMAGE_BYTES = 2**20
@@ -155,20 +155,26 @@ def read_labels(path: Path) -> dict[str, int]:
     labels: dict[str, int] = {}
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            table = csv.DictReader(file)
+            table = csv.DictReader(file, skipinitialspace=True)
+            table.fieldnames = [name.strip() for name in table.fieldnames or ()]
+            if len(table.fieldnames) == 1 and (
+                mark := next((m for m in ";\t|" if m in table.fieldnames[0]), "")
+            ):
+                raise DataError(
+                    f"{path} must have commas between its columns, got {mark!r}; save it as CSV with commas"
+                )
             if not {"candid", "label"} <= set(table.fieldnames or ()):
                 raise DataError(f"{path}: the columns candid and label were expected, not {table.fieldnames}")
             for line, row in enumerate(table, 2):
-                if (label := row["label"]) not in CLASS_NUMBERS:
+                candid, label = ((row[name] or "").strip() for name in ("candid", "label"))
+                if label not in CLASS_NUMBERS:
                     expected = ", ".join(CLASSES)
                     raise DataError(
                         f"{path}, line {line}: the label must be {expected} or 0 to 4, got {label!r}"
                     )
-                if labels.setdefault(row["candid"], CLASS_NUMBERS[label]) != CLASS_NUMBERS[label]:
-                    before = CLASSES[labels[row["candid"]]]
-                    raise DataError(
-                        f"{path}, line {line}: alert {row['candid']} was labelled {before} before"
-                    )
+                if labels.setdefault(candid, CLASS_NUMBERS[label]) != CLASS_NUMBERS[label]:
+                    before = CLASSES[labels[candid]]
+                    raise DataError(f"{path}, line {line}: alert {candid} was labelled {before} before")
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} cannot be read as CSV: {error}") from error
     return labels

@@ -18,15 +18,31 @@ A source is a module that a track names in `Track.sources`. This one packs folde
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
-import h5py
 import numpy as np
 
-from harness.data.store import DataError
-from harness.tracks import load
+from harness.data.sources.tar_members import DAMAGE, decompressed, names
+from harness.data.store import FOREIGN_HDF5, DataError, open_dataset
+from harness.tracks import get_track, load, track_names
+from submissions.report import printable
+
+HDF5 = b"\x89HDF\r\n\x1a\n"
+FIRST_BYTES = 512
+NAMES_SHOWN = 3
+PACKERS = {"a gzip file": "gzip -d", "a bzip2 file": "bzip2 -d", "an xz file": "xz -d", "a zip": "unzip"}
+KINDS = {
+    b"\x1f\x8b": "a gzip file", b"BZh": "a bzip2 file", b"\xfd7zXZ\0": "an xz file", b"PK\x03\x04": "a zip",
+    b"PK\x05\x06": "an empty zip", b"7z\xbc\xaf\x27\x1c": "a 7z archive", b"Rar!": "a RAR archive",
+    b"\x28\xb5\x2f\xfd": "a Zstandard file", b"\x93NUMPY": "a NumPy array (.npy)",
+    HDF5: "an HDF5 file", b"SIMPLE  =": "a FITS file", b"PAR1": "a Parquet file", b"ARROW1": "an Arrow file",
+    b"Obj\x01": "an Avro file", b"\x80": "a pickle", b"%PDF": "a PDF", b"\x89PNG": "a PNG image",
+    b"\xff\xd8\xff": "a JPEG image", b"SQLite format 3": "an SQLite data base",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -88,7 +104,18 @@ def find_source(references: Sequence[str], path: Path) -> Source:
         if source.matches(path):
             return source
     expected = " or ".join(source.EXPECTED for source in sources) or "of a track that has sources"
-    raise DataError(f"{path} must be {expected}, got {_description(path)}")
+    raise DataError(f"{path} must be {expected}, got {_description(path)}{other_track(references, path)}")
+
+
+def other_track(references: Sequence[str], path: Path) -> str:
+    """The advice to pack a path for another track, if one can read its first cases; "" if none can."""
+    for track in map(get_track, track_names() if path.exists() else ()):
+        others = [load(reference) for reference in track.sources if reference not in references]
+        for source in filter(lambda source: source.matches(path), others):
+            with suppress(DataError):
+                if any(isinstance(item, Cases) for item in islice(source.read(path), NAMES_SHOWN)):
+                    return f"; its files are those of another track: --track {track.name}"
+    return ""
 
 
 def read_source(
@@ -113,8 +140,35 @@ def _description(path: Path) -> str:
     if not path.exists():
         return "nothing: it does not exist"
     if path.is_dir():
-        return "a folder with none of these"
-    if h5py.is_hdf5(path):
-        return "a data set (HDF5), which is packed already"
+        first = [printable(name) for name in islice(names(path), NAMES_SHOWN)]
+        return f"a folder with {', '.join(first)} …" if first else "an empty folder"
     with path.open("rb") as file:
-        return f"a file that starts with {file.read(16)!r} and has none of these"
+        start = file.read(FIRST_BYTES)
+    if start.startswith(HDF5):
+        try:
+            with open_dataset(path):
+                return "a data set (HDF5), which is packed already"
+        except DataError:
+            return f"an HDF5 file that is no data set of astroboard; {FOREIGN_HDF5}"
+    kind = _kind(start)
+    if first := [printable(name) for name in islice(names(path), NAMES_SHOWN)]:
+        return f"{kind} with {', '.join(first)} …"
+    if kind in PACKERS:
+        with suppress(*DAMAGE), decompressed(path) as stream:
+            start = stream.read(FIRST_BYTES)
+            kind += f" of {_kind(start)}; unpack it with {PACKERS[kind]}"
+    return kind
+
+
+def _kind(start: bytes) -> str:
+    """The name of a kind of file, by its first bytes."""
+    for magic, kind in KINDS.items():
+        if start.startswith(magic):
+            return kind
+    if start[257:262] == b"ustar":
+        return "a tar archive"
+    if not start:
+        return "an empty file"
+    with suppress(UnicodeDecodeError):
+        return f"a text that starts with {printable(start.decode()[:32])}"
+    return f"a file of an unknown kind, which starts with {start[:16]!r}"

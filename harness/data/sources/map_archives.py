@@ -1,26 +1,32 @@
-"""The maps as the challenge hands them out, in ``.tar``, ``.tar.gz`` or folders.
+"""The maps as the challenge hands them out, in tar or zip archives or folders.
 
 ``EPSILON/<cluster>_<crop>.npy`` holds the ellipticities, float16 (3, 128, 128), and
-``KAPPA/<cluster>_<crop>.npy`` the convergence, float16 (128, 128). The two of a case may lie anywhere.
+``KAPPA/<cluster>_<crop>.npy`` the convergence, float16 (128, 128). The two of a case may lie anywhere. Maps
+in neither of these folders, as those of a test set, are what their shape says.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 from harness.data.sources.base import Cases, Problem
-from harness.data.sources.tar_members import members, names
+from harness.data.sources.tar_members import files, names
 from harness.data.store import DataError
 from harness.tracks import MASS_MAPPING
 from submissions import SubmissionError
 from submissions.npy import read_npy
 
-EXPECTED = "a .tar, .tar.gz or folder of EPSILON/<cluster>_<crop>.npy and KAPPA/<cluster>_<crop>.npy"
-MEMBER = re.compile(r"(?:.*/)?(EPSILON|KAPPA)/(\d{1,9})_(\d{1,9})\.npy", re.DOTALL)
+EXPECTED = (
+    "a .tar, .tar.gz, .tar.bz2, .tar.xz, .zip or folder of EPSILON/<cluster>_<crop>.npy (3, 128, 128) and "
+    "KAPPA/<cluster>_<crop>.npy (128, 128), or of <cluster>_<crop>.npy directly"
+)
+MEMBER = re.compile(r"((?:.*/)?)([0-9]{1,9})_([0-9]{1,9})\.npy", re.DOTALL)
+FOLDER = re.compile(r"(?:^|/)(EPSILON|KAPPA)(?=/)", re.IGNORECASE)
 SHAPES = {"EPSILON": (3, 128, 128), "KAPPA": (128, 128)}
 NOT_FINITE = 0x7C00  # the bits of a float16 that are all set in NaN and infinity
 COLUMNS = {"EPSILON": MASS_MAPPING.inputs, "KAPPA": MASS_MAPPING.truth}
@@ -35,16 +41,27 @@ def read(path: Path, labels: Mapping[str, int] | None = None) -> Iterator[Cases 
     """One map after another, in the order of the archive."""
     if labels is not None:
         raise DataError(f"{path} has maps, got labels for them; leave --labels out")
-    for name, data in members(path):
-        if match := MEMBER.fullmatch(name):
-            kind, cluster, crop = match.groups()
+    for name, data in files(path, ".npy"):
+        match = MEMBER.fullmatch(name)
+        if match and data is not None:
+            folder, cluster, crop = match.groups()
+            kinds = FOLDER.findall(folder)
             try:
+                kind = kinds[-1].upper() if kinds else _kind(data)
                 column = {COLUMNS[kind].name: _values(data, kind)[None]}
                 yield Cases([f"{cluster}_{crop}"], [int(cluster)], column, name)
             except (DataError, SubmissionError) as error:
                 yield Problem(name, DataError(f"{path}: {name}: {error}"))
         else:
             yield Problem(name)
+
+
+def _kind(data: bytes) -> str:
+    """What a map is by its shape alone; what is neither is to be refused as ellipticities."""
+    with suppress(SubmissionError):
+        read_npy(data, SHAPES["KAPPA"])
+        return "KAPPA"
+    return "EPSILON"
 
 
 def _values(data: bytes, kind: str) -> np.ndarray:

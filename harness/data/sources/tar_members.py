@@ -1,17 +1,22 @@
-"""The files in a folder or in a tar archive, compressed or not, one after another."""
+"""The files in a folder, or in a tar or zip archive, compressed or not, one after another."""
 
 from __future__ import annotations
 
+import bz2
+import lzma
 import tarfile
 import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from itertools import count
 from pathlib import Path
+from typing import IO, Any, cast
 
 from harness.data.store import DataError
 from harness.parallel import in_order
+from submissions import SubmissionError
+from submissions.archive import list_zip
 
 try:  # the same, in less time
     from isal import igzip as gzip
@@ -19,77 +24,159 @@ except ImportError:
     import gzip  # type: ignore[no-redef]
 
 MAX_MEMBER_BYTES = 16 * 2**20
-END_MARK = bytes(1024)
 READ_AHEAD = 8  # members
 BLOCK = 2**18
+XZ_MEMORY = 256 * 2**20
+COMPRESSED: dict[bytes, Callable[[Path], Any]] = {
+    b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open,
+}  # fmt: skip
+ZIPS = (b"PK\x03\x04", b"PK\x05\x06")
+DAMAGE = (
+    tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError,
+    ValueError, LookupError, OverflowError, RecursionError,  # what `tarfile` makes of odd headers
+)  # fmt: skip
 
 
 def names(path: Path) -> Iterator[str]:
     """The names of the files in a folder or archive, as far as it can be read."""
-    with suppress(DataError), closing(_files(path, None)) as files:
-        for name, _ in files:
+    with suppress(DataError), closing(_files(path, None)) as found:
+        for name, _ in found:
             yield name
 
 
 def members(path: Path, suffix: str = "") -> Generator[tuple[str, bytes], None, None]:
-    """Name and content of the files in a folder, ``.tar`` or ``.tar.gz``, read as a stream.
-
-    Files whose names end otherwise than in ``suffix`` are passed over. Raises DataError for a file of more
-    than 16 MB, and for a damaged archive after its last good member, which the message names.
-    """
-    # A thread reads and inflates the next members while the caller works on those before.
-    with closing(_files(path, suffix)) as files, ThreadPoolExecutor(1) as thread:
-        for file in in_order(thread, lambda _: next(files, None), count(), READ_AHEAD):
-            if file is None:
-                return
-            name, data = file
+    """Name and content of the files whose names end in ``suffix``, as `files` reads them."""
+    with closing(files(path, suffix)) as found:
+        for name, data in found:
             if data is not None:
                 yield name, data
 
 
+def files(path: Path, suffix: str = "") -> Generator[tuple[str, bytes | None], None, None]:
+    """Name and content of the files in a folder or archive; no content where the name ends otherwise.
+
+    Raises DataError for a file of more than 16 MB, and for a damaged archive after its last good member,
+    which the message names. A tar archive that ends between two members, without the blocks that mark its
+    end, cannot be told from one that was cut there, so that is an error, too, after its last member.
+    """
+    # A thread reads and inflates the next members while the caller works on those before.
+    with closing(_files(path, suffix)) as found, ThreadPoolExecutor(1) as thread:
+        for file in in_order(thread, lambda _: next(found, None), count(), READ_AHEAD):
+            if file is None:
+                return
+            yield file
+
+
 def _files(path: Path, suffix: str | None) -> Generator[tuple[str, bytes | None], None, None]:
-    """The name of each file, with its content if the name ends in ``suffix``."""
     if not path.is_dir():
-        yield from _archive(path, suffix)
+        with path.open("rb") as file:
+            start = file.read(8)
+        yield from _zip(path, suffix) if start.startswith(ZIPS) else _tar(path, suffix)
         return
-    for file in sorted(path.rglob("*")):
-        if file.is_file():
+    for entry in sorted(path.rglob("*")):
+        if entry.is_file():
             content = None
-            if suffix is not None and file.name.endswith(suffix):
-                _check_size(str(file), file.stat().st_size)
-                content = file.read_bytes()
-            yield str(file.relative_to(path.parent)), content
+            if suffix is not None and entry.name.endswith(suffix):
+                _check_size(str(entry), entry.stat().st_size)
+                content = entry.read_bytes()
+            yield str(entry.relative_to(path.parent)), content
 
 
-def _archive(path: Path, suffix: str | None) -> Generator[tuple[str, bytes | None], None, None]:
+def decompressed(path: Path) -> IO[bytes]:
+    """The content of a file: unpacked, if it is compressed with gzip, bzip2 or xz."""
+    with path.open("rb") as file:
+        start = file.read(BLOCK)
+    for magic, opened in COMPRESSED.items():
+        if start.startswith(magic):
+            if opened is lzma.open:  # its header asks for memory, up to 4 GB
+                lzma.LZMADecompressor(memlimit=XZ_MEMORY).decompress(start, 1)
+            return cast("IO[bytes]", opened(path))
+    return path.open("rb")
+
+
+class _Guarded:
+    """A stream as `tarfile` sees it, which reads a header of any length whole into memory."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.seek, self.tell = stream.seek, stream.tell
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= MAX_MEMBER_BYTES + tarfile.RECORDSIZE:
+            raise tarfile.ReadError(f"{size:,} bytes are announced at once")
+        return self._stream.read(size)
+
+
+def _tar(path: Path, suffix: str | None) -> Generator[tuple[str, bytes | None], None, None]:
     last = "the beginning"
     try:
-        with path.open("rb") as file:
-            zipped = file.read(2) == b"\x1f\x8b"
         with (
-            gzip.open(path) if zipped else path.open("rb") as stream,
-            tarfile.open(fileobj=stream, mode="r:") as archive,
+            decompressed(path) as stream,
+            tarfile.open(fileobj=cast("Any", _Guarded(stream)), mode="r:") as archive,
         ):
             while member := archive.next():
                 archive.members = []  # type: ignore[attr-defined]  # it would keep them all
-                if not member.isfile():
-                    continue
                 content = None
                 if suffix is not None and member.name.endswith(suffix):
-                    _check_size(f"{path}: {member.name}", member.size)
-                    content = stream.read(member.size)
-                    if len(content) < member.size:
-                        raise EOFError(f"{member.name} has {len(content)} of {member.size} bytes")
-                    last = member.name
-                yield member.name, content
-            # ``tarfile`` takes an archive that was cut between two members for a whole one.
-            stream.seek(archive.offset)
-            if stream.read(len(END_MARK)) != END_MARK:
-                raise EOFError("the end mark of a tar archive is missing")
-            while stream.read(BLOCK):  # gzip checks the sum over all bytes at their end
-                pass
-    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+                    if member.islnk() or member.issym():
+                        raise tarfile.ReadError(
+                            f"{member.name} is a link; tar --dereference --hard-dereference writes files"
+                        )
+                    if member.isfile():
+                        content = _content(archive, member, path)
+                        last = member.name
+                if member.isfile():
+                    yield member.name, content
+            _check_end(stream, archive.offset)
+    except DAMAGE as error:
         raise DataError(f"{path} is damaged or cut off after {last}: {error}") from error
+
+
+def _content(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> bytes:
+    """The content of a file, with the gaps of a sparse one filled."""
+    _check_size(f"{path}: {member.name}", member.size)
+    file = archive.extractfile(member)
+    assert file is not None
+    content = file.read()
+    if len(content) < member.size:
+        raise EOFError(f"{member.name} has {len(content)} of {member.size} bytes")
+    return content
+
+
+def _check_end(stream: IO[bytes], offset: int) -> None:
+    """Raise unless an archive ends with a block of zeros, and the stream with the sum of its bytes.
+
+    `tarfile` takes damaged headers, and the end of the file in or before one, for the end of an archive.
+    """
+    stream.seek(offset)
+    block = stream.read(tarfile.BLOCKSIZE)
+    if not block:
+        raise EOFError("the end mark of a tar archive is missing; if it is whole, --skip-damaged packs it")
+    if block != bytes(tarfile.BLOCKSIZE):
+        raise EOFError("the header of the next member is damaged")
+    position = tarfile.BLOCKSIZE
+    while rest := stream.read(BLOCK):  # a sum over all bytes is checked at their end
+        for start in range(-position % tarfile.BLOCKSIZE, len(rest), tarfile.BLOCKSIZE):
+            if rest[start + 257 : start + 262] == b"ustar":
+                raise EOFError("another archive follows its end mark; unpack it with tar --ignore-zeros")
+        position += len(rest)
+
+
+def _zip(path: Path, suffix: str | None) -> Generator[tuple[str, bytes | None], None, None]:
+    name = ""
+    try:
+        archive = list_zip(path)
+        for name, (_, reason) in archive.refused.items():
+            if suffix is not None and name.endswith(suffix):
+                raise DataError(f"{path}: {name}: {reason}")
+            yield name, None
+        with archive.open() as content:
+            for name in archive.names:
+                wanted = suffix is not None and name.endswith(suffix)
+                yield name, content(name, MAX_MEMBER_BYTES) if wanted else None
+    except SubmissionError as error:
+        message = str(error).replace("the submission", "the archive")
+        raise DataError(f"{path}: {name}: {message}" if name else f"{path}: {message}") from error
 
 
 def _check_size(name: str, size: int) -> None:

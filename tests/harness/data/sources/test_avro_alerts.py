@@ -171,7 +171,7 @@ def other(codec="null", fields=()):
     ("content", "words"),
     [
         (b"", "ZTF alert packets"),
-        (b"no Avro", "ZTF alert packets.*got a file that starts with b'no Avro'"),
+        (b"no Avro", "ZTF alert packets.*got a text that starts with no Avro"),
         (b"Obj\x01", "no Avro file that can be read: it is cut off"),
         (packet(1)[0][:-40], "cut off"),
         (other(fields=["candid"]), "no ZTF alerts"),

@@ -1,8 +1,11 @@
 """Which source reads a path: by its content, in the order of the track."""
 
+import bz2
+import gzip
 import pickle
 import sys
 
+import h5py
 import numpy as np
 import pytest
 
@@ -11,13 +14,14 @@ from harness.data.sources import alert_pickle, avro_alerts, map_archives
 from harness.data.sources.base import Problem, find_source, read_source
 from harness.data.store import DataError, open_dataset
 from harness.tracks import MASS_MAPPING, STAMPS, Track
-from tests.harness.data.conftest import map_members, write_tar
+from tests.harness.data.conftest import map_members, npy, write_tar
 from tests.harness.data.sources.avro import packet
 
 BOTH = (*STAMPS.sources, *MASS_MAPPING.sources)
 THEIRS = """
 import io
 from pathlib import Path
+import h5py
 import numpy as np
 from harness.data.sources.base import Cases
 from harness.data.sources.tar_members import members, names
@@ -53,9 +57,14 @@ def test_suffixes_mean_nothing(tmp_path, protocol):
     ("content", "words"),
     [
         (None, "got nothing: it does not exist"),
-        (b"", "got a file that starts with b'' and"),
-        (b"text", "got a file that starts with b'text'"),
-        (b"\x1f\x8b", "got a file that starts with"),
+        (b"", "got an empty file"),
+        (b"text", "got a text that starts with text"),
+        (b"\x1f\x8b", "got a gzip file"),
+        (gzip.compress(b"Obj\x01"), "got a gzip file of an Avro file; unpack it with gzip -d"),
+        (bz2.compress(pickle.dumps([])), "got a bzip2 file of a pickle; unpack it with bzip2 -d"),
+        (npy(np.zeros(3)), r"got a NumPy array \(.npy\)"),
+        (b"7z\xbc\xaf\x27\x1c", "got a 7z archive"),
+        (b"\xff\0", "got a file of an unknown kind"),
     ],
 )
 def test_what_no_source_reads_is_described(tmp_path, content, words):
@@ -66,8 +75,27 @@ def test_what_no_source_reads_is_described(tmp_path, content, words):
         find_source(STAMPS.sources, path)
     (problem,) = read_source(STAMPS.sources, path)
     assert (problem.name, problem.damaged) == ("file", True)
-    with pytest.raises(DataError, match=r"must be a \.tar.*got a folder"):
+    with pytest.raises(DataError, match=r"must be a \.tar.*got (a folder with .*/file …|an empty folder)"):
         find_source(MASS_MAPPING.sources, tmp_path)
+
+
+def test_files_of_the_other_track_are_said(tmp_path):
+    maps = write_tar(tmp_path / "maps.tar", map_members(1, 1), "w")
+    with pytest.raises(DataError, match=r"those of another track: --track mass-mapping"):
+        find_source(STAMPS.sources, maps)
+    stamps = [np.random.default_rng(0).random((63, 63, 3), np.float32)]
+    (tmp_path / "alerts.pkl").write_bytes(pickle.dumps({"images": stamps, "labels": [1]}))
+    with pytest.raises(DataError, match=r"got a pickle; .*: --track stamps"):
+        find_source(MASS_MAPPING.sources, tmp_path / "alerts.pkl")
+
+
+def test_hdf5_of_another_program_is_told_from_a_data_set(tmp_path):
+    with h5py.File(tmp_path / "team.h5", "w") as file:
+        file["epsilon"] = np.zeros((1, 128, 128, 3), np.float16)
+    with pytest.raises(DataError, match="an HDF5 file that is no data set of astroboard; save its cases"):
+        find_source(MASS_MAPPING.sources, tmp_path / "team.h5")
+    with pytest.raises(DataError, match="it must be a data set of astroboard, got HDF5 of another program"):
+        open_dataset(tmp_path / "team.h5").__enter__()
 
 
 @pytest.mark.parametrize(("track", "name"), [(MASS_MAPPING, "maps.tar"), (STAMPS, "alerts.pkl")])

@@ -2,6 +2,8 @@
 
 import io
 import pickle
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -47,3 +49,36 @@ def test_object_array_is_not_unpickled(tmp_path, members):
     name = "1/EPSILON/00001_00002.npy"
     archive = write_tar(tmp_path / "1.tar", members | {name: npy(np.array([print], object))}, "w")
     refuses(tmp_path, [archive], name, "object")
+
+
+@pytest.mark.parametrize("layout", ["test_public/{}.npy", "{}.npy", "a/b/epsilon/{}.npy", "./Epsilon/{}.npy"])
+@pytest.mark.parametrize("suffix", ["tar", "tar.gz", "tar.bz2", "tar.xz", "zip"])
+def test_maps_of_a_test_set_lie_anywhere_in_any_archive(tmp_path, members, layout, suffix):
+    inputs = {name: data for name, data in members.items() if "EPSILON" in name}
+    files = {layout.format(Path(name).stem): data for name, data in inputs.items()}
+    path = tmp_path / f"test_public.{suffix}"
+    if suffix == "zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, data in files.items():
+                archive.writestr(name, data)
+    else:
+        write_tar(path, files, f"w:{suffix.partition('.')[2]}" if "." in suffix else "w")
+    out, result = packed(tmp_path, [path])
+    assert result.cases == 6
+    with open_dataset(out) as data:
+        assert data.role == "inputs"
+        for row, case_id in enumerate(data.case_ids()):
+            expected = np.load(io.BytesIO(members[f"1/EPSILON/{case_id}.npy"]))
+            np.testing.assert_array_equal(data.inputs[row], np.moveaxis(expected, 0, -1))
+
+
+def test_convergence_without_a_folder_is_known_by_its_shape(tmp_path, members):
+    files = {f"{'a' if 'EPSILON' in name else 'b'}/{Path(name).name}": data for name, data in members.items()}
+    out, result = packed(tmp_path, [write_tar(tmp_path / "1.tar.gz", files)])
+    with open_dataset(out) as data:
+        assert (result.cases, data.role) == (6, "full")
+
+
+def test_what_no_map_is_in_says_what_there_is(tmp_path):
+    path = write_tar(tmp_path / "1.tar", {"maps/first.npy": npy(np.zeros((3, 128, 128), np.float16))}, "w")
+    refuses(tmp_path, [path], "EPSILON/<cluster>_<crop>.npy (3, 128, 128)", "maps/first.npy")
