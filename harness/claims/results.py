@@ -184,7 +184,7 @@ def rank(spec: Claim, sides: Sides, scored: Mapping[Folds, Scored]) -> dict[str,
     names = [side.baseline if named_by_baseline else str(side) for side in spec.sides]
     track = get_track(spec.track)
     submissions = [
-        replace(scored[folds], track=track, method=name, team=TEAM, seed=seed)
+        replace(scored[folds], track=track, method=name, team=TEAM, seed=seed, owner=TEAM)
         for name, seeds in zip(names, sides, strict=True)
         for seed, folds in enumerate(seeds)
     ]

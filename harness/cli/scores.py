@@ -14,6 +14,7 @@ from harness.cli.shared import (
     FRACTION,
     NEW,
     SUBMISSION,
+    SubmissionPath,
     executor_options,
     json_option,
     list_items,
@@ -79,7 +80,10 @@ def score(
 
 
 @main.command()
-@click.argument("submissions", nargs=-1, required=True, type=SUBMISSION, metavar="SUBMISSION...")
+@click.argument(
+    "submissions", nargs=-1, required=True, type=SubmissionPath(exists=True, path_type=Path),
+    metavar="SUBMISSION...",
+)  # fmt: skip
 @truth_option
 @click.option(
     "--out", type=NEW, metavar="DIR",
@@ -116,7 +120,9 @@ def leaderboard(
 ) -> None:  # fmt: skip
     """Score the submissions and rank them, with intervals.
 
-    A SUBMISSION is a zip, or a card that `score --out` wrote (CARD.json, with CARD.npz beside it).
+    A SUBMISSION is a zip, a card that `score --out` wrote (CARD.json, with CARD.npz beside it), or a folder
+    of such files of one person or team. Several seeds of one method are one row if they are in one folder.
+    With --ladder the name of the folder is that of the team.
     """
     public_fraction, seed, final = (options[name] for name in ("public_fraction", "seed", "final"))
     if public_fraction is None and (final or seed is not None):
@@ -141,7 +147,7 @@ def leaderboard(
         from harness.report.page import update_leaderboard
         from harness.runs.folder import histories
 
-        curves = histories(runs, submissions)
+        curves = histories(runs, [entry.path for entry in scored])
         with progress_bar("pages") as progress:
             update_leaderboard(board, out, scored, truth, inputs, curves, progress)
     from harness.report import export, terminal

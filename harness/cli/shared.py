@@ -88,11 +88,16 @@ def say(text: str, err: bool = False, nl: bool = True) -> None:
 
 
 class SubmissionPath(click.Path):
-    """A file, where somebody may name the folder that is to become a submission."""
+    """A file, where somebody may name the folder that is to become a submission.
+
+    With ``dir_okay`` also a folder that holds submissions.
+    """
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The path, if it is that of a file."""
-        if Path(value).is_dir():
+        """The path, if it is that of a file, or of a folder that may be named."""
+        from harness.evaluation.entries import submissions_in
+
+        if Path(value).is_dir() and not (self.dir_okay and submissions_in(Path(value))):
             folder = Path(value).resolve()  # the name of "." is that of the folder
             command = (
                 f"cd {quote(str(folder.parent))} && zip -r {quote(folder.name + '.zip')} {quote(folder.name)}"

@@ -76,17 +76,54 @@ def check_one_truth(scored: Sequence[Scored]) -> None:
 
 
 def by_method(scored: Sequence[Scored]) -> list[list[Scored]]:
-    """The submissions of each row: the seeds of one team's method together, all others alone.
+    """The submissions of each row: the seeds of one method in one folder together, all others alone.
 
-    Submissions without a seed, or with the same seed twice, are no repetitions of one method.
+    A manifest says what its author likes, so a file that was named alone is a row of its own: it could claim
+    to be a seed of another's method. Submissions without a seed, or with the same seed twice, are no
+    repetitions of one method.
     """
-    methods: dict[tuple[str, str], list[Scored]] = {}
+    methods: dict[tuple[str, ...], list[Scored]] = {}
     for entry in sorted(scored, key=lambda entry: (-1 if entry.seed is None else entry.seed,
                                                    entry.path.name, entry.sha256)):  # fmt: skip
-        methods.setdefault((entry.team, entry.method), []).append(entry)
+        alone = () if entry.owner is not None else (entry.sha256, str(entry.path))
+        methods.setdefault((entry.team, entry.method, entry.owner or "", *alone), []).append(entry)
     rows = []
     for _, entries in sorted(methods.items()):
         seeds = {entry.seed for entry in entries}
         repeated = None not in seeds and len(seeds) == len(entries)
         rows += [entries] if repeated else [[entry] for entry in entries]
     return rows
+
+
+def in_folders(paths: Sequence[Path]) -> dict[Path, str | None]:
+    """The submissions and score cards that are named, and those in the folders named, with their owners.
+
+    The owner is the name of the folder, None for a file that is named itself. Raises HarnessError for a
+    folder without any, and for two folders of one name.
+    """
+    owners: dict[Path, str | None] = {}
+    folders: set[str] = set()
+    for path in paths:
+        if not path.is_dir():
+            owners.setdefault(path, None)
+            continue
+        owner = path.resolve().name
+        files = submissions_in(path)
+        if not files:
+            raise HarnessError(f"{path} must hold submissions (.zip) or score cards (.json), got none")
+        if owner in folders:
+            raise HarnessError(
+                f"folders must have different names, which tell whose they are, got two called {owner}"
+            )
+        folders.add(owner)
+        owners |= dict.fromkeys(files, owner)
+    return owners
+
+
+def submissions_in(folder: Path) -> list[Path]:
+    """The zips and score cards in a folder; not the manifest of a submission that is still to be zipped."""
+    return [
+        path
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower() in (".zip", ".json") and path.name != "manifest.json" and path.name[0] != "."
+    ]

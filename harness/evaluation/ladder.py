@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import fcntl
 import hashlib
 import zlib
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,7 @@ from scipy import sparse
 from harness.data.split import public_cases
 from harness.evaluation.board import Cell, Row, Seed
 from harness.evaluation.bootstrap import MIN_GROUPS_FOR_RANKS, GroupSums, bootstrap
+from harness.evaluation.names import skeletons
 from harness.evaluation.ranking import board_order, standings
 from harness.evaluation.scoring import Scored
 from harness.files import HarnessError, json_text, read_json, write_text
@@ -49,12 +51,27 @@ def release_scores(track: Track, accepted: Sequence[Scored], path: Path) -> list
 
     The state is for the organisers only. Raises HarnessError where it is damaged, or of other cases.
     """
-    state = _read_state(path, track, accepted)
-    for entry in accepted:
-        _climb(track, state, entry)
-    state["sums"] = {digest: state["sums"][digest] for digest in sorted(_used(state))}
-    write_text(path, json_text(state))
+    path = path.resolve()  # the state is replaced, and a link to it should not be
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(f".{path.name}.lock").open("w") as lock:  # which the system releases at our end
+        fcntl.flock(lock, fcntl.LOCK_EX)  # from reading to writing, or another's releases would be lost
+        state = _read_state(path, track, accepted)
+        for entry in accepted:
+            _climb(track, state, entry)
+        state["sums"] = {digest: state["sums"][digest] for digest in sorted(_used(state))}
+        write_text(path, json_text(state))
     return _rows(replace(track, scores=track.ranked), state)
+
+
+def _team(state: Mapping[str, Any], entry: Scored) -> str:
+    """The name of the entry's team in the state: that of its folder, or else the first that looks like it.
+
+    Who may call a team as they like could have a ladder for each spelling, and so a release for each.
+    """
+    if entry.owner is not None:
+        return entry.owner
+    own = skeletons(entry.team)
+    return next((name for name in state["teams"] if own & skeletons(name)), entry.team)
 
 
 def _climb(track: Track, state: dict[str, Any], entry: Scored) -> None:
@@ -63,7 +80,7 @@ def _climb(track: Track, state: dict[str, Any], entry: Scored) -> None:
     The best of different scores may be of different submissions. The sums over groups of each are kept in the
     state, named by their digest, for the standard error of the next comparison.
     """
-    team = state["teams"].setdefault(entry.team, {"best": {}})
+    team = state["teams"].setdefault(_team(state, entry), {"best": {}})
     sums = entry.sums()
     values = sums.total_scores(track)
     errors = {
@@ -130,6 +147,12 @@ def _read_state(path: Path, track: Track, accepted: Sequence[Scored]) -> dict[st
             "cases": len(first.case_ids), "groups": groups,
             "cases_sha256": hashlib.sha256(" ".join(first.case_ids).encode()).hexdigest(),
         }  # fmt: skip
+        in_folders = {entry.owner is not None for entry in accepted}
+        if len(in_folders) > 1:
+            raise HarnessError(
+                "submissions of a ladder must come in a folder for each team, or none in a folder, got both"
+            )
+        about["teams_are"] = "folders" if in_folders.pop() else "manifests"
         if groups < MIN_GROUPS_FOR_RANKS:
             least = f"{MIN_GROUPS_FOR_RANKS} groups of cases or more"
             raise HarnessError(f"a ladder must have {least}, got {groups}")
@@ -138,6 +161,12 @@ def _read_state(path: Path, track: Track, accepted: Sequence[Scored]) -> dict[st
             raise HarnessError(f"{path}: a ladder must begin with an accepted submission, got none")
         return about | {"teams": {}, "sums": {}}
     state = read_json(path, LADDER)
+    state.setdefault("teams_are", "manifests")  # which 0.1.0 did not say
+    if about.get("teams_are", state["teams_are"]) != state["teams_are"]:
+        raise HarnessError(
+            f"{path} must be the ladder of teams as {about['teams_are']} name them, got one of teams as "
+            f"{state['teams_are']} do; name a new file"
+        )
     if any(state.get(key) != value for key, value in about.items()):
         raise HarnessError(
             f"{path} must be the ladder of this truth file and public subset, got that of others; "

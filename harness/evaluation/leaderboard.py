@@ -25,7 +25,7 @@ from harness.evaluation.bootstrap import (
     none_if_nan,
     signed_rank,
 )
-from harness.evaluation.entries import by_method, check_one_truth, score_all
+from harness.evaluation.entries import by_method, check_one_truth, in_folders, score_all
 from harness.evaluation.ladder import release_scores, subset_of
 from harness.evaluation.ranking import board_order, standings
 from harness.evaluation.scoring import Scored, standard_deviations
@@ -57,13 +57,17 @@ def make_leaderboard(
 ) -> Leaderboard:
     """Score submissions, or read score cards, and rank them. Nothing is drawn.
 
-    A file that cannot be read is listed as not ranked. ``truth`` may be None where all are cards.
+    A folder among the paths stands for the files in it, which are one person's: the seeds of one method there
+    are one row. A file that cannot be read is listed as not ranked. ``truth`` may be None where all are
+    cards.
     ``public_fraction`` scores only that share of the groups, or with ``final`` all others; they are drawn
     with ``seed``, by default one that is derived from the truth. ``ladder`` names the file that keeps
     released scores. Raises HarnessError where the entries are not of one truth, or the seed is missing.
     """
+    owners = in_folders(paths)
     with open_dataset(truth) if truth else nullcontext() as data:
-        track, scored, unreadable = score_all(paths, data, progress, executor)
+        track, scored, unreadable = score_all(list(owners), data, progress, executor)
+        scored = [replace(entry, owner=owners[entry.path]) for entry in scored]
         if public_fraction is not None and seed is None:
             if data is None:
                 raise HarnessError("a public subset must be drawn with a seed or a truth file, got neither")
@@ -86,8 +90,9 @@ def rank_entries(
     """The board of entries that were all scored against one truth file, best first.
 
     Ranked by the mean of the ranks by each of the track's ranked scores; equal means share a rank. Seeds of
-    one method are one row. Submissions with missing or invalid cases, and those that could not be read at all
-    (name, reason), are listed as not ranked. With ``ladder`` the rows are the scores that it releases.
+    one method of one owner are one row. Submissions with missing or invalid cases, and those that could not
+    be read at all (name, reason), are listed as not ranked. With ``ladder`` the rows are
+    the scores that it releases.
     """
     check_one_truth(scored)
     accepted = [entry for entry in scored if entry.report.accepted]

@@ -37,7 +37,8 @@ class Scored:
     """A submission read to its end. ``columns`` holds the scores by case, in the order of the truth file.
 
     Where ``report.accepted`` is false there are no scores. ``source`` is "card" where the submission itself
-    was not read, but the score card that somebody made of it.
+    was not read, but the score card that somebody made of it. ``owner`` is the name of the folder that it was
+    ranked in, which tells whose it is; None for a file that was named alone.
     """
 
     path: Path
@@ -52,6 +53,7 @@ class Scored:
     truth_fingerprint: str
     seed: int | None = None
     source: Literal["submission", "card"] = "submission"
+    owner: str | None = None
 
     def sums(self) -> GroupSums:
         """The sums over each group of the statistics that the scores are made of."""

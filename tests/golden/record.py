@@ -13,7 +13,7 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -88,6 +88,15 @@ class Recording:
         found = {path.name: self.run_json("inspect", str(path)) for path in paths}
         self.keep(name, json_lines(found))
 
+    def gathered(self, name: str, files: Sequence[str]) -> str:
+        """A new folder with copies of submissions and cards, whose seeds are those of one owner."""
+        folder = self.folder / name
+        folder.mkdir()
+        for file in map(Path, files):
+            for path in (file, file.with_suffix(".npz")) if file.suffix == ".json" else (file,):
+                shutil.copy(path, folder)
+        return str(folder)
+
     def zips(self, names: tuple[str, ...]) -> list[str]:
         return [self.path(f"{name}.zip") for name in names]
 
@@ -148,12 +157,16 @@ def _leaderboard(to: Recording) -> None:
     carded = CARDED[to.track]
     ranked = to.zips(tuple(name for name in RANKED[to.track] if name not in carded))
     ranked += [to.path(f"{name}.json") for name in carded]
-    to.keep("board/board.md", to.run("leaderboard", *ranked, *words, *files, "--markdown", "--wilcoxon"))
+    to.keep("board/board.md", to.run("leaderboard", to.gathered("mixed", ranked), *words, *files,
+                                        "--markdown", "--wilcoxon"))  # fmt: skip
     _keep_pages(to, "board", board)
     to.keep_file("board/board.csv", table)
-    to.keep("terminal/leaderboard.txt", to.run("leaderboard", *to.zips(RANKED[to.track]), *words))
+    to.keep(
+        "terminal/leaderboard.txt",
+        to.run("leaderboard", to.gathered("ranked", to.zips(RANKED[to.track])), *words),
+    )
     cards = [to.path(f"{name}.json") for name in ACCEPTED[to.track]]
-    to.keep_table("board/of-cards.csv", "leaderboard", *cards)
+    to.keep_table("board/of-cards.csv", "leaderboard", to.gathered("cards", cards))
 
 
 def _keep_pages(to: Recording, name: str, folder: Path) -> None:
@@ -167,7 +180,7 @@ def _keep_pages(to: Recording, name: str, folder: Path) -> None:
 
 
 def _public_and_private(to: Recording) -> None:
-    words = "leaderboard", *to.zips(RANKED[to.track]), *to.truth, "--workers", "1"
+    words = "leaderboard", to.path("ranked"), *to.truth, "--workers", "1"
     words += "--public-fraction", "0.5"
     seed = "--seed", str(PUBLIC_SEED[to.track])
     if to.track == "maps":

@@ -128,6 +128,29 @@ def test_a_submission_for_other_data_with_the_same_numbers_is_said(run, tmp_path
         assert "other data" not in told
 
 
+def test_seeds_are_one_row_if_they_are_in_a_folder(run, files, maps, tmp_path):
+    """A rival who names the team and the method, and another seed, gets a row of his own."""
+    first, _, truth = files
+    (tmp_path / "net").mkdir()
+    (tmp_path / "runs/1").mkdir(parents=True)
+    (tmp_path / "runs/1/history.csv").write_text("epoch,loss\n1,0.5\n2,0.4\n")
+    with open_dataset(maps / "data.h5") as data:
+        case_ids = data.case_ids()
+    for name, seed in (("net/1.zip", 1), ("net/2.zip", 2), ("rival.zip", 3)):
+        maps_of_zeros = [np.zeros((len(case_ids), 128, 128), np.float16)]
+        write_submission(
+            tmp_path / name, "mass-mapping", "us", "net", case_ids, maps_of_zeros, {"seed": seed}
+        )
+    words = (tmp_path / "net", tmp_path / "rival.zip", first, *truth, "--json")
+    board = json.loads(
+        run("leaderboard", *words, "--out", tmp_path / "out", "--runs", tmp_path / "runs").stdout
+    )
+    seeds = sorted([seed["file"] for seed in row["seeds"]] for row in board["rows"] if row["team"] == "us")
+    assert seeds == [["1.zip", "2.zip"], ["rival.zip"]]
+    ladder = (tmp_path / "net", *truth, "--ladder", tmp_path / "state.json", "--json")
+    assert [row["team"] for row in json.loads(run("leaderboard", *ladder).stdout)["rows"]] == ["net"]
+
+
 EVIL = "us\x1b[2J\x9b1m\u202egpj"
 
 

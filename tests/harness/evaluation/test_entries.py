@@ -7,7 +7,7 @@ import pytest
 
 from harness.data.store import open_dataset
 from harness.evaluation.cards import write_card
-from harness.evaluation.entries import by_method, check_one_truth, score_all
+from harness.evaluation.entries import by_method, check_one_truth, in_folders, score_all
 from harness.evaluation.leaderboard import rank_entries
 from harness.evaluation.scoring import score
 from harness.files import HarnessError
@@ -72,9 +72,34 @@ def test_the_same_cases_and_groups_for_all(change):
 
 
 def test_seeds_of_a_method_are_one_row_and_repetitions_are_not():
-    net = [scored_maps("A", "net", seed) for seed in (3, 1, 2)]
-    alone = [scored_maps("A", "net2", 1), scored_maps("B", "net", 1)]
-    twice = [scored_maps("C", "x", 4), scored_maps("C", "x", 4, wmape=np.zeros(160))]
-    seedless = [scored_maps("D", "y"), scored_maps("D", "y", 1)]
+    net = [scored_maps("A", "net", seed, owner="us") for seed in (3, 1, 2)]
+    alone = [scored_maps("A", "net2", 1, owner="us"), scored_maps("B", "net", 1, owner="us")]
+    twice = [scored_maps("C", "x", 4, owner="us"), scored_maps("C", "x", 4, owner="us", wmape=np.zeros(160))]
+    seedless = [scored_maps("D", "y", owner="us"), scored_maps("D", "y", 1, owner="us")]
     rows = by_method([*net, *alone, *twice, *seedless])
     assert [[entry.seed for entry in row] for row in rows] == [[1, 2, 3], [1], [1], [4], [4], [None], [1]]
+
+
+@pytest.mark.parametrize("owner", [None, "mallory"])
+def test_nobody_is_averaged_into_the_row_of_a_rival(owner):
+    """The manifest of the second names the team and the method of the first, and another seed."""
+    for owner_of_rival in (None, "alice"):
+        rival = scored_maps("Alice", "net", 1, owner=owner_of_rival)
+        assert by_method([rival, scored_maps("Alice", "net", 2, owner=owner)]) != [[rival, rival]]
+        rows = by_method([rival, scored_maps("Alice", "net", 2, owner=owner)])
+        assert [len(row) for row in rows] == [1, 1]
+
+
+def test_a_folder_stands_for_the_submissions_in_it(tmp_path):
+    for name in ("one.zip", "net/2.zip", "net/1.ZIP", "net/3.json", "net/3.npz", "net/manifest.json",
+                 "net/._1.zip", "net/notes.txt", "other/net/4.zip", "empty/notes.txt"):  # fmt: skip
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    one, net = tmp_path / "one.zip", tmp_path / "net"
+    expected = {one: None, net / "1.ZIP": "net", net / "2.zip": "net", net / "3.json": "net"}
+    assert in_folders([one, net]) == in_folders([net, one]) == expected
+    assert in_folders([net / "2.zip", net])[net / "2.zip"] == "net"
+    with pytest.raises(HarnessError, match=r"empty must hold submissions \(\.zip\)"):
+        in_folders([tmp_path / "empty"])
+    with pytest.raises(HarnessError, match="got two called net"):
+        in_folders([net, tmp_path / "other/net"])

@@ -1,6 +1,8 @@
 """Public parts, and the Ladder: against the paper's own formula, and against an attack."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -115,3 +117,86 @@ def test_a_state_of_other_cases_or_a_damaged_one(tmp_path):
         climb([], tmp_path / "new.json")
     state.write_bytes(before)
     assert released(climb([], state)) == round(entry.columns["wmape"].mean(), 4)
+
+
+def test_look_alike_names_have_one_ladder(tmp_path):
+    """Each name more would be a release more of the exact score."""
+    state, rng = tmp_path / "state.json", np.random.default_rng(0)
+    scores = rng.random(300)
+    first = released(climb([ranked_by(scores, "Alice")], state), "Alice")
+    names = [
+        "alice",
+        "\u0410lice",
+        "Alice\ufe00",
+        "Al\u0301ice",
+        "A1ice",
+        "Ali\u3164ce",
+        "Alice\u2800",
+        "A-lice",
+    ]
+    for name in names:
+        board = climb([ranked_by(scores + 1e-3 * rng.random(300), name)], state)
+        assert [(row.team, row.metrics["wmape"].mean) for row in board.rows] == [("Alice", first)]
+    assert len(climb([ranked_by(scores, "Bob")], state).rows) == 2
+
+
+def test_folders_of_the_organiser_say_whose_ladder_it_is(tmp_path):
+    """What the manifests call the teams does not count: neither a rival's name, nor many names."""
+    state, scores = tmp_path / "state.json", np.random.default_rng(0).random(300)
+    climb([ranked_by(scores, "Alice", owner="alice"), ranked_by(2 * scores, "Bob", owner="bob")], state)
+    for name in ("Alice", "Bob2", "Bob3"):
+        board = climb([ranked_by(1.5 * scores, name, owner="bob")], state)
+        assert [row.team for row in board.rows] == ["alice", "bob"]
+    assert released(board, "alice") == round(scores.mean(), 4)
+    assert released(board, "bob") == round(1.5 * scores.mean(), 4)
+    before = state.read_bytes()
+    with pytest.raises(HarnessError, match="as folders do; name a new file"):
+        climb([ranked_by(scores, "alice")], state)
+    with pytest.raises(HarnessError, match="got both"):
+        climb([ranked_by(scores, "alice"), ranked_by(scores, owner="bob")], state)
+    assert state.read_bytes() == before
+    assert len(climb([], state).rows) == 2
+
+
+def test_a_state_of_version_0_1_0_is_of_teams_as_manifests_name_them(tmp_path):
+    state, scores = tmp_path / "state.json", np.random.default_rng(0).random(300)
+    climb([ranked_by(scores)], state)
+    kept = json.loads(state.read_text())
+    del kept["teams_are"]
+    state.write_text(json.dumps(kept))
+    assert len(climb([ranked_by(scores, "B")], state).rows) == 2
+
+
+CLIMB = """
+import sys
+from pathlib import Path
+import numpy as np
+from harness.evaluation.ladder import release_scores
+from harness.tracks import MASS_MAPPING
+from tests.harness.evaluation.builders import ranked_by
+entry = ranked_by(np.random.default_rng(int(sys.argv[1])).random(60), f"Team {sys.argv[1]}")
+print("ready", flush=True)
+sys.stdin.readline()
+for _ in range(4):
+    release_scores(MASS_MAPPING, [entry], Path(sys.argv[2]))
+"""
+
+
+def test_processes_that_release_at_once_lose_nothing(tmp_path):
+    (tmp_path / "link.json").symlink_to(tmp_path / "state.json")
+    files = [tmp_path / ("link.json" if number % 2 else "state.json") for number in range(4)]
+    climbers = [
+        subprocess.Popen([sys.executable, "-c", CLIMB, str(number), str(file)],
+                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for number, file in enumerate(files)
+    ]  # fmt: skip
+    for climber in climbers:
+        assert climber.stdout.readline() == "ready\n"
+    for climber in climbers:
+        climber.stdin.write("go\n")
+        climber.stdin.flush()
+    for climber in climbers:
+        climber.communicate()
+        assert climber.returncode == 0
+    assert set(json.loads(files[0].read_text())["teams"]) == {f"Team {number}" for number in range(4)}
+    assert (tmp_path / "link.json").is_symlink()

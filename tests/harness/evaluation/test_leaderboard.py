@@ -98,15 +98,15 @@ def test_chances_and_intervals_are_those_of_drawing_the_groups_themselves():
 
 
 def test_seeds_of_one_method_are_one_row():
-    seeds = [scored_maps("A", "net", seed) for seed in (3, 1, 2)]
+    seeds = [scored_maps("A", "net", seed, owner="us") for seed in (3, 1, 2)]
     others = [
-        scored_maps("A", "other", 1),
-        scored_maps("B", "net", 1),
-        scored_maps("C", "x"),
-        scored_maps("C", "x"),
-        scored_maps("D", "y", 4),
+        scored_maps("A", "other", 1, owner="us"),
+        scored_maps("B", "net", 1, owner="us"),
+        scored_maps("C", "x", owner="us"),
+        scored_maps("C", "x", owner="us"),
+        scored_maps("D", "y", 4, owner="us"),
     ]
-    again = scored_maps("D", "y", 4, wmape=np.zeros(160))
+    again = scored_maps("D", "y", 4, owner="us", wmape=np.zeros(160))
     board = rank_entries(MASS_MAPPING, [*seeds, *others, again])
     assert len(board.rows) == 7  # the same seed twice, or none, is no repetition
     row = next(row for row in board.rows if (row.team, row.method) == ("A", "net"))

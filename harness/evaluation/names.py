@@ -1,0 +1,41 @@
+"""Names that look alike: which are one team's where there is only the word of manifests."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+NOT_DRAWN = "\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
+"""Letters and symbols to Unicode that are drawn as nothing: fillers, and braille without dots."""
+LATIN = re.compile(r"LATIN .*\b([A-Z])(?: WITH .*)?$")
+"""Unicode's name of a letter that is drawn as A to Z is: small, turned, in a square, with a stroke."""
+
+
+def skeletons(name: str) -> set[str]:
+    """What is left of a name: two names look alike if they have one of these texts in common.
+
+    They are the skeletons of UTS 39 of the name as it is, in small and in large letters, since letters that
+    differ as small ones may be confusable as large ones. Marks, spaces, punctuation and what is not drawn do
+    not count. They are for comparing, not for showing.
+    """
+    return {_skeleton(form) for form in (name, name.casefold(), name.casefold().upper())}
+
+
+def _skeleton(text: str) -> str:
+    drawn = (letter for letter in unicodedata.normalize("NFKD", text) if letter not in NOT_DRAWN)
+    prototypes = "".join(_prototype(letter) for letter in drawn if unicodedata.category(letter)[0] in "LNSP")
+    return "".join(letter for letter in prototypes if unicodedata.category(letter)[0] in "LNS").casefold()
+
+
+def _prototype(letter: str) -> str:
+    """The letter, or the letters, that stand for all that are confusable with this one."""
+    from confusable_homoglyphs.confusables import confusables_data  # which scoring does without
+
+    if not letter.isascii() and (latin := LATIN.search(unicodedata.name(letter, ""))):
+        return latin[1]
+    alike: list[str] = [other["c"] for other in confusables_data.get(letter, ())]
+    if len(alike) != 1:
+        return letter  # confusable with nothing, or itself what stands for several
+    if len(confusables_data.get(alike[0], ())) == 1:
+        return min(letter, alike[0])  # a pair
+    return alike[0]
