@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import unicodedata
 
-NOT_DRAWN = "\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
-"""Letters and symbols to Unicode that are drawn as nothing: fillers, and braille without dots."""
+NOT_DRAWN = "\u115f\u1160\u17b4\u17b5\u2800\u303f\u3164\uffa0\ufffc\U0001d159"
+"""Letters and symbols, says Unicode, that are drawn as nothing: fillers, dotless braille, a headless note."""
 LATIN = re.compile(r"LATIN .*\b([A-Z])(?: WITH .*)?$")
 """Unicode's name of a letter that is drawn as A to Z is: small, turned, in a square, with a stroke."""
+IN_ANY_CASE = str.maketrans({"i": "l", "1": "l", "|": "l", "0": "o", "m": "rn"})
+"""I is confusable with l and O with 0, so the small i and o are where case does not count."""
 
 
 def skeletons(name: str) -> set[str]:
@@ -22,9 +24,11 @@ def skeletons(name: str) -> set[str]:
 
 
 def _skeleton(text: str) -> str:
-    drawn = (letter for letter in unicodedata.normalize("NFKD", text) if letter not in NOT_DRAWN)
-    prototypes = "".join(_prototype(letter) for letter in drawn if unicodedata.category(letter)[0] in "LNSP")
-    return "".join(letter for letter in prototypes if unicodedata.category(letter)[0] in "LNS").casefold()
+    for form in ("NFD", "NFKD"):  # what a letter is confusable with comes before what it is compatible with
+        letters = (letter for letter in unicodedata.normalize(form, text) if letter not in NOT_DRAWN)
+        text = "".join(map(_prototype, letters))
+    drawn = "".join(letter for letter in text if unicodedata.category(letter)[0] in "LNS")
+    return drawn.casefold().translate(IN_ANY_CASE)
 
 
 def _prototype(letter: str) -> str:
@@ -33,7 +37,8 @@ def _prototype(letter: str) -> str:
 
     if not letter.isascii() and (latin := LATIN.search(unicodedata.name(letter, ""))):
         return latin[1]
-    alike: list[str] = [other["c"] for other in confusables_data.get(letter, ())]
+    found = confusables_data.get(letter) or confusables_data.get(f"\u200e{letter}\u200e", ())  # right to left
+    alike: list[str] = [other["c"] for other in found]
     if len(alike) != 1:
         return letter  # confusable with nothing, or itself what stands for several
     if len(confusables_data.get(alike[0], ())) == 1:

@@ -14,7 +14,8 @@ from harness.evaluation.names import skeletons
         "Alice\U000e0101 Lab", "Alice\u3164Lab", "Alice Lab\u115f", "Alice\u2800Lab",
         "Alice\u034f Lab", "Ali\u00adce Lab",
         "\u0410lice Lab", "\u0391lice Lab", "\u0410L\u0406\u0421\u0415 L\u0410B",
-        "A1ice Lab", "AIice Lab", "Al|ce Lab",
+        "A\u05d5ice Lab", "Al\u02dbce Lab", "Ali\u03f2e Lab", "A\uffe8ice Lab",
+        "A1ice Lab", "AIice Lab", "Al|ce Lab", "alIcE 1ab",
         "\uff21lice Lab", "\U0001d400lice Lab", "\u24b6lice Lab", "\U0001f170lice Lab",
         "\u1d00\u029f\u026a\u1d04\u1d07 \u029f\u1d00\u0299", "Alice \u0141ab",
         "A\u200dlice \u2066Lab", "Al\u2170ce Lab",
@@ -30,6 +31,8 @@ def test_look_alikes_of_other_names():
         ("НОВА", "Нова"),
         ("Hова", "нова"),
         ("O2", "02"),
+        ("Moon", "M\u0c82\u0d02n"),
+        ("\u2110ris Lab", "1r\u2373s lab"),
         ("---", ""),
     ):
         assert skeletons(first) & skeletons(second)
