@@ -1,0 +1,27 @@
+import json
+
+import pytest
+
+from submissions.strict_json import loads
+
+
+def test_plain_json_is_read_as_json_reads_it():
+    value = {"a": [1, 2.5, "é", None, True], "b": {"c": -1e300}}
+    assert loads(json.dumps(value).encode()) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"a": 1, "a": 2}', "twice"),
+        ("[NaN]", "no number"),
+        ("[-Infinity]", "no number"),
+        ("[1e999]", "no number"),
+        ("9" * 301, "301 digits"),
+        ("[" * 100_000, "nests too deeply"),
+        ("{", ""),
+    ],
+)
+def test_what_programs_read_differently_is_refused(text, words):
+    with pytest.raises(ValueError, match=words):
+        loads(text.encode())
