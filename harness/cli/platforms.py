@@ -10,7 +10,24 @@ import click
 
 from harness.cli.shared import FILE, FRACTION, NEW, json_option, main, print_result, say
 
-DATE = click.DateTime(["%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S"])
+
+class _Date(click.ParamType):
+    """A date, with or without a time, of ISO 8601. UTC, unless it has an offset."""
+
+    name = "date"
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> datetime:
+        """The date as UTC without a zone, in whole seconds."""
+        try:
+            date = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+            return (date.astimezone(UTC) if date.tzinfo else date).replace(tzinfo=None, microsecond=0)
+        except (ValueError, OverflowError):
+            self.fail(
+                f"a date must be like 2027-01-31 or 2027-01-31T12:30, got {value!r:.50}", param, context
+            )
+
+
+DATE = _Date()
 public_option = click.option(
     "--public-fraction", default=0.3, show_default=True, type=FRACTION,
     help="Part of the groups that the public board scores.",

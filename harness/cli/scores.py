@@ -129,6 +129,8 @@ def leaderboard(
         raise click.UsageError("--final and --seed go with --public-fraction")
     if public_fraction is not None and seed is None and truth is None:
         raise click.UsageError("without --truth, --public-fraction needs the --seed that made its parts")
+    if public_fraction is not None and not final and options["wilcoxon"]:
+        raise click.UsageError("--wilcoxon tells of single cases of the public part: it goes with --final")
     if options["ladder"] and (final or options["wilcoxon"]):
         raise click.UsageError(
             "--ladder shows released scores only: it goes with neither --final nor --wilcoxon"

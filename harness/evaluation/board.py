@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Self
 
+from harness.evaluation.bootstrap import to_step
 from harness.evaluation.records import Record
 from harness.schemas import LEADERBOARD
 from harness.tracks import ScoreInfo
@@ -23,6 +24,12 @@ class Value(Record):
     std: float | None
     low: float | None
     high: float | None
+
+    def rounded(self, step: float) -> Self:
+        """The same with its numbers rounded to multiples of the step."""
+        numbers: dict[str, Any] = {name: getattr(self, name) for name in ("mean", "std", "low", "high")}
+        known = {name: float(to_step(number, step)) for name, number in numbers.items() if number is not None}
+        return replace(self, **known)
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,15 @@ from harness.evaluation.board import Board, Cell, NotRanked, Row, Seed
 from harness.evaluation.bootstrap import (
     LEVEL,
     RESAMPLES,
+    GroupSums,
     bootstrap,
     holm,
     interval,
     kendall_tau,
     none_if_nan,
     signed_rank,
+    supported_steps,
+    to_step,
 )
 from harness.evaluation.entries import by_method, check_one_truth, in_folders, score_all
 from harness.evaluation.ladder import release_scores, subset_of
@@ -99,7 +102,7 @@ def rank_entries(
     if ladder:
         track, rows = replace(track, scores=track.ranked), release_scores(track, accepted, ladder)
     else:
-        rows = _rows(track, by_method(accepted), wilcoxon) if accepted else []
+        rows = _rows(track, by_method(accepted), wilcoxon, part == "public") if accepted else []
     first = rows[0] if rows else None
     orders = (np.array([getattr(row, name) for row in rows]) for name in ("mean_rank", "normalised_mean"))
     refused = [NotRanked(entry.path.name, entry.team, entry.method, entry.report.summary())
@@ -113,8 +116,11 @@ def rank_entries(
     )  # fmt: skip
 
 
-def _rows(track: Track, methods: list[list[Scored]], wilcoxon: bool) -> list[Row]:
-    """The rows of the board, best first, each of the seeds of one method."""
+def _rows(track: Track, methods: list[list[Scored]], wilcoxon: bool, public: bool) -> list[Row]:
+    """The rows of the board, best first, each of the seeds of one method.
+
+    On a ``public`` board nothing is finer than `supported_step`: neither scores, nor what is made of them.
+    """
     sums = [entry.sums() for seeds in methods for entry in seeds]
     by_entry = [each.total_scores(track) for each in sums]
     deviations = [standard_deviations(entry) for seeds in methods for entry in seeds]
@@ -124,12 +130,19 @@ def _rows(track: Track, methods: list[list[Scored]], wilcoxon: bool) -> list[Row
     def over_seeds(by_key: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:  # (..., entries) → (..., rows)
         return {key: np.add.reduceat(each, starts, axis=-1) / counts for key, each in by_key.items()}
 
-    values = over_seeds(_columns(by_entry))
+    values, drawn = over_seeds(_columns(by_entry)), over_seeds(bootstrap(track, sums))
+    steps: dict[str, np.ndarray] = {}
+    if public:
+        by_entry, of_entries = _rounded(track, by_entry, sums)
+        steps = {key: np.maximum.reduceat(each, starts) for key, each in of_entries.items()}
+        values, drawn = (
+            {key: to_step(each, steps[key]) for key, each in by_key.items()} for by_key in (values, drawn)
+        )
     names = [(seeds[0].team, seeds[0].method, seeds[0].path.name, seeds[0].sha256) for seeds in methods]
     order = board_order(track, values, names)
-    values, stds, drawn = (
+    values, stds, drawn, steps = (
         {key: each[..., order] for key, each in by_key.items()}
-        for by_key in (values, over_seeds(_columns(deviations)), over_seeds(bootstrap(track, sums)))
+        for by_key in (values, over_seeds(_columns(deviations)), drawn, steps)
     )
     groups, methods = sums[0].groups, [methods[index] for index in order]
     by_seed = [by_entry[starts[index] : starts[index] + counts[index]] for index in order]
@@ -139,8 +152,9 @@ def _rows(track: Track, methods: list[list[Scored]], wilcoxon: bool) -> list[Row
 
     def cell(row: int, key: str, seed_std: float | None) -> Cell:
         std, low, high = (none_if_nan(each[row]) for each in (stds[key], *bounds[key]))
-        return Cell(float(values[key][row]), std, low, high, seed_std, wilcoxon=p_values.get((row, key)),
+        made = Cell(float(values[key][row]), std, low, high, seed_std, wilcoxon=p_values.get((row, key)),
                     **by_score[key][row])  # fmt: skip
+        return made.rounded(float(steps[key][row])) if public else made
 
     return [
         Row(
@@ -153,6 +167,18 @@ def _rows(track: Track, methods: list[list[Scored]], wilcoxon: bool) -> list[Row
         )
         for row, (first, *_) in enumerate(methods)
     ]  # fmt: skip
+
+
+def _rounded(
+    track: Track, by_entry: Sequence[Mapping[str, float]], sums: Sequence[GroupSums]
+) -> tuple[list[dict[str, float]], dict[str, np.ndarray]]:
+    """The scores of entries rounded to their steps, and these steps as arrays (entries,), by key."""
+    steps = [supported_steps(track, each) for each in sums]
+    rounded = [
+        {key: float(to_step(value, of_entry[key])) for key, value in scores.items()}
+        for scores, of_entry in zip(by_entry, steps, strict=True)
+    ]
+    return rounded, _columns(steps)
 
 
 def _columns(by_entry: Sequence[Mapping[str, float]]) -> dict[str, np.ndarray]:

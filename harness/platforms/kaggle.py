@@ -11,6 +11,7 @@ import numpy as np
 import metrics
 from harness.data.split import public_cases, secret_seed
 from harness.data.store import open_dataset
+from harness.evaluation.bootstrap import supported_step, to_step
 from harness.files import write_csv
 from harness.tracks.stamps import STAMPS, SUPERNOVA
 from submissions import Code, SubmissionError, open_submission
@@ -19,15 +20,15 @@ from submissions.formats.stamps import CLASS_NUMBERS, CLASSES
 with suppress(ImportError):  # Kaggle has it; any mapping of columns will do, such as a dict
     import pandas as pd  # type: ignore
 
-# Scores of predicted classes: Kaggle's tables have no probabilities.
+# Scores of predicted classes: Kaggle's tables have no probabilities. Precision and recall are none of them:
+# whoever calls a single alert a supernova, or all of them, would lead.
 SCORES: dict[str, Callable[[Any], Any]] = {
     "accuracy": metrics.accuracy_from_confusion,
     "sn_f1": partial(metrics.fbeta_from_confusion, beta=1, positive=SUPERNOVA),
     "sn_f2": partial(metrics.fbeta_from_confusion, beta=2, positive=SUPERNOVA),
-    "sn_precision": partial(metrics.precision_from_confusion, positive=SUPERNOVA),
-    "sn_recall": partial(metrics.recall_from_confusion, positive=SUPERNOVA),
     "balanced_accuracy": metrics.balanced_accuracy_from_confusion,
 }
+DIGITS = 4
 
 
 class ParticipantVisibleError(Exception):
@@ -39,6 +40,8 @@ def score(
 ) -> float:
     """A score of ``SCORES``, 0 to 1, best at 1, of classes that are matched by their row id.
 
+    It is rounded so that no single row shows, as `supported_step` says: else two submissions that differ in
+    one row would tell whether that row is public, and its class.
     Both frames have the column of ids and one of classes, by name or number from 0; ``Usage`` may be there.
     Raises ParticipantVisibleError for faults of the submission, ValueError for those of the solution.
     """
@@ -49,7 +52,11 @@ def score(
     if missing := [name for name in labels if name not in predictions]:
         raise ParticipantVisibleError(f"{len(missing)} ids have no row, the first of them {missing[0]}")
     predicted = [predictions[name] for name in labels]
-    return float(SCORES[metric](metrics.confusion_matrix(list(labels.values()), predicted, len(CLASSES))))
+    confusion = metrics.confusion_matrix(list(labels.values()), predicted, len(CLASSES))
+    value, counts = float(SCORES[metric](confusion)), confusion.ravel().astype(int)
+    one = np.eye(counts.size).reshape(-1, *confusion.shape)[counts > 0]
+    without = np.repeat(SCORES[metric](confusion - one), counts[counts > 0])
+    return float(to_step(value, supported_step(value, without, DIGITS)))
 
 
 def _classes(frame: Any, id_column: str, fault: type[Exception]) -> dict[str, int]:

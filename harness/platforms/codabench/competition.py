@@ -19,13 +19,15 @@ import numpy as np
 import metrics
 from harness.data.split import public_cases, secret_seed
 from harness.data.store import CHUNK, DataError, Dataset, create, open_dataset
+from harness.evaluation.bootstrap import group_sums
 from harness.files import HarnessError, beside
-from harness.platforms.codabench.worker import CASES, TRUTH
+from harness.platforms.codabench.worker import CASES, OVERALL, TRUTH
 from harness.tracks.registry import TRACKS
 from submissions import write_submission
 from submissions.writing import entry
 
-MAX_TITLE, MAX_COLUMN_TEXT = 255, 36
+MAX_TITLE, MAX_IMAGE, MAX_COLUMN_TEXT = 255, 128, 36
+"""What the platform's tables have room for."""
 PROJECT = Path(__file__).parents[3]
 CODE = ("metrics", "submissions", "harness")
 NOT_NEEDED = ("__pycache__", "templates", "cli", "claims", "runs", "report", "sources", "simulate", "demo.py")
@@ -97,11 +99,18 @@ def _check(truth: Dataset, inputs: Dataset, phases: dict[str, np.ndarray], optio
         raise HarnessError(f"{track.name} is of another package, whose code no scoring program holds")
     if sorted(truth.case_ids()) != sorted(inputs.case_ids()):
         raise DataError(f"{inputs.path} must have the cases of {truth.path}, and no others")
-    limits = [(options.title or track.title, MAX_TITLE)]
-    limits += [(text, MAX_COLUMN_TEXT) for score in track.scores for text in (score.key, score.title)]
-    for text, limit in limits:
-        if len(text) > limit or not text.isprintable():
-            raise HarnessError(f"a title must have {limit} printable characters at most, got {text!r}")
+    title = track.title if options.title is None else options.title
+    limits = [("the title", title, MAX_TITLE), ("the docker image", options.docker_image, MAX_IMAGE)]
+    limits += [
+        ("a title", text, MAX_COLUMN_TEXT) for score in track.scores for text in (score.key, score.title)
+    ]
+    for what, text, limit in limits:
+        if not 0 < len(text.strip()) <= len(text) <= limit or not text.isprintable():
+            raise HarnessError(
+                f"{what} must have 1 to {limit} printable characters, got {len(text)}: {text!r:.300}"
+            )
+    if any(character.isspace() for character in options.docker_image):
+        raise HarnessError(f"the docker image must be a name without spaces, got {options.docker_image!r}")
     for number, class_name in enumerate(track.classes):
         of_class = targets[:] == number
         for phase, of_phase in phases.items():
@@ -134,11 +143,24 @@ def _write(
     references = {folder / f"reference_data_{name}": of_phase for name, of_phase in phases.items()}
     for reference, of_phase in references.items():
         _copy(truth, reference / TRUTH, "truth", [track.truth.name], of_phase)
-        (reference / CASES).write_text(json.dumps(cases), encoding="utf-8")
+        values = json.dumps(cases | {"constant": _constant_scores(truth, of_phase)})
+        (reference / CASES).write_text(values, encoding="utf-8")
     for unzipped in (program, kit, *references):
         zip_folder(unzipped, unzipped.with_suffix(".zip"))
         shutil.rmtree(unzipped)
     imsave(folder / "logo.png", _logo(), cmap="magma")
+
+
+def _constant_scores(truth: Dataset, kept: np.ndarray) -> dict[str, float]:
+    """What the constant prediction scores on the kept cases (N,), by key."""
+    track, columns = truth.track, []
+    for rows in (slice(start, start + CHUNK) for start in range(0, len(truth), CHUNK)):
+        if kept[rows].any():
+            true = truth.truth[rows][kept[rows]]
+            alike = np.full((len(true), *track.format.shape), track.constant_prediction)
+            columns.append(track.by_case(true, alike))
+    by_case = {name: np.concatenate([chunk[name] for chunk in columns]) for name in columns[0]}
+    return group_sums(track, by_case, truth.groups()[kept]).total_scores(track)
 
 
 def copy_code(folder: Path) -> None:
@@ -169,7 +191,7 @@ def _write_texts(folder: Path, inputs: Dataset, options: Options) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         text = environment.get_template(name).render(
             track=inputs.track, options=options, title=options.title or inputs.track.title, cases=len(inputs),
-            metadata=inputs.metadata is not None,
+            metadata=inputs.metadata is not None, overall=OVERALL,
             private_start=options.end + timedelta(seconds=1),  # a phase starts after the last one has ended
             definition=definition,
         )  # fmt: skip

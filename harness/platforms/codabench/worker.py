@@ -1,26 +1,34 @@
 """Scoring inside Codabench's worker, which shows what is printed here to whoever sent the submission.
 
 Nothing tells of the truth by case, nor of which cases are public: a submission is checked against all cases
-of the competition, and scored by those of its phase.
+of the competition, scored by those of its phase, and every number is rounded so that no single case shows.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from html import escape
 from pathlib import Path
 from string import Template
+from typing import Any
+
+import numpy as np
 
 from harness.data.store import open_dataset
-from harness.evaluation.scoring import ScoreCard, score, score_card
-from harness.tracks import Track
+from harness.evaluation.bootstrap import left_out, supported_step, supported_steps, to_step
+from harness.evaluation.scoring import ScoreCard, Scored, score, score_card
+from harness.tracks import Columns, Track
 from submissions import Code, SubmissionError
 from submissions.codabench import check
 
 TRUTH, CASES = "truth.h5", "cases.json"
+OVERALL = "overall"
+"""The column that the platform ranks by, and chooses the best submission of a person by."""
+OVERALL_DIGITS = 4
+PROBABILITY_DIGITS, LEAST_PROBABILITY = 3, 0.01
 MAX_SCORE = 1e10
 """A board of Codabench keeps ten digits before the decimal point and ten after it."""
 
@@ -36,8 +44,7 @@ def main(arguments: Sequence[str]) -> int:
     source, output = map(Path, arguments)
     table, stream = "", sys.stderr
     try:
-        found, card, track = _scored(source)
-        scores = {key: value.mean for key, value in card.metrics.items()}
+        found, card, track, scores = _scored(source)
         (output / "scores.json").write_text(json.dumps(scores, indent=1, allow_nan=False), encoding="utf-8")
         status, title, table, stream = 0, "Scores", _table(card, track), sys.stdout
     except SubmissionError as error:
@@ -52,8 +59,47 @@ def main(arguments: Sequence[str]) -> int:
     return status
 
 
-def _scored(source: Path) -> tuple[str, ScoreCard, Track]:
-    """The report, the score card and its track; raises SubmissionError for what is refused."""
+def overall(track: Track, scores: Mapping[str, Any], constant: Mapping[str, float]) -> np.ndarray:
+    """One number (...) for a platform that ranks by one: 0 at best, 1 where all is as bad as a constant map.
+
+    The mean over the ranked scores of the distance from the best, in units of that of the ``constant``
+    prediction, and 1 at most. So a constant cannot lead, though it is good by one score.
+    """
+    parts = []
+    for each in track.ranked:
+        best = 0.0 if each.lower_is_better else 1.0
+        unit = abs(constant[each.key] - best) or 1.0
+        parts.append(np.minimum(np.abs(scores[each.key] - best) / unit, 1))
+    return np.asarray(np.mean(parts, axis=0))
+
+
+def coarse(columns: Columns) -> dict[str, np.ndarray]:
+    """Columns (N,) by name, in which probabilities have few digits and a floor.
+
+    Else one case could outweigh all others in the log-loss, and the least difference decide an order.
+    """
+    few = {"sn_probability": lambda values: values.round(PROBABILITY_DIGITS),
+           "confidence": lambda values: values.round(PROBABILITY_DIGITS),
+           "log_loss": lambda values: np.minimum(values, -np.log(LEAST_PROBABILITY))}  # fmt: skip
+    return {name: few[name](values) if name in few else values for name, values in columns.items()}
+
+
+def released(
+    scored: Scored, card: ScoreCard, constant: Mapping[str, float]
+) -> tuple[dict[str, float], ScoreCard]:
+    """What the board shows, by key of the column, and the card with every number rounded."""
+    track, sums = scored.track, scored.sums()
+    steps, without = supported_steps(track, sums), left_out(track, sums)
+    metrics = {key: value.rounded(steps[key]) for key, value in card.metrics.items()}
+    means = {key: value.mean for key, value in card.metrics.items()}
+    whole = float(overall(track, means, constant))
+    step = supported_step(whole, overall(track, without, constant), OVERALL_DIGITS)
+    board = {OVERALL: float(to_step(whole, step))} | {key: value.mean for key, value in metrics.items()}
+    return board, replace(card, metrics=metrics)
+
+
+def _scored(source: Path) -> tuple[str, ScoreCard, Track, dict[str, float]]:
+    """The report, the score card, its track and the board's row; SubmissionError for what is refused."""
     cases = json.loads((source / "ref" / CASES).read_text(encoding="utf-8"))
     with open_dataset(source / "ref" / TRUTH) as truth:
         track = truth.track
@@ -61,14 +107,17 @@ def _scored(source: Path) -> tuple[str, ScoreCard, Track]:
         found = "\n".join(report.lines())
         if not report.accepted:
             raise SubmissionError(found, report.faults[0].code)
-        card = replace(score_card(score(source / "res", truth)), team=report.team)
+        scored = score(source / "res", truth)
+        scored = replace(scored, columns=coarse(scored.columns))
+    card = replace(score_card(scored), team=report.team)
     for each in track.scores:
         if not abs(card.metrics[each.key].mean) < MAX_SCORE:
             message = (
                 f"{each.title} is beyond {MAX_SCORE:.0e}, more than a board can show: are the units right?"
             )
             raise SubmissionError(message, Code.TOO_LARGE)
-    return found, card, track
+    scores, card = released(scored, card, cases["constant"])
+    return found, card, track, scores
 
 
 def _table(card: ScoreCard, track: Track) -> str:

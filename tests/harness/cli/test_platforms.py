@@ -2,6 +2,8 @@
 
 import csv
 import json
+import re
+import shutil
 import zipfile
 
 import pytest
@@ -25,6 +27,18 @@ def test_bundle(run, stamps, tmp_path):
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
     with zipfile.ZipFile(tmp_path / "a.zip") as bundle:
         assert "competition.yaml" in bundle.namelist()
+
+
+def test_dates_of_iso_8601(run, stamps, tmp_path):
+    def phases(*words):
+        run("bundle", stamps / "data.h5", "--out", tmp_path / "bundle", *words)
+        text = (tmp_path / "bundle/competition.yaml").read_text()
+        shutil.rmtree(tmp_path / "bundle")
+        return re.findall(r'^  end: "(.*)"', text, re.MULTILINE)
+
+    dates = "--start", "2027-01-01", "--close", "2027-02-08T00:00:00+01:00"
+    for end in ("2027-01-31T12:30", "2027-01-31 12:30", "2027-01-31T12:30Z", "2027-01-31T09:30-03:00"):
+        assert phases(*dates, "--end", end) == ["2027-01-31 12:30:00", "2027-02-07 23:00:00"]
 
 
 def test_kaggle(run, stamps, tmp_path):

@@ -31,13 +31,47 @@ def table(path):
     return {name: [row[name] for row in rows] for name in rows[0]}
 
 
+def many(table, times=1000):
+    """The same rows many times, under other ids."""
+    ids = [10 * row + index for index in range(times) for row in (10**5 * one for one in table["id"])]
+    return {name: column * times for name, column in table.items()} | {"id": ids}
+
+
 def test_scores_known_without_running_the_code():
-    assert score(SOLUTION, SUBMISSION, "id") == 0.75
-    assert score(SOLUTION, SUBMISSION, "id", "sn_precision") == 1
-    assert score(SOLUTION, SUBMISSION, "id", "sn_recall") == 0.5
-    assert score(SOLUTION, SUBMISSION, "id", "sn_f1") == pytest.approx(2 / 3)
-    assert score(SOLUTION, SUBMISSION, "id", "sn_f2") == pytest.approx(5 / 9)
-    assert score(SOLUTION, SUBMISSION, "id", "balanced_accuracy") == pytest.approx((1 + 0.5 + 1) / 3)
+    solution, submission = many(SOLUTION), many(SUBMISSION)
+    known = {
+        "accuracy": 0.75, "sn_f1": 2 / 3, "sn_f2": 5 / 9, "balanced_accuracy": (1 + 0.5 + 1) / 3,
+    }  # fmt: skip
+    for metric, expected in known.items():
+        shown = score(solution, submission, "id", metric)
+        assert shown == pytest.approx(expected, abs=0.005)  # of 4,000 rows: half a step of 0.01
+        assert shown == round(shown, 3)
+    assert set(SCORES) == set(known)
+
+
+def test_rows_are_not_counted():
+    """Each wrong row lowered the exact score: by which amount told how many rows are public."""
+    labels = np.random.default_rng(0).choice(CLASSES, 400).tolist()
+    solution = {"id": list(range(400)), "label": labels}
+    for metric in SCORES:
+        shown = []
+        for wrong in range(40, 100):
+            guesses = ["VS" if row < wrong else label for row, label in enumerate(labels)]
+            shown.append(score(solution, {"id": solution["id"], "label": guesses}, "id", metric))
+        assert 3 < len(set(shown)) < 20
+
+
+def test_what_tells_nothing_does_not_lead():
+    rng = np.random.default_rng(1)
+    labels = rng.choice(CLASSES, 500).tolist()
+    solution = {"id": list(range(500)), "label": labels}
+    honest = [label if right else "bogus" for label, right in zip(labels, rng.random(500) < 0.7, strict=True)]
+    alone = ["SN" if row == labels.index("SN") else "bogus" for row in range(500)]
+    for metric in SCORES:
+        ours = score(solution, solution | {"label": honest}, "id", metric)
+        for guess in ([name] * 500 for name in CLASSES):
+            assert score(solution, solution | {"label": guess}, "id", metric) < ours
+        assert score(solution, solution | {"label": alone}, "id", metric) < ours
 
 
 def test_the_signature_is_what_kaggle_asks_for():
@@ -111,7 +145,8 @@ def test_a_submission_becomes_the_most_probable_classes(run, stamps, tmp_path, s
     assert list(table(tmp_path / "a.csv")) == ["case_id", "label"]
     with open_dataset(truth) as data:
         expected = metrics.accuracy(data.truth[:], made[: len(data)].argmax(axis=1))
-    assert score(table(tmp_path / "solution.csv"), table(tmp_path / "a.csv"), "case_id") == expected
+    shown = score(table(tmp_path / "solution.csv"), table(tmp_path / "a.csv"), "case_id")
+    assert shown == pytest.approx(expected, abs=0.025)  # 74 rows: a standard error of 0.04
 
 
 def test_what_cannot_become_a_table(run, maps, stamps, tmp_path, submission_of):

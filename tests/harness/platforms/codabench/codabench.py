@@ -27,7 +27,8 @@ def problems(folder: Path) -> list[str]:
     expect(values.get("version") == 2, "version")
     expect(isinstance(values.get("title"), str) and 0 < len(values["title"]) <= 255, "title")
     expect((folder / values["image"]).read_bytes().startswith(b"\x89PNG\r\n"), "image")
-    expect("legacy" not in values.get("docker_image", "legacy"), "docker_image")
+    image = values.get("docker_image", "legacy")
+    expect("legacy" not in image and 0 < len(image.strip()) <= 128, "docker_image")
     expect(values.get("enable_detailed_results") is True, "enable_detailed_results")
     for page in [{"title": "terms", "file": values["terms"]}, *values["pages"]]:
         content = folder / page["file"]
@@ -76,6 +77,24 @@ def problems(folder: Path) -> list[str]:
         expect(column.get("sorting") in ("asc", "desc"), "column sorting")
         expect(isinstance(column.get("precision"), int), "column precision")
     return found
+
+
+def order_on_the_board(folder: Path, scores: list[dict[str, float]]) -> list[int]:
+    """The indices of submissions as the platform orders them; of one person, it shows the first (Force_Best).
+
+    By the primary column (by its index, 0 if not said), then by the other columns by their index; what was
+    sent first wins a tie. Columns that sort "desc" are best at their highest.
+    """
+    (board,) = yaml.safe_load((folder / "competition.yaml").read_text(encoding="utf-8"))["leaderboards"]
+    primary = board.get("primary_index", 0)
+    columns = sorted(board["columns"], key=lambda column: (column["index"] != primary, column["index"]))
+
+    def place(index):
+        signs = [-1 if column["sorting"] == "desc" else 1 for column in columns]
+        values = [scores[index][column["key"]] for column in columns]
+        return [sign * value for sign, value in zip(signs, values, strict=True)], index
+
+    return sorted(range(len(scores)), key=place)
 
 
 @dataclass

@@ -69,7 +69,11 @@ def test_columns_are_the_scores_in_order_with_their_direction(folder):
     expected = [
         (one.key, one.title, "asc" if one.lower_is_better else "desc", one.digits) for one in track.scores
     ]
-    assert [(c["key"], c["title"], c["sorting"], c["precision"]) for c in columns] == expected
+    assert [(c["key"], c["title"], c["sorting"], c["precision"]) for c in columns] == [
+        ("overall", "overall", "asc", 4),
+        *expected,
+    ]
+    assert described(folder)["leaderboards"][0]["primary_index"] == 0
 
 
 def test_parts_are_whole_groups_and_make_the_truth(folder, truths, tmp_path):
@@ -189,6 +193,11 @@ def test_what_makes_no_competition(small, maps, stamps, truths, make_bundle, tmp
     lacking = small("lacking.h5", [1, 2, 3], labels=[0, 1, 2])
     assert "must have every class" in refused(lacking)
     assert "255" in refused(*truths["mass-mapping"], "--title", "x" * 256)
+    assert "the title must have" in refused(*truths["mass-mapping"], "--title", " ")
+    image = ("--docker-image", "registry.example.org/group/scoring@sha256:" + "a" * 87)
+    assert len(image[1]) == 129
+    assert "1 to 128" in refused(*truths["mass-mapping"], *image)
+    assert "without spaces" in refused(*truths["mass-mapping"], "--docker-image", "us/scoring :1")
     assert "start < end < close" in refused(*truths["mass-mapping"], "--start", "2027-01-01")
     make_bundle(*truths["mass-mapping"], *out, "--public-fraction", 1, status=2)
     (tmp_path / "there").mkdir()
