@@ -159,15 +159,24 @@ def must(subject: str, requirement: str, got: object = None, advice: str = "") -
 
 
 def printable(value: object, limit: int = 300) -> str:
-    """The value on one line, cut to about ``limit`` characters: what steers a terminal as escapes."""
+    """The value on one line, cut to about ``limit`` characters: what is unsafe or unseen as escapes."""
     text = str(value)
     text = text if len(text) <= limit else text[:limit] + "…"
-    return STEERING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    safe = text.isprintable() and not UNSAFE.search(text)
+    return text if safe else "".join(char if char.isprintable() else _escape(char) for char in _plain(text))
 
 
 def plain(text: str) -> str:
     """A text of several lines, as it may be shown: what steers a terminal as escapes."""
-    return "\n".join(printable(line, len(line)) for line in text.split("\n"))
+    return "\n".join(map(_plain, text.split("\n")))
+
+
+def _plain(line: str) -> str:
+    return STEERING.sub(lambda found: _escape(found[0]), line)
+
+
+def _escape(char: str) -> str:
+    return char.encode("unicode_escape").decode()
 
 
 def check_text(text: object, what: str) -> None:

@@ -8,6 +8,7 @@ from harness.evaluation.board import Board
 from harness.tracks import MASS_MAPPING, STAMPS
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'\u202e\u200f"
+HOSTILE_AS_SHOWN = HOSTILE[:-2] + r"\u202e\u200f"
 LONG = "a team of several words " * 8
 NAMES = (HOSTILE, "N" * 200, "Ángeles & sons", "عنقاء مغرب", "暗い物質の地図を描く会", LONG)
 

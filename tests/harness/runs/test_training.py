@@ -240,7 +240,7 @@ print(maps[0].std(), abs(maps[1] - maps[0]).max())
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])
 def test_two_devices_learn_what_one_does(maps, tmp_path, backend):
     preset = tmp_path / "settings.toml"
-    preset.write_text(UNET.replace("0.3", "0.0").replace("= 6", "= 2"))
+    preset.write_text(UNET.replace("0.3", "0.0").replace("= 6", "= 2") + "learning_rate = 1e-4\n")
     flags = "--xla_force_host_platform_device_count=2" if backend == "jax" else ""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "KERAS_BACKEND": backend, "XLA_FLAGS": flags}
     command = [sys.executable, "-c", MIRRORED, maps, tmp_path, preset]
