@@ -80,14 +80,16 @@ def n_devices(strategy: Strategy) -> int:
 @contextmanager
 def sharing(strategy: Strategy) -> Iterator[Callable[[], AbstractContextManager[Any]]]:
     """The context of a fit whose batches are shared; its model is made in the context that this yields."""
-    if strategy == "single" or BACKEND == "tensorflow":
-        yield nullcontext if strategy == "single" else _mirrored().scope
-        return
-    keras.distribution.set_distribution(keras.distribution.DataParallel())
-    try:
+    if strategy == "single":
         yield nullcontext
-    finally:
-        keras.distribution.set_distribution(None)
+    elif BACKEND == "tensorflow":
+        yield _mirrored().scope
+    else:
+        keras.distribution.set_distribution(keras.distribution.DataParallel())
+        try:
+            yield nullcontext
+        finally:
+            keras.distribution.set_distribution(None)
 
 
 def evaluates_what_it_shares(strategy: Strategy) -> bool:

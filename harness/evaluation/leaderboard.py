@@ -94,8 +94,8 @@ def rank_entries(
 
     Ranked by the mean of the ranks by each of the track's ranked scores; equal means share a rank. Seeds of
     one method of one owner are one row. Submissions with missing or invalid cases, and those that could not
-    be read at all (name, reason), are listed as not ranked. With ``ladder`` the rows are
-    the scores that it releases.
+    be read at all (name, reason), are listed as not ranked. With ``ladder`` the rows are the scores that it
+    releases.
     """
     check_one_truth(scored)
     accepted = [entry for entry in scored if entry.report.accepted]

@@ -56,6 +56,8 @@ def train(
     track = get_track(kind.track)
     chosen = presets.updated(presets.settings(preset, name), settings or {})
     baseline = presets.make(kind, chosen)
+    if (tensorboard or strategy != "single") and "keras" not in getattr(kind, "packages", ()):
+        raise HarnessError(f"{name} is no network: it takes neither --strategy nor --tensorboard")
     origin = _origin(name, kind, start) if start else None
     with (
         open_dataset(data / "train.h5", track) as training_data,

@@ -350,6 +350,10 @@ def test_losses_and_scores_are_logged_for_tensorboard(maps, tmp_path):
     options = ["--data", maps, "--out", tmp_path / "run", "--preset", preset, "--tensorboard"]
     result = CliRunner().invoke(main, ["train", "unet", *map(str, options)])
     assert result.exit_code == 0, result.output
+    result = CliRunner().invoke(
+        main, ["train", "zeros", *map(str, options[:2]), "--out", "x", "--tensorboard"]
+    )
+    assert (result.exit_code, "zeros is no network" in result.stderr) == (1, True)
     events = event_accumulator.EventAccumulator(str(tmp_path / "run/tensorboard/train")).Reload()
     history = np.genfromtxt(tmp_path / "run/history.csv", delimiter=",", names=True)
     for tag, column in (("epoch_loss", "loss"), ("epoch_dicee", "dicee")):
