@@ -84,8 +84,8 @@ GIVEN = {
     "docs/gpu.md": {"data": "maps"},
     "docs/organising.md": {
         "data": "maps",
-        "submissions/ks93.zip": "maps/ks93.zip",
-        "submissions/wiener.zip": "maps/wiener.zip",
+        "submissions/first/ks93.zip": "maps/ks93.zip",
+        "submissions/second/wiener.zip": "maps/wiener.zip",
         "stamps": "stamps",
         "ours.zip": "majority.zip",
     },
@@ -99,6 +99,10 @@ GIVEN = {
         "a.zip": "many/ks93.zip",
         "b.zip": "many/wiener.zip",
         "c.zip": "many/zeros.zip",
+        "wiener.zip": "many/wiener.zip",
+        "residual/0.zip": "many/ks93.zip",
+        "uploads/first/ks93.zip": "many/ks93.zip",
+        "uploads/second/wiener.zip": "many/wiener.zip",
         "test-truth.h5": "many/test-truth.h5",
     },
     "docs/researcher.md": {"stamps.h5": "stamps.h5"},
@@ -219,7 +223,7 @@ def test_everything_on_the_page_runs(page, shelf, tmp_path, monkeypatch):
     folder = tmp_path / "reader"
     folder.mkdir()
     for name, source in GIVEN.get(page, {}).items():
-        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         copy = shutil.copytree if (shelf / source).is_dir() else shutil.copy
         copy(shelf / source, folder / name)
     monkeypatch.chdir(folder)

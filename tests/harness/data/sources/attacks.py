@@ -257,7 +257,7 @@ def track_that_steers_the_terminal(file):
     file.attrs["track"] = "\x1b[2J"
 
 
-@dataset("schema must be a text")
+@dataset("it must be a data set of astroboard, got HDF5 of another program")
 def schema_that_is_missing(file):
     del file.attrs["schema"]
 
