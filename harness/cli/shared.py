@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import errno
+import signal
+import sys
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from pathlib import Path
@@ -66,7 +69,12 @@ class Commands(click.Group):
     """A group that ends with one message and status 1 where data, a submission or a run is faulty."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; faults of the user's files become a `ClickException`."""
+        """Run the command; faults of the user's files become a `ClickException`.
+
+        SIGTERM ends it as Ctrl-C does, so that nothing that is half-written stays.
+        """
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, _terminated)
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
@@ -80,6 +88,11 @@ class Commands(click.Group):
             if not isinstance(error, (HarnessError, SubmissionError, BaselineError, OSError, MemoryError)):
                 raise
             raise click.ClickException(plain(str(error)) or type(error).__name__) from error
+
+
+def _terminated(number: int, _frame: object) -> None:
+    signal.signal(number, signal.SIG_IGN)  # once is enough: what follows only cleans up
+    sys.exit(128 + number)
 
 
 def say(text: str, err: bool = False, nl: bool = True) -> None:

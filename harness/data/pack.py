@@ -19,6 +19,7 @@ from uuid import uuid4
 import h5py
 
 from harness.data.sources.base import Cases, Problem, other_track, read_source
+from harness.data.sources.tar_members import Unmarked
 from harness.data.store import DataError, Writer, create
 from harness.data.tally import Tally
 from harness.parallel import in_order
@@ -50,11 +51,17 @@ class Packing:
         """List a problem; raise its error if it is damage that is not to be skipped."""
         if problem.error is None:
             self.ignored.append(problem.name)
-        elif problem.damaged and not self.skip_damaged:
+        elif _is_fatal(problem, self.skip_damaged):
             raise problem.error
         else:
             self.left_out.append((problem.name, str(problem.error)))
             self.counts.add(problem.columns)
+
+
+def _is_fatal(problem: Problem, skip_damaged: bool) -> bool:
+    """Whether packing stops at a problem: at damage, but not where an archive has no mark of its end."""
+    damaged = problem.error is not None and problem.damaged and not isinstance(problem.error, Unmarked)
+    return damaged and not skip_damaged
 
 
 def pack(
@@ -191,7 +198,7 @@ def write_shard(task_and_shard: tuple[Task, Path]) -> Path:
     with temporary.open("wb") as file, closing(read_source(*task[:3])) as items:
         for item in items:
             pickle.dump(item, file, pickle.HIGHEST_PROTOCOL)
-            fatal = isinstance(item, Problem) and item.error and item.damaged and not task.skip_damaged
+            fatal = isinstance(item, Problem) and _is_fatal(item, task.skip_damaged)
             if fatal or not temporary.exists():  # where the file has gone, the packing has ended
                 break
     return temporary.replace(shard)

@@ -56,8 +56,8 @@ def files(path: Path, suffix: str = "") -> Generator[tuple[str, bytes | None], N
     """Name and content of the files in a folder or archive; no content where the name ends otherwise.
 
     Raises DataError for a file of more than 16 MB, and for a damaged archive after its last good member,
-    which the message names. A tar archive that ends between two members, without the blocks that mark its
-    end, cannot be told from one that was cut there, so that is an error, too, after its last member.
+    which the message names. `Unmarked` comes after the last member of a tar archive that is not compressed
+    and has no blocks that mark its end: it cannot be told from one that was cut there.
     """
     # A thread reads and inflates the next members while the caller works on those before.
     with closing(_files(path, suffix)) as found, ThreadPoolExecutor(1) as thread:
@@ -94,6 +94,10 @@ def decompressed(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
+class Unmarked(DataError):
+    """An archive ends after a whole member, as `tar` accepts; it may have been cut there all the same."""
+
+
 class _Guarded:
     """A stream as `tarfile` sees it, which reads a header of any length whole into memory."""
 
@@ -127,9 +131,13 @@ def _tar(path: Path, suffix: str | None) -> Generator[tuple[str, bytes | None], 
                         last = member.name
                 if member.isfile():
                     yield member.name, content
-            _check_end(stream, archive.offset)
+            marked = _check_end(stream, archive.offset)
     except DAMAGE as error:
         raise DataError(f"{path} is damaged or cut off after {last}: {error}") from error
+    with path.open("rb") as file:  # a compressed file has a sum at its end, which says that it is whole
+        compressed = file.read(8).startswith(tuple(COMPRESSED))
+    if not (marked or compressed):
+        raise Unmarked(f"{path} ends without the mark of its end, and may be cut off after {last}")
 
 
 def _content(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> bytes:
@@ -143,15 +151,15 @@ def _content(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> b
     return content
 
 
-def _check_end(stream: IO[bytes], offset: int) -> None:
-    """Raise unless an archive ends with a block of zeros, and the stream with the sum of its bytes.
+def _check_end(stream: IO[bytes], offset: int) -> bool:
+    """Whether a block of zeros marks the end of an archive; raises EOFError for what else lies there.
 
     `tarfile` takes damaged headers, and the end of the file in or before one, for the end of an archive.
     """
     stream.seek(offset)
     block = stream.read(tarfile.BLOCKSIZE)
     if not block:
-        raise EOFError("the end mark of a tar archive is missing; if it is whole, --skip-damaged packs it")
+        return False
     if block != bytes(tarfile.BLOCKSIZE):
         raise EOFError("the header of the next member is damaged")
     position = tarfile.BLOCKSIZE
@@ -160,6 +168,7 @@ def _check_end(stream: IO[bytes], offset: int) -> None:
             if rest[start + 257 : start + 262] == b"ustar":
                 raise EOFError("another archive follows its end mark; unpack it with tar --ignore-zeros")
         position += len(rest)
+    return True
 
 
 def _zip(path: Path, suffix: str | None) -> Generator[tuple[str, bytes | None], None, None]:

@@ -1,6 +1,10 @@
 """The commands that make, pack, describe and split data."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -50,3 +54,21 @@ def test_wrong_files_and_wrong_usage(run, maps, tmp_path):
     run("split", maps / "test-truth.h5", tmp_path / "parts", status=1)
     run("inspect", __file__, status=1)
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_sigterm_leaves_nothing_half_written(tmp_path, workers):
+    command = [sys.executable, "-c", "from harness.cli import main; main()", "simulate", "mass-mapping"]
+    out = tmp_path / "out.h5"
+    process = subprocess.Popen([*command, str(out), "--cases", "100000", "--workers", workers])
+    try:
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.glob(".out.h5.*.part")):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.terminate()
+        assert process.wait(60) == 128 + signal.SIGTERM
+    finally:
+        process.kill()
+    assert not list(tmp_path.iterdir())

@@ -1,5 +1,6 @@
 """Files in folders and archives, and archives that are damaged."""
 
+import gzip
 import io
 import tarfile
 
@@ -8,7 +9,7 @@ import pytest
 from harness.data.sources.tar_members import members as members_of
 from harness.data.sources.tar_members import names
 from harness.data.store import DataError
-from tests.harness.data.conftest import refuses, write_tar
+from tests.harness.data.conftest import packed, refuses, write_tar
 
 
 @pytest.mark.parametrize("mode", ["w:gz", "w"])
@@ -26,7 +27,26 @@ def test_archive_cut_between_two_members(tmp_path, members):
     cut = content.index(b"1/KAPPA/00002_00001.npy")
     assert cut % 512 == 0
     archive.write_bytes(content[:cut])
-    refuses(tmp_path, [archive], "cut off after 1/KAPPA/00001_00002.npy")
+    refuses(tmp_path, [archive], "case 00002_00001 must have epsilon and kappa")
+    _, packing = packed(tmp_path, [archive], skip_damaged=True)
+    assert packing.cases == 2
+    assert "may be cut off after 1/KAPPA/00001_00002.npy" in packing.left_out[0][1]
+
+
+def test_an_archive_without_the_mark_of_its_end(tmp_path, members):
+    """GNU tar reads one without a word. Compressed, its checksum says that it is whole."""
+    content = write_tar(tmp_path / "1.tar", members, "w").read_bytes()
+    whole = (
+        content.rindex(members[list(members)[-1]]) + 33_280
+    )  # a map of 32,768 + 128 bytes, in blocks of 512
+    assert not any(content[whole:])
+    (tmp_path / "1.tar").write_bytes(content[:whole])
+    (tmp_path / "1.tar.gz").write_bytes(gzip.compress(content[:whole]))
+    _, plain = packed(tmp_path, [tmp_path / "1.tar"])
+    assert (plain.cases, len(plain.left_out)) == (6, 1)
+    assert "ends without the mark of its end" in plain.left_out[0][1]
+    _, compressed = packed(tmp_path, [tmp_path / "1.tar.gz"])
+    assert (compressed.cases, compressed.left_out) == (6, [])
 
 
 def content_of(path, **options):
