@@ -22,6 +22,7 @@ from harness.cli.shared import (
     json_option,
     list_items,
     main,
+    metadata_option,
     print_result,
     say,
     seed_option,
@@ -144,13 +145,20 @@ alerts_option = partial(click.option, show_default=True, type=COUNT, help="stamp
 @part_option("--test-part")
 @alerts_option("--validation-cases", default=100)
 @alerts_option("--test-cases", default=200)
+@metadata_option
 @json_option
-def split(data: Path, folder: Path, seed: int, as_json: bool, **shares: Any) -> None:
-    """Split DATA by cluster or object into train, validation, test-inputs and test-truth.h5 in DIR."""
+def split(
+    data: Path, folder: Path, seed: int, metadata: tuple[str, ...], as_json: bool, **shares: Any
+) -> None:
+    """Split DATA by cluster or object into train, validation, test-inputs and test-truth.h5 in DIR.
+
+    The test inputs are shuffled, their groups get other numbers, and of their metadata only those columns are
+    handed out that do not tell the class.
+    """
     from harness.data import split
 
     with progress_bar("splitting") as progress:
-        summary = split.split(data, folder, seed, split.Shares(**shares), progress)
+        summary = split.split(data, folder, seed, split.Shares(**shares), progress, metadata)
     for note in () if as_json else summary["notes"]:
         say(f"note: {note}", err=True)
     lines = (

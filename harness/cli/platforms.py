@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from harness.cli.shared import FILE, FRACTION, NEW, json_option, main, print_result, say
+from harness.cli.shared import FILE, FRACTION, NEW, json_option, main, metadata_option, print_result, say
 
 
 class _Date(click.ParamType):
@@ -52,12 +52,14 @@ seed_option = click.option(
 @click.option("--close", type=DATE, metavar="DATE", help="End of the private phase.  [default: 7 days later]")
 @click.option("--docker-image", default="continuumio/anaconda3:latest", show_default=True,
               help="What the scoring runs in.")  # fmt: skip
+@metadata_option
 @json_option
 def bundle(truth: Path, inputs: Path | None, out: Path, as_json: bool, **options: Any) -> None:
     """Make a Codabench competition of the test cases in TRUTH.
 
     With a public and a private phase, a scoring program that needs NumPy, SciPy and h5py alone, pages, and a
-    starting kit. The same data and dates give the same bytes.
+    starting kit, whose inputs are shuffled, with other numbers of groups. The same data and dates give the
+    same bytes.
     """
     from harness.platforms.codabench import competition
 
@@ -65,6 +67,8 @@ def bundle(truth: Path, inputs: Path | None, out: Path, as_json: bool, **options
     options["end"] = options["end"] or options["start"] + timedelta(days=60)
     options["close"] = options["close"] or options["end"] + timedelta(days=7)
     summary = competition.write_bundle(truth, inputs, out, competition.Options(**options))
+    for note in () if as_json else summary["notes"]:
+        say(f"note: {note}", err=True)
     phases = [
         "{}: {cases} cases in {groups} groups".format(name, **summary[name]) for name in ("public", "private")
     ]

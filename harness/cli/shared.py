@@ -27,6 +27,11 @@ COUNT = click.IntRange(min=1)
 FRACTION = click.FloatRange(0, 1, min_open=True, max_open=True)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else, on stdout.")
 seed_option = click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
+metadata_option = click.option(
+    "--metadata", multiple=True, metavar="NAME",
+    help="Hand out this column of the metadata, too, or those like 'feature_*', although it may tell the "
+    "truth. Can be repeated.",
+)  # fmt: skip
 PRESET = click.Choice(["smoke", "laptop", "night", "gpu", "paper"])
 preset_option = click.option(
     "--preset",

@@ -6,16 +6,18 @@ seen much of the others.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib.recfunctions import repack_fields
 
-from harness.data.store import CHUNK, INPUTS_FINGERPRINT, DataError, Dataset, create, open_dataset
+from harness.data.store import CHUNK, INPUTS_FINGERPRINT, DataError, Dataset, Writer, create, open_dataset
 from harness.progress import ProgressCallback, no_progress
 from harness.tracks import load
 
@@ -48,13 +50,15 @@ def split(
     seed: int = 0,
     shares: Shares = Shares(),
     progress: ProgressCallback = no_progress,
+    metadata: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Write ``train.h5``, ``validation.h5``, ``test-inputs.h5`` and ``test-truth.h5`` into ``folder``.
 
-    The track's splitter says which case goes where. It is called with the data set, the shares and the seed,
-    and returns TRAIN, VALIDATION, TEST or UNUSED for each case (N,), and notes for the user. Returns a
-    summary: cases and groups of each split, and the notes. Raises DataError for a data set that is not full,
-    or has too few groups.
+    The track's splitter says which case goes where. It is called with the data set, the shares and a seed,
+    and returns TRAIN, VALIDATION, TEST or UNUSED for each case (N,), and notes for the user. Its seed is made
+    of ``seed`` and the truth: by a draw that can be repeated, ids in the order of the source would tell
+    classes. ``metadata`` is that of `hand_out`. Returns a summary: cases and groups of each split, and the
+    notes. Raises DataError for a data set that is not full, or has too few groups.
     """
     with open_dataset(data) as dataset:
         for column in (dataset.track.inputs, dataset.track.truth):
@@ -63,8 +67,9 @@ def split(
         if not dataset.track.splitter:
             raise DataError(f"the track {dataset.track.name!r} must have a splitter, got none")
         groups = dataset.groups()
-        assigned, notes = load(dataset.track.splitter)(dataset, shares, seed)
-        write_splits(dataset, assigned, folder, seed, progress)
+        drawn = np.random.SeedSequence([seed, secret_seed(dataset)]).generate_state(1, np.uint64)
+        assigned, notes = load(dataset.track.splitter)(dataset, shares, int(drawn[0]))
+        notes = notes + write_splits(dataset, assigned, folder, seed, progress, metadata)
     summary: dict[str, Any] = {
         name: {"cases": int((assigned == number).sum()), "groups": len(np.unique(groups[assigned == number]))}
         for name, number in (("train", TRAIN), ("validation", VALIDATION), ("test", TEST))
@@ -156,29 +161,92 @@ def assign_folds(labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) 
 
 
 def write_splits(
-    dataset: Dataset, assigned: np.ndarray, folder: Path, seed: int, progress: ProgressCallback
-) -> None:
-    """Write the four files of a split: ``assigned`` says for each case (N,) where it goes."""
-    inputs, truth = dataset.track.inputs.name, dataset.track.truth.name
-    left_out = {"inputs": {truth}, "truth": {inputs, "metadata"}}
+    dataset: Dataset,
+    assigned: np.ndarray,
+    folder: Path,
+    seed: int,
+    progress: ProgressCallback,
+    metadata: Sequence[str] = (),
+) -> list[str]:
+    """Write the four files of a split: ``assigned`` says for each case (N,) where it goes.
+
+    `hand_out` writes the test inputs; its notes are returned. The others keep the order of the source.
+    """
+    inputs = dataset.track.inputs.name
     source = {"split_of": dataset.fingerprint, "seed": seed}
     sources = {role: dict(source) for role, _ in FILES.values()}
+    done, total = 0, int((assigned != UNUSED).sum() + (assigned == TEST).sum())
     with ExitStack() as stack:
-        writers = [
-            (stack.enter_context(create(folder / name, dataset.track, role, sources[role])), number)
+        writers = {
+            role: (stack.enter_context(create(folder / name, dataset.track, role, sources[role])), number)
             for name, (role, number) in FILES.items()
-        ]
+        }
+        handed_out, _ = writers.pop("inputs")
         start = 0
         for chunk in dataset.chunks():
             sides = assigned[start : start + len(chunk["case_id"])]
-            for writer, number in writers:
+            for writer, number in writers.values():
                 if (chosen := sides == number).any():
-                    without = left_out.get(writer.role, set())
+                    without = {inputs, "metadata"} if writer.role == "truth" else set()
                     writer.append(**{k: v[chosen] for k, v in chunk.items() if k not in without})
+                    progress(done := done + int(chosen.sum()), total, "cases")
             start += len(sides)
-            progress(start, len(assigned), "cases")
-        (handed_out,) = (writer for writer, _ in writers if writer.role == "inputs")
+        rows = np.flatnonzero(assigned == TEST)
+        notes = hand_out(dataset, rows, handed_out, secret_seed(dataset), metadata)
+        progress(total, total, "cases")
         sources["truth"][INPUTS_FINGERPRINT] = handed_out.fingerprint()
+    return notes
+
+
+def hand_out(
+    dataset: Dataset, rows: np.ndarray, writer: Writer, seed: int, metadata: Sequence[str] = ()
+) -> list[str]:
+    """Write the inputs of some rows (n,) as participants get them; returns notes on their metadata.
+
+    A source is often sorted by class, and so would be rows, numbers of groups, and places in the file. So the
+    rows are shuffled, and the numbers of their groups are dealt anew among them, by a ``seed`` that nobody
+    else can know. Only those columns of the metadata are written that the track names, or a pattern of
+    ``metadata`` matches. Raises DataError for a pattern that matches none.
+    """
+    rng = np.random.default_rng([seed, len(rows)])
+    rows = rng.permutation(rows)
+    ids = dataset.columns["case_id"][:][rows]
+    names, index = np.unique(dataset.groups()[rows], return_inverse=True)
+    groups = rng.permutation(names)[index]
+    kept, notes = _metadata_columns(dataset, metadata)
+    of_rows: dict[str, np.ndarray] = {}
+    if dataset.metadata is not None and kept:
+        of_rows["metadata"] = repack_fields(dataset.metadata[:][rows][kept])  # others leave no bytes
+    for start in range(0, len(rows), CHUNK):
+        chunk = slice(start, start + CHUNK)
+        inputs = np.concatenate([dataset.inputs[row : row + 1] for row in rows[chunk]])
+        columns = {dataset.track.inputs.name: inputs} | {
+            name: values[chunk] for name, values in of_rows.items()
+        }
+        writer.append(ids[chunk].tolist(), groups[chunk].tolist(), **columns)
+    return notes
+
+
+def _metadata_columns(dataset: Dataset, patterns: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The columns of the metadata to hand out, and notes on those that may tell the truth."""
+    names = [] if dataset.metadata is None else list(dataset.metadata.dtype.names or ())
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            raise DataError(f"metadata to hand out must be of {', '.join(names) or 'none'}, got {pattern!r}")
+    unnamed = [name for name in names if name not in dataset.track.test_metadata]
+    asked = [name for name in unnamed if any(fnmatchcase(name, pattern) for pattern in patterns)]
+    without = [name for name in unnamed if name not in asked]
+    notes = []
+    if without:
+        notes.append(
+            f"the test inputs leave out the metadata {' '.join(without)}, which may tell the truth; "
+            "--metadata NAME hands out one nevertheless"
+        )
+    if asked:
+        notes.append(
+            f"the test inputs have the metadata {' '.join(asked)}: make sure that they do not tell the truth"
+        )
+    return [name for name in names if name not in without], notes
 
 
 def public_cases(groups: np.ndarray, fraction: float, seed: int) -> np.ndarray:
@@ -195,8 +263,14 @@ def public_cases(groups: np.ndarray, fraction: float, seed: int) -> np.ndarray:
 
 
 def secret_seed(truth: Dataset) -> int:
-    """A 48-bit seed derived from the truth, unknown to participants."""
-    digest = hashlib.sha256()
+    """A 48-bit seed derived from the truth of each id, unknown to participants.
+
+    The order of the file does not count: classes in their order are easily guessed.
+    """
+    values: list[bytes] = []
     for start in range(0, len(truth), CHUNK):
-        digest.update(truth.truth[start : start + CHUNK].tobytes())
+        values += [sha256(value.tobytes()).digest() for value in truth.truth[start : start + CHUNK]]
+    digest = sha256()
+    for case_id, value in sorted(zip(truth.case_ids(), values, strict=True)):
+        digest.update(f"{case_id} ".encode() + value)
     return int.from_bytes(digest.digest()[:6])

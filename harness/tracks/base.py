@@ -128,6 +128,8 @@ class Track:
         The names of the classes, if the truth is a label; its columns are the track's own choice.
     constant_prediction : float
         Every number of a valid prediction that is the same for all cases, as in a sample submission.
+    test_metadata : tuple of str
+        The metadata that test inputs are handed out with: those that tell no truth.
     sources : tuple of str
         What data sets are packed from, in the order in which they are tried.
     simulator : str
@@ -158,6 +160,7 @@ class Track:
     further_statistics: Callable[[Columns, np.ndarray], dict[str, np.ndarray]] | None = None
     classes: tuple[str, ...] = ()
     constant_prediction: float = 0.0
+    test_metadata: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     simulator: str = ""
     simulator_options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

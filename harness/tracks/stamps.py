@@ -15,6 +15,15 @@ from submissions.formats.stamps import CLASSES
 SUPERNOVA = CLASSES.index("SN")
 CHALLENGE = (14966, 1620, 14996, 9899, 10763)  # alerts of each class in its data, as the survey finds them
 PRIOR = np.array(CHALLENGE)[:, None] / sum(CHALLENGE)
+# What a packet measures of the alert, its nearest sources and its place. Not its names, its dates, the
+# history of its object, matches with known asteroids, or scores of other classifiers: with the way the alerts
+# were collected and labelled, those tell the class.
+TEST_METADATA = (
+    "fid isdiffpos magpsf sigmapsf magap sigmagap magdiff magapbig sigmagapbig diffmaglim fwhm classtar "
+    "elong aimage bimage nneg nbad chinr sharpnr distnr magnr sigmagnr neargaia maggaia neargaiabright "
+    "maggaiabright sgscore1 sgscore2 sgscore3 distpsnr1 distpsnr2 distpsnr3 sgmag1 srmag1 simag1 szmag1 "
+    "ra dec glat glon gal_lat gal_lng ecl_lat ecl_lng"
+)
 THRESHOLDS = 200
 CALIBRATION_BINS = 15
 
@@ -117,6 +126,7 @@ STAMPS = Track(
     further_statistics=_statistics,
     classes=CLASSES,
     constant_prediction=1 / len(CLASSES),
+    test_metadata=tuple(TEST_METADATA.split()),
     sources=("harness.data.sources.alert_pickle", "harness.data.sources.avro_alerts"),
     simulator="harness.data.simulate.stamps:simulate",
     splitter="harness.data.split:split_balanced",

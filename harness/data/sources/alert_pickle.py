@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ EXPECTED = "the challenge's pickle"
 # What a child process may take to read a pickle: the slowest that are admitted take a third of it.
 SECONDS, BYTES_A_SECOND = 60, 1 << 20
 MEMORY, MEMORY_A_BYTE = 2 << 30, 8
+ID_DIGITS = 16
 IDENTIFIERS = ("candid", "objectId", "oid")
 
 
@@ -74,7 +75,9 @@ def _read(path: Path) -> Iterator[Cases | Problem]:
         raise DataError(f"{path}: {error}") from error
     except (LookupError, OverflowError, TypeError, ValueError) as error:
         raise DataError(f"{path} is not laid out as expected: {printable(error)}") from error
-    first = _first_of_each(images, labels, metadata)
+    contents = _contents(images, labels, metadata)
+    seen: dict[bytes, int] = {}
+    first = [seen.setdefault(content, index) for index, content in enumerate(contents)]
     repeats = [index for index, original in enumerate(first) if original < index]
     for index in repeats:
         reason = (
@@ -82,39 +85,51 @@ def _read(path: Path) -> Iterator[Cases | Problem]:
         )
         yield Problem(candids[index], DataError(f"alert {candids[index]}: {reason}"), damaged=False)
     unique = [index for index, original in enumerate(first) if original == index]
-    yield from usable_alerts(
+    items = usable_alerts(
         [images[index] for index in unique],
         None if labels is None else labels[unique],
         None if metadata is None else metadata[unique],
         [candids[index] for index in unique],
         [object_names[index] for index in unique],
     )
+    named = metadata is not None and "candid" in (metadata.dtype.names or ())
+    key = hashlib.sha256(b"".join(contents)).digest()
+    for item in items:
+        if isinstance(item, Cases) and not named:
+            item = replace(item, case_id=[_id(key, number) for number in item.case_id])
+        yield item
 
 
-def _first_of_each(
+def _contents(
     images: Sequence[Any] | np.ndarray, labels: np.ndarray | None, metadata: np.ndarray | None
-) -> list[int]:
-    """For each alert the index of the first with the same stamp, label and metadata: mostly its own.
+) -> list[bytes]:
+    """The SHA-256 of each alert: the same for those with the same stamp, label and metadata.
 
-    Stamps of one value all over tell no alerts apart, so those repeat nothing.
+    Stamps of one value all over tell no alerts apart, so it is that of their number.
     """
-    seen: dict[bytes, int] = {}
-    first = []
+    contents = []
     for index, stamp in enumerate(images):
-        original = index
+        content = hashlib.sha256(str(index).encode())
         if isinstance(stamp, np.ndarray) and stamp.dtype.kind in "fiu":
             values = stamp.tobytes()
             if values != values[: stamp.itemsize] * stamp.size:
                 content = hashlib.sha256(f"{stamp.dtype} {stamp.shape} ".encode() + values)
                 for column in (labels, metadata):
                     content.update(b"" if column is None else column[index].tobytes())
-                original = seen.setdefault(content.digest(), index)
-        first.append(original)
-    return first
+        contents.append(content.digest())
+    return contents
+
+
+def _id(key: bytes, number: str) -> str:
+    """The id of an alert that has a number only, which would tell its class where the alerts are sorted.
+
+    The key is of all alerts in their order, which only who has the pickle knows.
+    """
+    return hashlib.sha256(key + number.encode()).hexdigest()[:ID_DIGITS]
 
 
 def _arrays(content: Any) -> tuple[Any, np.ndarray | None, np.ndarray | None, list[str], list[str]]:
-    """The arguments of `usable_alerts`: images, labels, metadata, and the names of alerts and objects."""
+    """The arguments of `usable_alerts`; alerts without a name have their number."""
     if not isinstance(content, Mapping):
         raise DataError(f"it must hold a dictionary of images and labels, got a {type(content).__name__}")
     entries = {str(key).lower(): value for key, value in content.items()}

@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import zipfile
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 
 import metrics
-from harness.data.split import public_cases, secret_seed
+from harness.data.split import hand_out, public_cases, secret_seed
 from harness.data.store import CHUNK, DataError, Dataset, create, open_dataset
 from harness.evaluation.bootstrap import group_sums
 from harness.files import HarnessError, beside
@@ -38,7 +39,7 @@ NOT_NEEDED = ("__pycache__", "templates", "cli", "claims", "runs", "report", "so
 class Options:
     """What an organiser decides. The public phase is from ``start`` to ``end``, the private one to ``close``.
 
-    Without a ``seed``, which groups are public is drawn from the truth.
+    Without a ``seed``, which groups are public is drawn from the truth. ``metadata`` is that of `hand_out`.
     """
 
     start: datetime
@@ -48,14 +49,15 @@ class Options:
     public_fraction: float
     seed: int | None
     docker_image: str
+    metadata: Sequence[str] = ()
 
 
 def write_bundle(truth: Path, inputs: Path | None, out: Path, options: Options) -> dict[str, Any]:
     """Write the competition to ``out``: a zip if its name ends so, else a folder. The same bytes each time.
 
     All cases of ``truth`` are test cases; ``inputs`` holds the same ones, and may be absent where ``truth``
-    is a full data set. Returns the seed, and the number of cases and groups of each phase. Raises
-    HarnessError for data or options that make no competition.
+    is a full data set. Returns the seed, the number of cases and groups of each phase, and the notes of
+    `hand_out`. Raises HarnessError for data or options that make no competition.
     """
     if out.suffix != ".zip" and out.exists():
         raise HarnessError(f"{out} exists already: name a new folder, or a file that ends in .zip")
@@ -71,12 +73,12 @@ def write_bundle(truth: Path, inputs: Path | None, out: Path, options: Options) 
         phases = {"public": public, "private": ~public}
         _check(answers, questions, phases, options)
         folder = Path(stack.enter_context(TemporaryDirectory(dir=out.parent, prefix=".bundle."))) / "bundle"
-        _write(folder, answers, questions, phases, options)
+        notes = _write(folder, answers, questions, phases, options)
         if out.suffix == ".zip":
             zip_folder(folder, out)
         else:
             folder.replace(out)
-        return {"seed": seed} | {
+        return {"seed": seed, "notes": notes} | {
             name: {"cases": int(of_phase.sum()), "groups": len(np.unique(groups[of_phase]))}
             for name, of_phase in phases.items()
         }
@@ -123,18 +125,19 @@ def _check(truth: Dataset, inputs: Dataset, phases: dict[str, np.ndarray], optio
 
 def _write(
     folder: Path, truth: Dataset, inputs: Dataset, phases: dict[str, np.ndarray], options: Options
-) -> None:
+) -> list[str]:
     from matplotlib.image import imsave
 
     track, program, kit = truth.track, folder / "scoring_program", folder / "starting_kit"
-    _write_texts(folder, inputs, options)
     copy_code(program)
     copy_code(kit)
     shutil.copyfile(Path(__file__).with_name("score.py"), program / "score.py")
 
-    _copy(inputs, kit / "inputs.h5", "inputs", ["metadata", track.inputs.name], np.ones(len(inputs), bool))
+    with create(kit / "inputs.h5", track, "inputs", {"made_by": "astroboard bundle"}) as writer:
+        notes = hand_out(inputs, np.arange(len(inputs)), writer, secret_seed(truth), options.metadata)
     with open_dataset(kit / "inputs.h5") as handed_out:
         cases = {"case_ids": handed_out.case_ids(), "fingerprint": handed_out.fingerprint}
+        _write_texts(folder, handed_out, options)
     constant = np.full((1, *track.format.shape), track.constant_prediction)
     write_submission(
         kit / "sample_submission.zip", track.format, "sample", "all alike", cases["case_ids"],
@@ -142,13 +145,14 @@ def _write(
     )  # fmt: skip
     references = {folder / f"reference_data_{name}": of_phase for name, of_phase in phases.items()}
     for reference, of_phase in references.items():
-        _copy(truth, reference / TRUTH, "truth", [track.truth.name], of_phase)
+        _copy_truth(truth, reference / TRUTH, of_phase)
         values = json.dumps(cases | {"constant": _constant_scores(truth, of_phase)})
         (reference / CASES).write_text(values, encoding="utf-8")
     for unzipped in (program, kit, *references):
         zip_folder(unzipped, unzipped.with_suffix(".zip"))
         shutil.rmtree(unzipped)
     imsave(folder / "logo.png", _logo(), cmap="magma")
+    return notes
 
 
 def _constant_scores(truth: Dataset, kept: np.ndarray) -> dict[str, float]:
@@ -169,12 +173,12 @@ def copy_code(folder: Path) -> None:
         shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns(*NOT_NEEDED))
 
 
-def _copy(source: Dataset, path: Path, role: str, columns: list[str], kept: np.ndarray) -> None:
-    """Write the kept cases (N,) of a data set as another one, with these columns."""
-    columns = [name for name in ("case_id", "group", *columns) if name in source.columns]
-    with create(path, source.track, role, {"made_by": "astroboard bundle"}) as writer:
+def _copy_truth(source: Dataset, path: Path, kept: np.ndarray) -> None:
+    """Write the truth of the kept cases (N,) as another data set."""
+    with create(path, source.track, "truth", {"made_by": "astroboard bundle"}) as writer:
         for rows in (slice(start, start + CHUNK) for start in range(0, len(source), CHUNK)):
             if kept[rows].any():
+                columns = ("case_id", "group", source.track.truth.name)
                 writer.append(**{name: source.columns[name][rows][kept[rows]] for name in columns})
 
 

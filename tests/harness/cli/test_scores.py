@@ -2,7 +2,6 @@
 
 import csv
 import json
-import pickle
 import subprocess
 import sys
 import zipfile
@@ -12,7 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from harness.cli import main
-from harness.data.store import open_dataset
+from harness.data.store import create, open_dataset
+from harness.tracks import STAMPS
 from submissions import write_submission
 
 pytestmark = pytest.mark.slow
@@ -105,13 +105,16 @@ def test_a_folder_in_place_of_a_zip(run, files, tmp_path):
 
 
 def test_a_submission_for_other_data_with_the_same_numbers_is_said(run, tmp_path):
-    """Ids of the challenge's pickles are numbers from 000000 on, whichever pickle it is."""
+    """As in 0.1.0, where ids of the challenge's pickles were numbers from 000000 on, whichever it was."""
+    numbers = [f"{number:06d}" for number in range(10)]
     for name, seed in (("a", 1), ("b", 2)):
-        images = np.random.default_rng(seed).normal(size=(60, 63, 63, 3)).astype(np.float32)
-        content = {"images": list(images), "labels": [number % 5 for number in range(60)]}
-        (tmp_path / f"{name}.pkl").write_bytes(pickle.dumps(content))
-        run("pack", tmp_path / f"{name}.pkl", tmp_path / f"{name}.h5", "--track", "stamps")
-        run("split", tmp_path / f"{name}.h5", tmp_path / name, "--seed", 3)
+        images = np.random.default_rng(seed).normal(size=(10, 63, 63, 3)).astype(np.float32)
+        (tmp_path / name).mkdir()
+        with create(tmp_path / name / "test-inputs.h5", STAMPS, "inputs", {}) as inputs:
+            inputs.append(numbers, numbers, images=images)
+            noted = {"inputs_fingerprint": inputs.fingerprint()}
+        with create(tmp_path / name / "test-truth.h5", STAMPS, "truth", noted) as truth:
+            truth.append(numbers, numbers, labels=np.arange(10, dtype=np.int8) % 5)
     with open_dataset(tmp_path / "a/test-inputs.h5") as data:
         case_ids, fingerprint = data.case_ids(), data.fingerprint
     write_submission(tmp_path / "us.zip", "stamps", "us", "m", case_ids, [np.full((len(case_ids), 5), 0.2)],

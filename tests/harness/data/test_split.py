@@ -1,7 +1,13 @@
+import pickle
+import zipfile
+from datetime import datetime
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pytest
 
+from harness.data.pack import pack
 from harness.data.split import (
     TEST,
     TRAIN,
@@ -18,7 +24,8 @@ from harness.data.split import (
 from harness.data.store import DataError, create, open_dataset
 from harness.evaluation.ladder import subset_of
 from harness.evaluation.scoring import score
-from harness.tracks import MASS_MAPPING
+from harness.platforms.codabench.competition import Options, write_bundle
+from harness.tracks import MASS_MAPPING, STAMPS
 
 CLASSES = ("AGN", "SN", "VS", "asteroid", "bogus")
 
@@ -59,7 +66,7 @@ def test_parts_are_whole_clusters_and_complete(data, tmp_path):
             ids = inputs.case_ids()
         with open_dataset(tmp_path / "parts" / "test-truth.h5") as truth:
             assert "epsilon" not in truth.columns
-            assert truth.case_ids() == ids
+            assert sorted(truth.case_ids()) == sorted(ids)
     assert seen[2] == seen[3]
     assert seen[0] | seen[1] | seen[2] == set(range(12))
     assert sum(map(len, seen[:3])) == 12
@@ -165,6 +172,95 @@ def test_every_value_of_the_truth_counts_for_the_secret_seed(stamps, tmp_path):
         file["labels"][-1] = (file["labels"][-1] + 1) % 5
     with open_dataset(path) as data:
         assert 0 <= secret_seed(data) != first
+
+
+def test_classes_in_their_order_make_no_seed_that_can_be_guessed(tmp_path):
+    """A file sorted by class always has the same labels; the seed depends on which case has which."""
+    seeds = set()
+    for names in ("abcd", "badc", "acbd", "cadb"):
+        with create(tmp_path / "truth.h5", STAMPS, "truth", {}) as writer:
+            writer.append(list(names), list(names), labels=np.array([0, 0, 1, 1], np.int8))
+        with open_dataset(tmp_path / "truth.h5") as data:
+            seeds.add(secret_seed(data))
+    assert len(seeds) == 2  # "abcd" and "badc" say the same of each case, and so do the others
+
+
+FIELDS = [("magpsf", "f4"), ("ra", "f8"), ("class", "S16"), ("row", "i4"), ("objectId", "S16")]
+NAMES = (b"active-galaxy", b"exploding-star", b"changing-star", b"minor-planet", b"an-artefact")
+
+
+@pytest.fixture
+def by_class(tmp_path):
+    """An archive's alerts as a pickle has them, sorted by class, with columns and names in that order."""
+    rng, labels = np.random.default_rng(0), np.repeat(np.arange(5), 60)
+    metadata = np.zeros(len(labels), FIELDS)
+    metadata["magpsf"], metadata["ra"] = rng.normal(19, 1, len(labels)), rng.uniform(0, 360, len(labels))
+    metadata["class"], metadata["row"] = np.array(NAMES)[labels], np.arange(len(labels))
+    metadata["objectId"] = [f"ZTF26{number:06d}" for number in range(len(labels))]
+    images = rng.normal(size=(len(labels), 63, 63, 3)).astype(np.float32)
+    path = tmp_path / "alerts.pkl"
+    path.write_bytes(pickle.dumps({"images": list(images), "labels": labels, "metadata": metadata}))
+    pack(STAMPS, [path], tmp_path / "data.h5")
+    return tmp_path / "data.h5"
+
+
+SMALL = Shares(test_cases=15, validation_cases=5)
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["split", "bundle of a full data set"])
+def test_nothing_that_is_handed_out_goes_with_the_class_of_a_sorted_source(by_class, tmp_path, whole):
+    summary = split(by_class, tmp_path, 0, SMALL)
+    path, answers = tmp_path / "test-inputs.h5", tmp_path / "test-truth.h5"
+    if whole:
+        dates = [datetime(2027, month, 1) for month in (1, 2, 3)]
+        options = Options(*dates, None, 0.3, 1, "image")
+        summary = write_bundle(by_class, None, tmp_path / "bundle", options)
+        with zipfile.ZipFile(tmp_path / "bundle/starting_kit.zip") as kit:
+            path, answers = Path(kit.extract("inputs.h5", tmp_path)), by_class
+    with open_dataset(path) as inputs, open_dataset(answers) as truth:
+        labels = dict(zip(truth.case_ids(), truth.truth[:].tolist(), strict=True))
+        classes = np.array([labels[case_id] for case_id in inputs.case_ids()])
+        offsets: list[tuple[int, int]] = []
+        inputs.inputs.id.chunk_iter(lambda chunk: offsets.append((chunk.chunk_offset[0], chunk.byte_offset)))
+        assert inputs.metadata.dtype.names == ("magpsf", "ra")
+        told = {
+            "row": np.arange(len(classes)),
+            "group": inputs.groups(),
+            "id": np.argsort(np.argsort(inputs.case_ids())),
+            "place in the file": np.array([place for _, place in sorted(offsets)]),
+        } | {name: inputs.metadata[name] for name in inputs.metadata.dtype.names}
+        assert {*inputs.columns} == {"images", "metadata", "case_id", "group"}
+    for name, values in told.items():
+        correlation = np.corrcoef(values, classes)[0, 1]
+        assert abs(correlation) < 3 / np.sqrt(len(classes)), name
+        changes = np.count_nonzero(np.diff(classes[np.argsort(values, kind="stable")]))
+        assert changes > 0.6 * len(classes), f"{name}: classes lie together"
+    content = path.read_bytes()
+    assert not any(word in content for word in (*NAMES, b"ZTF26", b"objectId"))
+    assert "leave out the metadata class row objectId" in summary["notes"][-1]
+
+
+def test_the_draw_of_a_split_cannot_be_repeated_without_the_truth(by_class, tmp_path):
+    split(by_class, tmp_path, 0, SMALL)
+    with open_dataset(by_class) as data, open_dataset(tmp_path / "test-inputs.h5") as inputs:
+        test = np.isin(data.case_ids(), inputs.case_ids())
+        guessed, _ = assign_balanced(data.truth[:], data.groups(), CLASSES, SMALL, 0)
+    assert np.count_nonzero(test) == np.count_nonzero(guessed == TEST) == 75
+    assert np.count_nonzero(test & (guessed == TEST)) < 75 / 2
+
+
+def test_other_metadata_are_handed_out_on_request(by_class, tmp_path):
+    notes = split(by_class, tmp_path, 0, SMALL, metadata=("ro*", "objectId"))["notes"]
+    with open_dataset(tmp_path / "test-inputs.h5") as inputs, open_dataset(by_class) as data:
+        assert inputs.metadata.dtype.names == ("magpsf", "ra", "row", "objectId")
+        rows = inputs.metadata["row"]
+        np.testing.assert_array_equal(inputs.inputs[:], data.inputs[:][rows])
+        np.testing.assert_array_equal(inputs.metadata["ra"], data.metadata["ra"][rows])
+        assert inputs.case_ids() == [data.case_ids()[row] for row in rows]
+    assert "leave out the metadata class, which" in notes[-2]
+    assert "have the metadata row objectId: make sure" in notes[-1]
+    with pytest.raises(DataError, match="of magpsf, ra, class, row, objectId, got 'rows'"):
+        split(by_class, tmp_path, 0, SMALL, metadata=("rows",))
 
 
 def test_the_board_makes_the_same_parts(maps, tmp_path, submission_of):
