@@ -16,9 +16,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
+from baselines.network import BACKENDS
 from baselines.protocol import BaselineError, must_be
 
-BACKENDS = ("tensorflow", "jax", "torch")
 DRIVER = Path("/proc/driver/nvidia/version")
 Strategy = Literal["single", "mirrored"]
 

@@ -12,6 +12,8 @@ import numpy as np
 from baselines.protocol import BaselineError, must_be, untrained
 
 MODEL = "model.keras"
+BACKENDS = ("tensorflow", "jax", "torch")
+"""What Keras can compute with; the first that is installed is taken."""
 
 
 class Network:

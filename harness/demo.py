@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.extras import advice, missing
 from harness.files import HarnessError, write_text
-from harness.runs.registry import all_baselines
+from harness.runs.registry import all_baselines, needed
 from harness.tracks import Track, get_track, track_names
 
 QUICK = ("zeros", "ks93", "ks93-masked", "wiener", "majority", "metadata-trees", "cnn")
@@ -32,11 +33,16 @@ def run_demo(
         shutil.rmtree(out)
     write_text(out / MARK, "This folder is emptied by the next demonstration in it.\n")
     kinds = all_baselines(complain)
+    lacking = {name: missing(*needed(kind)) for name, kind in kinds.items()}
     commands: list[list[Any]] = []
     boards: list[list[Any]] = []
     for track in (track for track in map(get_track, track_names()) if preset in track.demo_cases):
         names = [name for name, kind in kinds.items() if kind.track == track.name]
         names = [name for name in names if preset != "smoke" or name in QUICK]
+        left_out = [name for name in names if lacking[name]]
+        if left_out:
+            complain(f"left out: {', '.join(left_out)}, for want of {advice(lacking[left_out[0]])}")
+            names = [name for name in names if not lacking[name]]
         if names:
             *steps, board = _commands(track, names, out, preset, seed)
             commands += steps

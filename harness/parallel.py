@@ -25,6 +25,7 @@ from multiprocessing import active_children, get_context, parent_process
 from threading import Thread
 from typing import Any, TypeVar
 
+from harness.extras import require
 from harness.files import HarnessError
 
 Task = TypeVar("Task")
@@ -132,12 +133,9 @@ def _end_with_parent() -> None:
 
 @contextmanager
 def _cluster(address: str, connect_timeout: float) -> Iterator[Executor]:
-    try:
-        from distributed import Client, KilledWorker
-    except ImportError as error:
-        raise HarnessError(
-            "--dask needs the package distributed: install astroboard with its extra `cluster`"
-        ) from error
+    require("--dask", "distributed")
+    from distributed import Client, KilledWorker
+
     try:  # first without a Client, which logs at length when no scheduler answers
         with ThreadPoolExecutor(1) as thread:  # this thread may have a running loop, as in a notebook
             thread.submit(_check_scheduler, address, connect_timeout).result()

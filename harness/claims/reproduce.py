@@ -19,6 +19,7 @@ from harness.claims.spec import REAL, Claim, Size, preset_size
 from harness.claims.trainings import TrainingFacts, training_facts
 from harness.evaluation.scoring import Scored
 from harness.progress import ProgressCallback, no_progress
+from harness.runs.registry import baseline_class
 from harness.schemas import CLAIMS
 
 NO_ALERTS = "no real alerts; name a data set with --stamps"
@@ -41,6 +42,8 @@ def reproduce(
     """
     from harness.report.claims_page import write_claims  # imports matplotlib
 
+    for side in (side for spec in specs for side in spec.sides):
+        baseline_class(side.baseline)  # before anything is simulated
     out = out.absolute()
     presets = dict.fromkeys(spec.preset for spec in specs)
     sizes = {preset: (sizes or {}).get(preset) or preset_size(preset) for preset in presets}

@@ -212,6 +212,9 @@ def tune(
             record = epochs.find_epochs(baseline, data, out, preset, seed=seed, progress=progress, **given)
         print_result(record, as_json, _epochs_text(record, out))
         return
+    from harness.extras import require
+
+    require("tune", "keras", "keras_tuner")
     from harness.runs import tuning
 
     PRESET.convert(preset, None, context)

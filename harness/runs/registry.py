@@ -6,7 +6,9 @@ from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
+from baselines.network import BACKENDS
 from baselines.protocol import Baseline
+from harness.extras import missing, require
 from harness.files import HarnessError
 
 ENTRY_POINTS = "astroboard.baselines"
@@ -18,7 +20,24 @@ def baseline_names() -> list[str]:
 
 
 def baseline_class(name: str) -> type[Baseline]:
-    """The baseline of that name. Raises HarnessError if there is none, or if it cannot be loaded."""
+    """The baseline of that name, ready to train and predict.
+
+    Raises HarnessError if there is none, if it cannot be loaded, or if a package that it needs is missing.
+    """
+    kind = _loaded(name)
+    require(name, *needed(kind))
+    return kind
+
+
+def needed(kind: type[Baseline]) -> list[str]:
+    """The packages that a baseline imports when it is used: Keras comes with any one of its backends."""
+    packages = [*getattr(kind, "packages", ())]
+    if "keras" in packages and len(missing(*BACKENDS)) == len(BACKENDS):
+        packages.append(BACKENDS[0])
+    return packages
+
+
+def _loaded(name: str) -> type[Baseline]:
     if not (entry := _entries().get(name)):
         raise HarnessError(f"there is no baseline {name!r}; there are: {', '.join(baseline_names())}")
     try:
@@ -36,7 +55,7 @@ def all_baselines(complain: Callable[[str], Any]) -> dict[str, type[Baseline]]:
     found = {}
     for name in baseline_names():
         try:
-            found[name] = baseline_class(name)
+            found[name] = _loaded(name)
         except HarnessError as error:
             complain(str(error))
     return found

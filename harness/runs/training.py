@@ -22,6 +22,7 @@ import numpy as np
 from baselines import presets
 from baselines.protocol import CHUNK, Baseline, Cases, Training, View, predict
 from harness.data.store import Dataset, open_dataset
+from harness.extras import require
 from harness.files import HarnessError, json_text, write_text
 from harness.progress import ProgressCallback, no_progress
 from harness.runs.folder import finished, unfinished
@@ -58,6 +59,8 @@ def train(
     baseline = presets.make(kind, chosen)
     if (tensorboard or strategy != "single") and "keras" not in getattr(kind, "packages", ()):
         raise HarnessError(f"{name} is no network: it takes neither --strategy nor --tensorboard")
+    if tensorboard:
+        require("--tensorboard", "tensorflow")
     origin = _origin(name, kind, start) if start else None
     with (
         open_dataset(data / "train.h5", track) as training_data,

@@ -1,6 +1,7 @@
 """The demonstration, on fewer cases than it has by itself."""
 
 import json
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -46,6 +47,16 @@ def test_the_commands_that_it_runs(tmp_path):
     paper = []
     run_demo(tmp_path / "demo", "paper", 3, paper.append, print)
     assert len(paper) > len(commands)
+
+
+def test_networks_are_left_out_where_they_cannot_run(monkeypatch, tmp_path):
+    for package in ("keras", "tensorflow", "jax", "torch"):
+        monkeypatch.setitem(sys.modules, package, None)
+    commands, told = [], []
+    run_demo(tmp_path / "demo", "laptop", 0, commands.append, told.append)
+    trained = {words[1] for words in commands if words[0] == "train"}
+    assert trained == {"zeros", "ks93", "ks93-masked", "wiener", "majority", "metadata-trees"}
+    assert [line for line in told if "unet-2k" in line and "pip install 'astroboard[cpu]'" in line]
 
 
 def test_it_empties_only_a_folder_of_its_own(tmp_path):

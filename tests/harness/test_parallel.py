@@ -169,5 +169,8 @@ def test_workers_of_another_version_are_refused():
 
 def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(HarnessError, match="its extra `cluster`"), executor(dask="tcp://127.0.0.1:1"):
+    with (
+        pytest.raises(HarnessError, match=r"pip install 'astroboard\[cluster\]'"),
+        executor(dask="tcp://127.0.0.1:1"),
+    ):
         pass
