@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
-from harness.evaluation.bootstrap import to_step
 from harness.evaluation.records import Record
+from harness.evaluation.rounding import to_step
 from harness.schemas import LEADERBOARD
 from harness.tracks import ScoreInfo
 

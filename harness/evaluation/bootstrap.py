@@ -101,42 +101,6 @@ def _distinct(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return columns[:, first], np.array(index)
 
 
-def left_out(track: Track, sums: GroupSums) -> dict[str, np.ndarray]:
-    """The track's scores, by key, without each of the groups in turn: (groups,) each, NaN where undefined."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return sums.scores(track, sums.matrix.sum(axis=0) - sums.matrix.toarray())
-
-
-def supported_step(value: float, without: np.ndarray, digits: int) -> float:
-    """To what a score may be rounded that is shown to whoever sent the submission: 1, 2 or 5 times 10^k.
-
-    It is at least the standard error, the last of the ``digits``, twice what leaving out any group changes
-    (``without``: the scores without each), and the standard error of groups that vary by a quarter. So a
-    submission whose cases are all alike cannot make room for digits that are a code of a few cases. Near the
-    edge of two steps, a score may still tell one bit.
-    """
-    groups = len(without)
-    changes = np.where(np.isfinite(without), without, 0) - value
-    error = np.sqrt((groups - 1) * changes.var())  # of the jackknife
-    least = max(10.0**-digits, error, 2 * np.abs(changes).max(), abs(value) / (4 * np.sqrt(groups)))
-    power = 10.0 ** np.floor(np.log10(least))
-    return float(power * next(step for step in (1, 2, 5, 10) if least <= power * step * (1 + 1e-9)))
-
-
-def supported_steps(track: Track, sums: GroupSums) -> dict[str, float]:
-    """`supported_step` of each of the track's scores, by key."""
-    values, without = sums.total_scores(track), left_out(track, sums)
-    return {
-        score.key: supported_step(values[score.key], without[score.key], score.digits)
-        for score in track.scores
-    }
-
-
-def to_step(values: np.ndarray | float, steps: np.ndarray | float) -> np.ndarray:
-    """Values rounded to multiples of their steps."""
-    return np.asarray(np.round(np.round(np.asarray(values) / steps) * steps, 12) + 0.0)  # no -0
-
-
 def draw_groups(groups: int, resamples: int = RESAMPLES) -> Iterator[np.ndarray]:
     """How often each group is drawn: counts (CHUNK, groups) at a time, the same ones at every call."""
     rng = np.random.default_rng(SEED)

@@ -28,10 +28,11 @@ from harness.evaluation.board import Cell, Row, Seed
 from harness.evaluation.bootstrap import MIN_GROUPS_FOR_RANKS, GroupSums, bootstrap
 from harness.evaluation.names import skeletons
 from harness.evaluation.ranking import board_order, standings
+from harness.evaluation.rounding import supported_steps, to_step
 from harness.evaluation.scoring import Scored
 from harness.files import HarnessError, json_text, read_json, write_text
 from harness.schemas import LADDER
-from harness.tracks import Track
+from harness.tracks import Score, Track
 
 
 def subset_of(scored: Scored, fraction: float, seed: int, private: bool) -> Scored:
@@ -82,7 +83,7 @@ def _climb(track: Track, state: dict[str, Any], entry: Scored) -> None:
     """
     team = state["teams"].setdefault(_team(state, entry), {"best": {}})
     sums = entry.sums()
-    values = sums.total_scores(track)
+    values, steps = sums.total_scores(track), supported_steps(track, sums)
     errors = {
         digest: standard_error_of_difference(track, sums, _unpacked(state["sums"][digest], sums))
         for digest in {best["sums"] for best in team["best"].values()}
@@ -94,7 +95,7 @@ def _climb(track: Track, state: dict[str, Any], entry: Scored) -> None:
         if best and not (best["score"] - value) * score.sign > errors[best["sums"]][score.key]:
             continue
         state["sums"][digest] = base64.b64encode(zlib.compress(packed)).decode("ascii")
-        team["best"][score.key] = {"score": value, "sums": digest}
+        team["best"][score.key] = {"score": value, "step": steps[score.key], "sums": digest}
         team |= {"method": entry.method, "file": entry.path.name, "submission_sha256": entry.sha256}
 
 
@@ -116,9 +117,7 @@ def _rows(track: Track, state: Mapping[str, Any]) -> list[Row]:
     names = [(name, team["method"], team["file"], team["submission_sha256"])
              for name, team in state["teams"].items()]  # fmt: skip
     values = {
-        score.key: np.array(
-            [round(team["best"][score.key]["score"], score.digits) for team in state["teams"].values()]
-        )
+        score.key: np.array([_released(team["best"][score.key], score) for team in state["teams"].values()])
         for score in track.scores
     }
     order = board_order(track, values, names)
@@ -135,6 +134,11 @@ def _rows(track: Track, state: Mapping[str, Any]) -> list[Row]:
         rows.append(Row(file, "ladder", team, method, state["cases"], state["groups"], sha256,
                         state["truth_fingerprint"], seeds, cells, **overall[row]))  # fmt: skip
     return rows
+
+
+def _released(best: Mapping[str, Any], score: Score) -> float:
+    """What is shown of a team's best score; version 0.1.0 kept no step."""
+    return float(to_step(best["score"], best.get("step", 10.0**-score.digits)))
 
 
 def _read_state(path: Path, track: Track, accepted: Sequence[Scored]) -> dict[str, Any]:

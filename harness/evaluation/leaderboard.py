@@ -25,12 +25,11 @@ from harness.evaluation.bootstrap import (
     kendall_tau,
     none_if_nan,
     signed_rank,
-    supported_steps,
-    to_step,
 )
 from harness.evaluation.entries import by_method, check_one_truth, in_folders, score_all
 from harness.evaluation.ladder import release_scores, subset_of
 from harness.evaluation.ranking import board_order, standings
+from harness.evaluation.rounding import coarse, supported_steps, to_step
 from harness.evaluation.scoring import Scored, standard_deviations
 from harness.files import HarnessError
 from harness.progress import ProgressCallback, no_progress
@@ -68,9 +67,12 @@ def make_leaderboard(
     released scores. Raises HarnessError where the entries are not of one truth, or the seed is missing.
     """
     owners = in_folders(paths)
+    shown = ladder is not None or (public_fraction is not None and not final)
     with open_dataset(truth) if truth else nullcontext() as data:
-        track, scored, unreadable = score_all(list(owners), data, progress, executor)
-        scored = [replace(entry, owner=owners[entry.path]) for entry in scored]
+        scored_by = replace(data, track=coarse(data.track)) if data and shown else data
+        track, scored, unreadable = score_all(list(owners), scored_by, progress, executor)
+        track = data.track if data else track
+        scored = [replace(entry, owner=owners[entry.path], track=track) for entry in scored]
         if public_fraction is not None and seed is None:
             if data is None:
                 raise HarnessError("a public subset must be drawn with a seed or a truth file, got neither")

@@ -11,7 +11,7 @@ import numpy as np
 import metrics
 from harness.data.split import public_cases, secret_seed
 from harness.data.store import open_dataset
-from harness.evaluation.bootstrap import supported_step, to_step
+from harness.evaluation.rounding import supported_step, to_step
 from harness.files import write_csv
 from harness.tracks.stamps import STAMPS, SUPERNOVA
 from submissions import Code, SubmissionError, open_submission
@@ -28,7 +28,7 @@ SCORES: dict[str, Callable[[Any], Any]] = {
     "sn_f2": partial(metrics.fbeta_from_confusion, beta=2, positive=SUPERNOVA),
     "balanced_accuracy": metrics.balanced_accuracy_from_confusion,
 }
-DIGITS = 4
+DIGITS, SPREAD = 4, 0.25
 
 
 class ParticipantVisibleError(Exception):
@@ -56,7 +56,7 @@ def score(
     value, counts = float(SCORES[metric](confusion)), confusion.ravel().astype(int)
     one = np.eye(counts.size).reshape(-1, *confusion.shape)[counts > 0]
     without = np.repeat(SCORES[metric](confusion - one), counts[counts > 0])
-    return float(to_step(value, supported_step(value, without, DIGITS)))
+    return float(to_step(value, supported_step(value, without, DIGITS, SPREAD)))
 
 
 def _classes(frame: Any, id_column: str, fault: type[Exception]) -> dict[str, int]:

@@ -82,11 +82,14 @@ class Score(ScoreInfo):
     summary : callable, optional
         ``summary(sums, cases)`` gives the score (...) from the sums (..., *shape) of the track's statistics
         and the numbers of cases (...).
+    spread : float
+        The standard deviation over cases that is usual. By it boards of public cases are rounded.
     """
 
     by_case: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
     mean_of: str = ""
     summary: Callable[[Sums, np.ndarray], np.ndarray] | None = None
+    spread: float = 0.25
 
     @property
     def column(self) -> str:

@@ -117,7 +117,7 @@ STAMPS = Track(
               "from how often it is right.",
               summary=lambda sums, cases: np.abs(sums["surplus"]).sum(axis=-1) / cases),
         Score("log_loss", "log-loss", "Mean of minus the logarithm of the true class's probability.",
-              mean_of="log_loss"),
+              mean_of="log_loss", spread=1),
         Score("brier", "Brier", "Mean squared distance of the probabilities from certainty of the truth.",
               mean_of="brier"),
     ),

@@ -18,17 +18,16 @@ from typing import Any
 import numpy as np
 
 from harness.data.store import open_dataset
-from harness.evaluation.bootstrap import left_out, supported_step, supported_steps, to_step
+from harness.evaluation.rounding import coarse, left_out, supported_step, supported_steps, to_step
 from harness.evaluation.scoring import ScoreCard, Scored, score, score_card
-from harness.tracks import Columns, Track
+from harness.tracks import Track
 from submissions import Code, SubmissionError
 from submissions.codabench import check
 
 TRUTH, CASES = "truth.h5", "cases.json"
 OVERALL = "overall"
 """The column that the platform ranks by, and chooses the best submission of a person by."""
-OVERALL_DIGITS = 4
-PROBABILITY_DIGITS, LEAST_PROBABILITY = 3, 0.01
+OVERALL_DIGITS, OVERALL_SPREAD = 4, 0.25
 MAX_SCORE = 1e10
 """A board of Codabench keeps ten digits before the decimal point and ten after it."""
 
@@ -73,17 +72,6 @@ def overall(track: Track, scores: Mapping[str, Any], constant: Mapping[str, floa
     return np.asarray(np.mean(parts, axis=0))
 
 
-def coarse(columns: Columns) -> dict[str, np.ndarray]:
-    """Columns (N,) by name, in which probabilities have few digits and a floor.
-
-    Else one case could outweigh all others in the log-loss, and the least difference decide an order.
-    """
-    few = {"sn_probability": lambda values: values.round(PROBABILITY_DIGITS),
-           "confidence": lambda values: values.round(PROBABILITY_DIGITS),
-           "log_loss": lambda values: np.minimum(values, -np.log(LEAST_PROBABILITY))}  # fmt: skip
-    return {name: few[name](values) if name in few else values for name, values in columns.items()}
-
-
 def released(
     scored: Scored, card: ScoreCard, constant: Mapping[str, float]
 ) -> tuple[dict[str, float], ScoreCard]:
@@ -93,7 +81,7 @@ def released(
     metrics = {key: value.rounded(steps[key]) for key, value in card.metrics.items()}
     means = {key: value.mean for key, value in card.metrics.items()}
     whole = float(overall(track, means, constant))
-    step = supported_step(whole, overall(track, without, constant), OVERALL_DIGITS)
+    step = supported_step(whole, overall(track, without, constant), OVERALL_DIGITS, OVERALL_SPREAD)
     board = {OVERALL: float(to_step(whole, step))} | {key: value.mean for key, value in metrics.items()}
     return board, replace(card, metrics=metrics)
 
@@ -107,8 +95,7 @@ def _scored(source: Path) -> tuple[str, ScoreCard, Track, dict[str, float]]:
         found = "\n".join(report.lines())
         if not report.accepted:
             raise SubmissionError(found, report.faults[0].code)
-        scored = score(source / "res", truth)
-        scored = replace(scored, columns=coarse(scored.columns))
+        scored = score(source / "res", replace(truth, track=coarse(track)))
     card = replace(score_card(scored), team=report.team)
     for each in track.scores:
         if not abs(card.metrics[each.key].mean) < MAX_SCORE:

@@ -13,10 +13,10 @@ from click.testing import CliRunner
 
 from harness.cli import main
 from harness.data.store import open_dataset
-from harness.evaluation.bootstrap import supported_steps, to_step
+from harness.evaluation.rounding import coarse, supported_steps, to_step
 from harness.evaluation.scoring import Scored, score, score_card
-from harness.platforms.codabench.worker import coarse, released
 from harness.platforms.codabench.worker import main as work
+from harness.platforms.codabench.worker import released
 from harness.platforms.kaggle import SCORES
 from harness.platforms.kaggle import score as kaggle_score
 from harness.tracks import MASS_MAPPING, STAMPS
@@ -123,7 +123,7 @@ def test_what_needs_no_data_never_leads(bundles, score_there, tmp_path, truths):
 def scored_stamps(labels, probabilities):
     """Stamps as if they had been scored, each an object of its own."""
     count = len(labels)
-    columns = coarse(STAMPS.by_case(labels, probabilities))
+    columns = coarse(STAMPS).by_case(labels, probabilities)
     return Scored(
         Path("a.zip"), STAMPS, "a", "m", "0" * 64, ValidationReport("stamps", count), columns,
         [f"c{row}" for row in range(count)], np.arange(count), "truth",
@@ -159,6 +159,32 @@ def test_probabilities_are_no_channel(base):
         one = plain.copy()
         one[case] = (1 - 1e-6) * one[case] + 0.2e-6
         assert shown_of(labels, one) == straight
+
+
+def test_what_changes_no_third_digit_changes_no_number_at_all():
+    """Not even where a score is next to the edge of two steps."""
+    rng = np.random.default_rng(8)
+    labels, plain = rng.integers(0, 5, 300), rng.multinomial(1000, np.full(5, 0.2), 300) / 1000
+    straight = shown_of(labels, plain)
+    for size in (2e-12, 1e-9, 1e-7, 1e-5, 4e-4):
+        moved = plain + size * rng.uniform(-1, 1, plain.shape)
+        assert np.abs(moved - plain).max() > size / 2
+        assert shown_of(labels, moved) == straight
+
+
+def test_the_steps_are_those_of_the_phase_not_of_the_submission():
+    rng = np.random.default_rng(9)
+    labels = rng.integers(0, 5, 300)
+    steps = []
+    for share in (0.0, 0.3, 0.6, 0.9, 0.99):
+        probabilities = 0.9 * rng.dirichlet(np.ones(5), 300) + 0.02
+        right = rng.random(300) < share
+        probabilities[right] = 0.02 + 0.9 * np.eye(5)[labels[right]]
+        steps.append(supported_steps(STAMPS, scored_stamps(labels, probabilities).sums()))
+    for key in ("accuracy", "balanced_accuracy", "object_accuracy", "log_loss", "brier"):
+        assert len({of_one[key] for of_one in steps}) == 1
+    assert steps[0]["accuracy"] == 0.02  # a quarter over the root of 300 is 0.0144
+    assert steps[0]["log_loss"] == 0.1  # 1 over the root of 300 is 0.0577
 
 
 def test_a_single_supernova_is_not_told_by_precision_or_recall():
