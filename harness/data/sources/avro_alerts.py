@@ -6,7 +6,7 @@ import csv
 import io
 import warnings
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,6 +19,7 @@ from harness.data.sources.base import Cases, Problem, starts_with
 from harness.data.sources.tar_members import members, names
 from harness.data.store import CHUNK, DataError
 from submissions.formats.stamps import CLASS_NUMBERS, CLASSES
+from submissions.ids import lookup
 from submissions.report import printable
 
 EXPECTED = "ZTF alert packets: an .avro file, or a folder, .tar, .tar.gz, .tar.bz2, .tar.xz or .zip of such"
@@ -36,6 +37,7 @@ KEPT = {*NEEDED, "candid", "stampData", "isdiffpos", *NUMBERS}
 
 Alert = tuple[dict[str, Any], np.ndarray]
 """The Avro record of an alert and its stamp."""
+Labelled = Callable[[str], int | None]
 
 
 def matches(path: Path) -> bool:
@@ -46,24 +48,31 @@ def matches(path: Path) -> bool:
 def read(path: Path, labels: Mapping[str, int] | None = None) -> Iterator[Cases | Problem]:
     """The alerts of one packet, or of all packets in a folder or archive, a chunk at a time."""
     alerts: list[Alert] = []
-    for item in _alerts(path, labels):
+    label_of = None if labels is None else _label_of(labels)
+    for item in _alerts(path, label_of):
         if isinstance(item, Problem):
             yield item
         else:
             alerts.append(item)
             if len(alerts) == CHUNK:
-                yield from _cases(alerts, labels)
+                yield from _cases(alerts, label_of)
                 alerts = []
-    yield from _cases(alerts, labels)
+    yield from _cases(alerts, label_of)
 
 
-def _alerts(path: Path, labels: Mapping[str, int] | None) -> Iterator[Alert | Problem]:
+def _label_of(labels: Mapping[str, int]) -> Labelled:
+    """The function that gives the label of a ``candid``, found without its leading zeros, too; or None."""
+    meant = lookup(list(labels))
+    return lambda candid: labels.get(meant(candid))
+
+
+def _alerts(path: Path, label_of: Labelled | None) -> Iterator[Alert | Problem]:
     """Record and stamp of each alert, or why there is none; those without a label are problems."""
     try:
         for name, file in _packets(path):
             try:
                 for record in read_packet(file):
-                    yield _alert(record, labels)
+                    yield _alert(record, label_of)
             except DataError as error:
                 where = path if name == path.name else f"{path}: {name}"
                 yield Problem(name, DataError(f"{where}: {error}"))
@@ -80,10 +89,10 @@ def _packets(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
             yield name, io.BufferedReader(io.BytesIO(data))
 
 
-def _alert(record: dict[str, Any], labels: Mapping[str, int] | None) -> Alert | Problem:
+def _alert(record: dict[str, Any], label_of: Labelled | None) -> Alert | Problem:
     candid = str(record["candid"])
     try:
-        if labels is not None and candid not in labels:
+        if label_of is not None and label_of(candid) is None:
             raise DataError("it has no label")
         return record, stamp_of(record)
     except DataError as error:
@@ -128,7 +137,7 @@ def _image(name: str, cutout: Any) -> np.ndarray:
     return image
 
 
-def _cases(alerts: Sequence[Alert], labels: Mapping[str, int] | None) -> Iterator[Cases | Problem]:
+def _cases(alerts: Sequence[Alert], label_of: Labelled | None) -> Iterator[Cases | Problem]:
     """The usable alerts, their metadata from the ``candidate`` record, NaN where it lacks a number."""
     texts = [("objectId", "S32"), ("isdiffpos", "S1")]
     metadata = np.zeros(len(alerts), [*texts, *((name, "f8") for name in NUMBERS)])
@@ -138,7 +147,7 @@ def _cases(alerts: Sequence[Alert], labels: Mapping[str, int] | None) -> Iterato
         identity = (str(record["objectId"]), _sign(record["candidate"].get("isdiffpos")))
         metadata[row] = (*(text.encode("ascii", "replace") for text in identity), *numbers)
     candids = [str(record["candid"]) for record, _ in alerts]
-    classes = None if labels is None else np.array([labels[candid] for candid in candids], np.int8)
+    classes = None if label_of is None else np.array([label_of(candid) for candid in candids], np.int8)
     object_names = [str(record["objectId"]) for record, _ in alerts]
     return usable_alerts([stamp for _, stamp in alerts], classes, metadata, candids, object_names)
 

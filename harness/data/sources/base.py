@@ -26,7 +26,7 @@ from typing import Protocol
 
 import numpy as np
 
-from harness.data.sources.tar_members import DAMAGE, decompressed, names
+from harness.data.sources.tar_members import DAMAGE, decompressed, files, names
 from harness.data.store import FOREIGN_HDF5, DataError, open_dataset
 from harness.tracks import get_track, load, track_names
 from submissions.report import printable
@@ -34,7 +34,7 @@ from submissions.report import printable
 HDF5 = b"\x89HDF\r\n\x1a\n"
 FIRST_BYTES = 512
 NAMES_SHOWN = 3
-PACKERS = {"a gzip file": "gzip -d", "a bzip2 file": "bzip2 -d", "an xz file": "xz -d", "a zip": "unzip"}
+PACKERS = {"a gzip file": "gzip -d", "a bzip2 file": "bzip2 -d", "an xz file": "xz -d"}
 KINDS = {
     b"\x1f\x8b": "a gzip file", b"BZh": "a bzip2 file", b"\xfd7zXZ\0": "an xz file", b"PK\x03\x04": "a zip",
     b"PK\x05\x06": "an empty zip", b"7z\xbc\xaf\x27\x1c": "a 7z archive", b"Rar!": "a RAR archive",
@@ -153,6 +153,12 @@ def _description(path: Path) -> str:
     kind = _kind(start)
     if first := [printable(name) for name in islice(names(path), NAMES_SHOWN)]:
         return f"{kind} with {', '.join(first)} …"
+    if kind == "a zip":
+        try:
+            next(files(path, "/"), None)
+        except DataError as error:
+            return f"a zip that cannot be read: {error}"
+        return "a zip without files"
     if kind in PACKERS:
         with suppress(*DAMAGE), decompressed(path) as stream:
             start = stream.read(FIRST_BYTES)

@@ -73,7 +73,7 @@ def test_packets_as_other_brokers_write_them(tmp_path, codec, place):
 
 def test_labels_by_name_or_number(tmp_path):
     (tmp_path / "a.avro").write_bytes(packet(10, ["A", "B", "C"])[0])
-    (tmp_path / "labels.csv").write_text("label,candid\nSN,10\n4,12\n")
+    (tmp_path / "labels.csv").write_text("label,candid\nSN,10\n4,0012\n")  # padded
     labels = read_labels(tmp_path / "labels.csv")
     result = pack(STAMPS, [tmp_path / "a.avro"], tmp_path / "out.h5", labels=labels)
     assert result.left_out == [("11", "alert 11: it has no label")]

@@ -2,8 +2,10 @@
 
 import bz2
 import gzip
+import io
 import pickle
 import sys
+import zipfile
 
 import h5py
 import numpy as np
@@ -53,6 +55,13 @@ def test_suffixes_mean_nothing(tmp_path, protocol):
     assert found == [map_archives, avro_alerts, avro_alerts, alert_pickle]
 
 
+def zip_of_one():
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("1/EPSILON/1_1.npy", bytes(1000))
+    return content.getvalue()
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -64,9 +73,23 @@ def test_suffixes_mean_nothing(tmp_path, protocol):
         (bz2.compress(pickle.dumps([])), "got a bzip2 file of a pickle; unpack it with bzip2 -d"),
         (npy(np.zeros(3)), r"got a NumPy array \(.npy\)"),
         (b"7z\xbc\xaf\x27\x1c", "got a 7z archive"),
+        (zip_of_one()[:-30], "got a zip that cannot be read: file: the archive must be a zip file"),
+        (b"PK\x05\x06" + bytes(18), "got a zip without files"),
         (b"\xff\0", "got a file of an unknown kind"),
     ],
-    ids=["nothing", "empty", "text", "gzip", "avro.gz", "pickle.bz2", "npy", "7z", "unknown"],
+    ids=[
+        "nothing",
+        "empty",
+        "text",
+        "gzip",
+        "avro.gz",
+        "pickle.bz2",
+        "npy",
+        "7z",
+        "cut zip",
+        "empty zip",
+        "unknown",
+    ],
 )
 def test_what_no_source_reads_is_described(tmp_path, content, words):
     path = tmp_path / "file"
