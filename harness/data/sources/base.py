@@ -157,7 +157,7 @@ def _description(path: Path) -> str:
         try:
             next(files(path, "/"), None)
         except DataError as error:
-            return f"a zip that cannot be read: {error}"
+            return f"a zip that cannot be read: {str(error).removeprefix(f'{path}: ')}"
         return "a zip without files"
     if kind in PACKERS:
         with suppress(*DAMAGE), decompressed(path) as stream:

@@ -73,8 +73,8 @@ def zip_of_one():
         (bz2.compress(pickle.dumps([])), "got a bzip2 file of a pickle; unpack it with bzip2 -d"),
         (npy(np.zeros(3)), r"got a NumPy array \(.npy\)"),
         (b"7z\xbc\xaf\x27\x1c", "got a 7z archive"),
-        (zip_of_one()[:-30], "got a zip that cannot be read: file: the archive must be a zip file"),
-        (b"PK\x05\x06" + bytes(18), "got a zip without files"),
+        (zip_of_one()[:-30], "got a zip that cannot be read: the archive must be a zip file"),
+        (b"PK\x05\x06" + bytes(18), "got an empty zip"),
         (b"\xff\0", "got a file of an unknown kind"),
     ],
     ids=[
