@@ -64,12 +64,17 @@ def prepare(
     return prepared
 
 
+def simulated_file(out: Path, data: str, size: Size) -> Path:
+    """Where a simulated data set is kept."""
+    cases = size.cases[DATA_SETS[data].track]
+    return out / "data" / f"{data}-{cases}-{version('astroboard')}" / "data.h5"
+
+
 def _simulated(out: Path, data: str, name: str, size: Size, progress: ProgressCallback) -> Path:
     """The folder of a split of a simulated data set."""
     track = get_track(DATA_SETS[data].track)
-    cases = size.cases[track.name]
-    folder = out / "data" / f"{data}-{cases}-{version('astroboard')}"
-    full = folder / "data.h5"
+    full = simulated_file(out, data, size)
+    folder, cases = full.parent, size.cases[track.name]
     if not full.is_file():
         with executor() as pool:
             options = DATA_SETS[data].options

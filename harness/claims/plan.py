@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from baselines import presets
@@ -52,7 +53,8 @@ def plan(
         if side.start:
             first = replace(side, baseline=side.first or side.baseline, start="", first="")
             start = folds(preset, first, side.start, seed)[0]
-        settings, software = all_settings(preset, side), versions_of(side.baseline)
+        settings = all_settings(preset, side, sizes[preset].settings)
+        software = versions_of(side.baseline)
         origin = start.folder.name if start else None
         runs = []
         for split_data in prepared[preset, data, side.split]:
@@ -80,11 +82,12 @@ def run_name(
     return f"{baseline}-{hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()[:16]}"
 
 
-def all_settings(preset: str, side: Side) -> dict[str, Any]:
-    """All settings of a side's baseline: the side's own, then the preset's, then the baseline's defaults."""
+def all_settings(preset: str, side: Side, chosen: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
+    """All settings of a side's baseline: its own, then those chosen, the preset's and the defaults."""
     kind = baseline_class(side.baseline)
     names = inspect.signature(kind).parameters
-    shared = {name: value for name, value in presets.settings(preset, side.like).items() if name in names}
+    shared = presets.updated(presets.settings(preset, side.like), chosen)
+    shared = {name: value for name, value in shared.items() if name in names}
     baseline = presets.make(kind, shared | side.settings)
     return {name: getattr(baseline, name) for name in names}
 

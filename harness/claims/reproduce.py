@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.claims.data import prepare
+from harness.claims.data import prepare, simulated_file
 from harness.claims.execute import run_missing, score_folds
 from harness.claims.plan import Folds, Run, Sides, plan, runs_of, versions_of
 from harness.claims.results import judge, not_tested, rank
@@ -48,9 +48,16 @@ def reproduce(
     presets = dict.fromkeys(spec.preset for spec in specs)
     sizes = {preset: (sizes or {}).get(preset) or preset_size(preset) for preset in presets}
     testable = [spec for spec in specs if spec.data != REAL or real is not None]
+    left_out = {spec.name: NO_ALERTS for spec in specs if spec not in testable}
+    if not train:  # what was never simulated was not trained on: that takes no simulation to say
+        absent = [
+            spec for spec in testable
+            if spec.data != REAL and not simulated_file(out, spec.data, sizes[spec.preset]).is_file()
+        ]  # fmt: skip
+        left_out |= {spec.name: "not trained: no data were simulated" for spec in absent}
+        testable = [spec for spec in testable if spec not in absent]
     prepared = prepare(out, testable, sizes, real, progress)
     planned = plan(out, testable, prepared, sizes)
-    left_out = {spec.name: NO_ALERTS for spec in specs if spec not in testable}
     if not train:
         testable, planned, missing = _trained(testable, planned)
         left_out |= missing
@@ -96,8 +103,10 @@ def _new_record(sizes: Mapping[str, Size]) -> dict[str, Any]:
         "schema": CLAIMS,
         "preset": ", ".join(sizes),
         "seeds": min(seeds, default=0),
-        "presets": {preset: {"cases": {**size.cases}, "seeds": {**size.seeds}}
-                    for preset, size in sizes.items()},
+        "presets": {
+            preset: {"cases": {**size.cases}, "seeds": {**size.seeds}, "settings": {**size.settings}}
+            for preset, size in sizes.items()
+        },
         "claims": [], "boards": [], "left_out": [], "runs": [], "versions": {},
     }  # fmt: skip
 

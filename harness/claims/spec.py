@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from math import inf
+from types import MappingProxyType
 from typing import Any
 
 from harness.claims.diagnostics import EPOCH
@@ -60,18 +61,22 @@ FULL_SIZE = ("gpu", "paper")  # presets whose networks are of the size of the re
 class Size:
     """How much is simulated and trained: cases and seeds of each side by track, folds of the real alerts.
 
-    Real alerts are too few to spare some for a test: they are cross-validated.
+    Real alerts are too few to spare some for a test: they are cross-validated. ``settings`` replace those of
+    the preset in every baseline that has them.
     """
 
     cases: Mapping[str, int]
     seeds: Mapping[str, int]
     folds: int = 5
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-def preset_size(preset: str, seeds: int | None = None) -> Size:
-    """The size of a preset, with another number of seeds if one is given."""
+def preset_size(
+    preset: str, seeds: int | None = None, settings: Mapping[str, Any] = MappingProxyType({})
+) -> Size:
+    """The size of a preset, with another number of seeds or with other settings if these are given."""
     cases = {name: get_track(name).claim_cases[preset] for name in SEEDS[preset]}
-    return Size(cases, dict.fromkeys(cases, seeds) if seeds else SEEDS[preset])
+    return Size(cases, dict.fromkeys(cases, seeds) if seeds else SEEDS[preset], settings=settings)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from harness.cli.shared import (
     main,
     print_result,
     say,
+    set_option,
 )
 from harness.progress import progress_bar
 
@@ -36,6 +37,7 @@ from harness.progress import progress_bar
     help="Folder for all of it; what is there already is not done again.",
 )  # fmt: skip
 @click.option("--seeds", type=COUNT, show_default="the preset's", help="Runs of each side.")
+@set_option
 @click.option(
     "--stamps", "real", type=FILE, metavar="DATA.h5",
     help="Labelled real alerts, as `pack` writes them: cross-validated by object, they have a board, too.",
@@ -59,9 +61,9 @@ from harness.progress import progress_bar
 )
 @json_option
 def reproduce(
-    names: tuple[str, ...], preset: str | None, out: Path, seeds: int | None, real: Path | None,
-    no_training: bool, record_file: Path | None, only_list: bool, as_markdown: bool, as_json: bool,
-    executor: Executor | None,
+    names: tuple[str, ...], preset: str | None, out: Path, seeds: int | None, assignments: dict[str, Any],
+    real: Path | None, no_training: bool, record_file: Path | None, only_list: bool, as_markdown: bool,
+    as_json: bool, executor: Executor | None,
 ) -> None:  # fmt: skip
     """Put published claims to the test: simulate, train, submit, score and judge each. Fill boards likewise.
 
@@ -97,7 +99,8 @@ def reproduce(
     with progress_bar("reproducing") as progress:
         specs = spec.select(preset, names, real is not None)
         sizes = {
-            each: spec.preset_size(each, seeds) for each in dict.fromkeys(claim.preset for claim in specs)
+            each: spec.preset_size(each, seeds, assignments)
+            for each in dict.fromkeys(claim.preset for claim in specs)
         }
         tell = partial(say, err=True)
         record = reproduce.reproduce(out, specs, sizes, real, progress, tell, executor, not no_training)

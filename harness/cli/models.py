@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -26,6 +25,7 @@ from harness.cli.shared import (
     print_result,
     say,
     seed_option,
+    set_option,
 )
 from harness.progress import progress_bar
 
@@ -63,20 +63,6 @@ def baselines(as_json: bool) -> None:
     print_result(listed, as_json, [("Baselines", ("track", "name", "what it does"), rows, 3)])
 
 
-def assigned(context: click.Context, option: click.Parameter, words: tuple[str, ...]) -> dict[str, Any]:  # noqa: ARG001
-    """The values of NAME=VALUE words, written as in TOML; a text needs no quotes."""
-    values = {}
-    for word in words:
-        name, equals, text = word.partition("=")
-        if not (name and equals):
-            raise click.BadParameter(f"NAME=VALUE was expected, got {word!r}")
-        try:
-            values[name] = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
-            values[name] = text
-    return values
-
-
 @main.command()
 @click.argument("baseline", type=BASELINE)
 @data_option
@@ -94,10 +80,7 @@ def assigned(context: click.Context, option: click.Parameter, words: tuple[str, 
     "[default: the preset's]",
 )  # fmt: skip
 @click.option("--tensorboard", is_flag=True, help="Log a network's losses and scores in RUN/tensorboard.")
-@click.option(
-    "--set", "assignments", multiple=True, metavar="NAME=VALUE", callback=assigned,
-    help="Another value of a setting, as --set epochs=20; may be given several times.",
-)  # fmt: skip
+@set_option
 def train(
     baseline: str, data: Path, out: Path, preset: str, seed: int, strategy: Literal["single", "mirrored"],
     start: Path | None, sampling: str | None, tensorboard: bool, assignments: dict[str, Any],

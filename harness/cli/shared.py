@@ -6,6 +6,7 @@ import errno
 import signal
 import sys
 import threading
+import tomllib
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from pathlib import Path
@@ -39,6 +40,26 @@ preset_option = click.option(
     show_default=True,
     help="smoke, laptop, night, gpu, paper, or a TOML file.",
 )
+
+
+def assigned(context: click.Context, option: click.Parameter, words: tuple[str, ...]) -> dict[str, Any]:  # noqa: ARG001
+    """The values of NAME=VALUE words, written as in TOML; a text needs no quotes."""
+    values = {}
+    for word in words:
+        name, equals, text = word.partition("=")
+        if not (name and equals):
+            raise click.BadParameter(f"NAME=VALUE was expected, got {word!r}")
+        try:
+            values[name] = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            values[name] = text
+    return values
+
+
+set_option = click.option(
+    "--set", "assignments", multiple=True, metavar="NAME=VALUE", callback=assigned,
+    help="Another value of a setting, as --set epochs=20; may be given several times.",
+)  # fmt: skip
 
 
 def executor_options(

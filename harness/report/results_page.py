@@ -75,11 +75,15 @@ def _introduction(record: dict[str, Any]) -> list[str]:
 
 def _sizes(record: dict[str, Any]) -> list[str]:
     rows = [
-        [preset, track, f"{cases:,}", f"{size['seeds'][track]}"]
+        [preset, track, f"{cases:,}", f"{size['seeds'][track]}", _settings_text(size)]
         for preset, size in record["presets"].items()
         for track, cases in size["cases"].items()
     ]
-    return [*markdown_table(("preset", "track", "cases", "seeds"), rows, left=2), ""]
+    return [*markdown_table(("preset", "track", "cases", "seeds", "other settings"), rows, left=2), ""]
+
+
+def _settings_text(size: dict[str, Any]) -> str:
+    return ", ".join(f"{name} = {value}" for name, value in size.get("settings", {}).items())
 
 
 def _claims(title: str, claims: list[dict[str, Any]]) -> list[str]:

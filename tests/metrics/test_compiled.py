@@ -49,6 +49,18 @@ def test_scores_equal_those_of_numpy(kind, seed):
         assert alone == {name: values[index] for name, values in scores.items()}
 
 
+@pytest.mark.parametrize("level", [0.0, 0.1, -3.0])
+def test_one_map_may_be_constant(level):
+    """No pixel of a constant map lies above its mean, so nothing overlaps with it."""
+    varies = draw_maps("noise", np.random.default_rng(0), (128, 128))[0].astype(np.float32)
+    constant = np.full_like(varies, level)
+    for target, prediction in ((constant, varies), (varies, constant)):
+        scores, expected = metrics.map_scores(target, prediction), by_numpy(target, prediction)
+        assert scores["dicee"] == expected["dicee"] == 1
+        for name in EXACT:
+            assert scores[name] == expected[name], name
+
+
 def test_scores_have_the_leading_shape_of_the_maps():
     maps = np.random.default_rng(1).normal(size=(6, 128, 256)).astype(np.float32)
     target, prediction = maps[:, :, ::2].reshape(2, 3, 128, 128), maps[:, ::-1, 1::2].reshape(2, 3, 128, 128)

@@ -89,6 +89,14 @@ def test_a_setting_is_the_same_whether_it_is_said_or_not():
     )
 
 
+def test_settings_replace_those_of_the_preset_where_a_baseline_has_them():
+    chosen = {"epochs": 3, "loss_settings.peaks": 0.5}
+    settings = all_settings(TINY, Side("unet", {"loss": "mse"}, "unet"), chosen)
+    assert (settings["epochs"], settings["loss"], settings["loss_settings"]) == (3, "mse", {"peaks": 0.5})
+    assert all_settings(TINY, Side("unet", {"epochs": 7}, "unet"), chosen)["epochs"] == 7  # a side's own stay
+    assert all_settings(TINY, Side("zeros", {}, "zeros"), chosen) == {}
+
+
 @pytest.mark.parametrize("preset", ["smoke", "laptop", "night", "gpu", "paper"])
 @pytest.mark.parametrize("name", [spec.name for spec in select("smoke", KINDS, real=True)])
 def test_sides_differ_in_one_thing(name, preset):

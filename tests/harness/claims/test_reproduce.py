@@ -75,9 +75,9 @@ def test_what_is_done_is_taken_from_the_disk(zeros):
 def test_without_training_what_is_missing_is_told(zeros):
     out, _ = zeros
     names = ["zeros-win-wmape", "kernel-3-beats-2", "sparse-noise", "dense-noise"]
-    kept = set(out.glob("runs/*"))
+    kept = {*out.glob("runs/*"), *out.glob("data/*")}
     record = reproduce(out, select(TINY, names), SIZES, train=False)
-    assert set(out.glob("runs/*")) == kept
+    assert {*out.glob("runs/*"), *out.glob("data/*")} == kept
     verdicts = {claim["name"]: claim for claim in record["claims"]}
     assert verdicts["zeros-win-wmape"]["scores"]
     assert verdicts["kernel-3-beats-2"]["lacking"] == ["not trained: unet, kernel = 2"]
@@ -86,7 +86,7 @@ def test_without_training_what_is_missing_is_told(zeros):
     lacking = {each["name"]: each["lacking"] for each in record["left_out"]}
     assert lacking.keys() == {"sparse-noise", "dense-noise"}
     assert lacking["sparse-noise"].startswith("not trained: ks93; ks93-masked")
-    assert lacking["dense-noise"].startswith("not trained: zeros; ")
+    assert lacking["dense-noise"] == "not trained: no data were simulated"
 
 
 def test_real_alerts_that_are_missing_are_told(tmp_path):
