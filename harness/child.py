@@ -31,6 +31,7 @@ MEMORY_FOR_A_MESSAGE = 1 << 26
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 # A child that waits, for a disk or because others compute, may take so many times its time on a processor.
 PATIENCE = 10
+HOME = str(Path(__file__).parents[1])
 CHILD = "import sys; sys.path[:] = {path!r}; from harness.child import _serve; _serve()"
 
 Item = tuple[Any, Sequence[np.ndarray]]
@@ -44,7 +45,8 @@ def items(function: str, path: Path, seconds: int, memory: int) -> Generator[Ite
     have ``memory`` bytes beside its code (where the system can limit them). Raises HarnessError with the
     message of the child's own, or if it takes more, or crashes.
     """
-    command = [sys.executable, "-c", CHILD.format(path=[*map(str, sys.path)])]
+    path_of_child = [HOME, *map(str, sys.path)]  # first ours: a user's folder may have a harness, too
+    command = [sys.executable, "-c", CHILD.format(path=path_of_child)]
     job = json.dumps([function, str(path), seconds, memory])
     with subprocess.Popen(
         [*command, job],

@@ -28,19 +28,22 @@ def write_submission(
     team: str,
     method: str,
     case_ids: Sequence[str],
-    chunks: Iterable[np.ndarray],
-    manifest_fields: Mapping[str, Any],
+    chunks: np.ndarray | Iterable[np.ndarray],
+    manifest_fields: Mapping[str, Any] | None = None,
 ) -> Manifest:
-    """Write predictions, in chunks in the order of ``case_ids``, to a zip that appears when it is complete.
+    """Write predictions, in the order of ``case_ids``, to a zip that appears when it is complete.
 
-    mass-mapping: chunks (n, 128, 128), stored as float16. stamps: (n, 5), stored with the digits of float32.
+    ``chunks`` is an array of all predictions, or yields those of some cases at a time: (n, 128, 128) for
+    mass-mapping, stored as float16, (n, 5) for stamps, stored with the digits of float32.
     ``manifest_fields`` are dataset_fingerprint, seed, versions, hardware and seconds of ``Manifest``.
 
     Raises SubmissionError, naming the case, for predictions that are not finite, or of another shape or
-    number; also for a case id, team or method that no submission may have.
+    number; also for a track that does not exist, and a case id, team or method that no submission may have.
     """
     path, track_format = Path(path), format_of(track)
-    manifest = Manifest(track_format.track, team, method, **manifest_fields)
+    manifest = Manifest(track_format.track, team, method, **manifest_fields or {})
+    if isinstance(chunks, np.ndarray):
+        chunks = [chunks]
     for case_id in case_ids:
         check_case_id(case_id)
     if len(set(case_ids)) < len(case_ids) or len(case_ids) >= limits.MAX_ENTRIES:
@@ -77,7 +80,11 @@ def _batches(
 ) -> Iterator[tuple[Sequence[str], np.ndarray]]:
     """Each chunk with the ids of its cases, after a look at its shape and values."""
     start = 0
-    for chunk in chunks:
+    for chunk in map(np.asarray, chunks):
+        if chunk.ndim <= len(shape):
+            advice = "pass one array of all cases, or chunks of cases"
+            rule = f"have the shape (n, {', '.join(map(str, shape))})"
+            raise SubmissionError(must("the predictions", rule, chunk.shape, advice), Code.WRONG_SHAPE)
         batch = case_ids[start : start + len(chunk)]
         if chunk.shape != (len(batch), *shape) or chunk.dtype.kind not in "fiu":
             where = f"from case {batch[0]} on" if len(batch) else f"after all {len(case_ids):,} cases"

@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -271,11 +272,12 @@ class Dataset:
 
 
 @contextmanager
-def open_dataset(path: Path, track: Track | None = None) -> Iterator[Dataset]:
+def open_dataset(path: str | PathLike[str], track: Track | None = None) -> Iterator[Dataset]:
     """Open a dataset file for reading, after a check of all that can be checked without reading the cases.
 
     A file that is not known is opened in a child process first, since a wrong byte can make HDF5 hang.
     """
+    path = Path(path)
     if not path.is_file():
         raise DataError(f"{path} must be a dataset file (.h5), got no file")
     try:

@@ -7,13 +7,14 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
+from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
 
 import h5py
 import numpy as np
 
-from harness.data.store import DataError, Dataset
+from harness.data.store import DataError, Dataset, open_dataset
 from harness.evaluation.board import Value
 from harness.evaluation.bootstrap import GroupSums, bootstrap, group_sums, interval, none_if_nan
 from harness.evaluation.records import Record
@@ -65,15 +66,21 @@ class Scored:
 
 
 def score(
-    path: Path, truth: Dataset, progress: ProgressCallback = no_progress, executor: Executor | None = None
+    path: str | PathLike[str],
+    truth: Dataset | str | PathLike[str],
+    progress: ProgressCallback = no_progress,
+    executor: Executor | None = None,
 ) -> Scored:
-    """Read a submission, checking all of it, and score it by case.
+    """Read a submission, checking all of it, and score it by case. The truth is a data set, or its path.
 
     Cases are matched by id. An ``executor`` shares them out (few processes, or processes for few cases, give
     way to threads); the result is the same. Raises SubmissionError where the file cannot be read at all, and
     DataError where the truth is at fault.
     """
-    track, case_ids = truth.track, truth.case_ids()
+    if not isinstance(truth, Dataset):
+        with open_dataset(truth) as opened:
+            return score(path, opened, progress, executor)
+    path, track, case_ids = Path(path), truth.track, truth.case_ids()
     submission = open_submission(path, track.format, case_ids, truth.submissions_fingerprint)
     findings, accepted = [submission.findings], not submission.findings.faults
     columns: dict[str, list[np.ndarray]] = {}

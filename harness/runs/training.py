@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import packages_distributions, version
+from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
 
@@ -37,7 +38,7 @@ PACKAGES = ("astroboard", "numpy", "scipy", "h5py")
 
 
 def train(
-    name: str, data: Path, run: Path, preset: str = "laptop", seed: int = 0,
+    name: str, data: str | PathLike[str], run: str | PathLike[str], preset: str = "laptop", seed: int = 0,
     progress: ProgressCallback = no_progress, strategy: Literal["single", "mirrored"] = "single",
     start: Path | None = None, settings: Mapping[str, Any] | None = None, tensorboard: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
@@ -51,6 +52,7 @@ def train(
     when the run is complete. Until then it grows beside that name, and a call with the same baseline,
     settings, seed, data and versions resumes it; one that differs in any of these starts anew.
     """
+    data, run = Path(data), Path(run)
     if run.exists():
         raise HarnessError(f"{run} exists already: name a new folder, or remove that one first")
     kind = baseline_class(name)

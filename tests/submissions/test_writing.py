@@ -162,3 +162,14 @@ def test_nothing_is_written_that_could_not_be_read(tmp_path, monkeypatch, limit)
 def test_team(tmp_path, team):
     with pytest.raises(SubmissionError, match="team"):
         write(tmp_path / "a.zip", [MAPS], team=team)
+
+
+def test_calls_that_a_user_gets_wrong(tmp_path):
+    ids, maps = ["a", "b"], np.zeros((2, 128, 128), np.float32)
+    write_submission(tmp_path / "array.zip", "mass-mapping", "us", "zeros", ids, maps)
+    write_submission(tmp_path / "chunks.zip", "mass-mapping", "us", "zeros", ids, [maps[:1], maps[1:]], {})
+    assert (tmp_path / "array.zip").read_bytes() == (tmp_path / "chunks.zip").read_bytes()
+    with pytest.raises(SubmissionError, match="track must be mass-mapping or stamps, got 'mass_mapping'"):
+        write_submission(tmp_path / "x.zip", "mass_mapping", "us", "zeros", ids, maps)
+    with pytest.raises(SubmissionError, match=r"shape \(n, 128, 128\), got \(128, 128\); pass one array"):
+        write_submission(tmp_path / "x.zip", "mass-mapping", "us", "zeros", ids, list(maps))
