@@ -15,7 +15,7 @@ setup: .venv/.complete
 	touch $@
 
 demo: setup
-	$(BIN)/astroboard demo --preset smoke --out demo
+	$(BIN)/astroboard demo --preset smoke --out demo --force
 
 # The quick tests: no TensorFlow, no pictures, no browser, no cluster.
 check: setup lint

@@ -157,6 +157,15 @@ def accelerators() -> list[str]:
     ]
 
 
+def device(strategy: Strategy) -> str:
+    """What a network is trained on, in words: the GPUs that the backend uses, or the processors."""
+    if gpus := accelerators():
+        count, name = gpus[0].split(" × ", 1)
+        return f"on {count} GPUs ({name})" if strategy == "mirrored" else f"on GPU 0 ({name})"
+    available = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))(0)
+    return f"no GPU: on {len(available)} processor{'s' * (len(available) > 1)}"
+
+
 @cache  # two strategies in one process would give the same numbers to their collective operations
 def _mirrored() -> Any:
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")

@@ -23,6 +23,7 @@ from baselines.network import MODEL, load
 from baselines.protocol import BaselineError, Training, must_be
 
 HISTORY, CHECKPOINT = "history.csv", "checkpoint.npz"
+SECONDS_BETWEEN_STEPS = 0.5  # that are told of
 PLATEAU = 3  # epochs in a row without a lower validation loss
 
 Schedule = Literal["constant", "cosine", "plateau"]
@@ -97,6 +98,7 @@ class EpochEnd(keras.callbacks.Callback):
         self.epochs, self.patience, self.scores, self.training = epochs, patience, scores, training
         self.path, self.key, self.keep = training.folder / CHECKPOINT, key, keep
         self.rows: list[dict[str, float]] = []  # of ``history.csv``, one an epoch
+        self.steps, self.told = 0, time.perf_counter()
         self.kept_weights: list[np.ndarray] = []
         if self.path.exists():
             self._resume()
@@ -117,9 +119,22 @@ class EpochEnd(keras.callbacks.Callback):
         done, patience = len(self.rows), self.patience
         return done >= self.epochs or bool(patience and done and done - self.best["epoch"] >= patience)
 
+    async_safe = True  # what is called after a step waits for no device
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
+        """Tell how far the epoch is, and how fast."""
+        now, self.steps = time.perf_counter(), max(self.steps, batch + 1)
+        if now - self.told >= SECONDS_BETWEEN_STEPS:
+            self.told, steps, epoch = now, len(self.train), len(self.rows)
+            rate = self.steps * self.train.batch_size / (now - self.started)
+            text = f"epoch {epoch + 1}, step {self.steps} of {steps}, {rate:.3g} cases/s"
+            self.training.progress(
+                epoch + self.steps / (steps + 1), self.epochs, text
+            )  # validation is a step
+
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
         """Draw the epoch's order, and set its learning rate where that follows from the losses."""
-        self.started = time.perf_counter()
+        self.started, self.steps = time.perf_counter(), 0
         if self.first_rate is not None:
             losses = [row["val_loss"] for row in self.rows]
             self.model.optimizer.learning_rate = plateau_rate(self.first_rate, losses)
@@ -133,6 +148,7 @@ class EpochEnd(keras.callbacks.Callback):
         if self.eval_model is not self.model:
             self.eval_model.set_weights(self.model.get_weights())
         scores = _mean_scores(self.eval_model, self.validation, self.scores) if self.scores else {}
+        scores = {f"val_{name}": score for name, score in scores.items()}
         seconds = round(time.perf_counter() - self.started, 3)
         row = {"epoch": epoch + 1, "seconds": seconds, **losses, **scores}
         logs.update(scores)  # for callbacks after this one
@@ -143,9 +159,10 @@ class EpochEnd(keras.callbacks.Callback):
         _replace(self.training.folder / HISTORY, lambda file: file.write("\n".join(lines).encode()))
         self._write_checkpoint()
         self.model.stop_training = self.complete
-        shown = {"loss": row["loss"], "validation": row["val_loss"], "best": self.best["val_loss"], **scores}
-        text = ", ".join(f"{name} {value:.4g}" for name, value in shown.items())
-        self.training.progress(epoch + 1, self.epochs, text)
+        shown = ", ".join(f"{name} {row[name]:.4g}" for name in row if name not in ("epoch", "seconds"))
+        best = " (the lowest)" if self.best is row else ""
+        self.training.tell(f"epoch {epoch + 1} of {self.epochs}, {seconds:.1f} s: {shown}{best}")
+        self.training.progress(epoch + 1, self.epochs, f"lowest val_loss {self.best['val_loss']:.4g}")
 
     def _variables(self) -> dict[str, keras.Variable]:
         """The variables of the model and of its optimizer, by their names in the checkpoint."""
@@ -162,7 +179,10 @@ class EpochEnd(keras.callbacks.Callback):
         try:
             with self.path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 state = json.loads(str(arrays["state"]))
-                if state["arguments"] != self.key:
+                if changed := [name for name in self.key if state["arguments"].get(name) != self.key[name]]:
+                    other = self.path.with_stem("checkpoint.other")
+                    self.path.replace(other)
+                    self.training.tell(f"starting anew: {other} is of another {', '.join(changed)}")
                     return
                 for name, variable in self._variables().items():
                     variable.assign(arrays[name])
@@ -223,7 +243,11 @@ def fit(
         callback = EpochEnd(
             model, eval_model, train, validation, epochs, patience, schedule, scores, training, key, keep
         )
-        done = len(callback.rows)
+        done, weights = len(callback.rows), sum(np.size(each) for each in model.trainable_variables)
+        training.tell(
+            f"{backend.device(training.strategy)}; {weights:,} weights to train, {epochs} epochs of "
+            f"{len(train)} steps of {train.batch_size} cases"
+        )
         training.progress(done, epochs, f"resuming after epoch {done}" if done else "first epoch")
         if not callback.complete:
             _fit_epochs(model, train, validation, done, epochs, callback)

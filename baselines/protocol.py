@@ -14,12 +14,16 @@ import numpy as np
 
 CHUNK = 256  # cases read together
 
-ProgressCallback = Callable[[int, int, str], None]
-"""Called with the amount done, the total (0 if unknown) and a few words."""
+ProgressCallback = Callable[[float, int, str], None]
+"""Called with the amount done, the total (0 if unknown) and a few words; 2.5 is half of the third."""
 
 
-def no_progress(done: int, total: int, text: str) -> None:
+def no_progress(done: float, total: int, text: str) -> None:
     """A progress callback that does nothing."""
+
+
+def no_note(text: str) -> None:
+    """A function that a line is told to and that does nothing."""
 
 
 class BaselineError(Exception):
@@ -78,7 +82,8 @@ class Training:
     complete. The strategy ``mirrored`` shares each batch among all GPUs of the machine, or all logical
     processors of TensorFlow if it has no GPU. ``start`` is the folder of a model from whose weights a
     network begins, of the same baseline (or the one that it names as ``starts_from``) and settings. With
-    ``tensorboard`` a network logs losses and scores of each epoch for TensorBoard, in the folder.
+    ``tensorboard`` a network logs losses and scores of each epoch for TensorBoard, in the folder. ``tell``
+    is called with lines that the user is to keep, such as one for each epoch; ``progress`` is passing.
     """
 
     seed: int
@@ -87,6 +92,7 @@ class Training:
     strategy: Literal["single", "mirrored"] = "single"
     start: Path | None = None
     tensorboard: bool = False
+    tell: Callable[[str], None] = no_note
 
 
 @runtime_checkable

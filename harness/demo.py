@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.extras import advice, missing
-from harness.files import HarnessError, write_text
+from harness.files import HarnessError, check_new, write_text
 from harness.runs.registry import all_baselines, needed
 from harness.tracks import Track, get_track, track_names
 
@@ -20,18 +20,24 @@ TEAM = "astroboard"
 
 
 def run_demo(
-    out: Path, preset: str, seed: int, run: Callable[[list[str]], Any], complain: Callable[[str], Any]
+    out: Path,
+    preset: str,
+    seed: int,
+    run: Callable[[list[str]], Any],
+    complain: Callable[[str], Any],
+    force: bool = False,
 ) -> None:
     """Have ``run`` execute the commands of the demonstration, each a list of words, in the folder ``out``.
 
-    The folder is emptied first if an earlier demonstration made it. Raises HarnessError if it holds anything
-    else. ``complain`` hears of baselines that cannot be loaded.
+    The folder must be new or empty. With ``force`` it is emptied first if an earlier demonstration made it.
+    Raises HarnessError if it holds anything else. ``complain`` hears of baselines that cannot be loaded.
     """
     if out.is_dir() and any(out.iterdir()):
         if not (out / MARK).is_file():
             raise HarnessError(f"{out} holds other files: name a new folder for the demonstration with --out")
+        check_new(out, force=force)
         shutil.rmtree(out)
-    write_text(out / MARK, "This folder is emptied by the next demonstration in it.\n")
+    write_text(out / MARK, "A demonstration with --force empties this folder.\n")
     kinds = all_baselines(complain)
     lacking = {name: missing(*needed(kind)) for name, kind in kinds.items()}
     commands: list[list[Any]] = []

@@ -19,6 +19,27 @@ class HarnessError(Exception):
     """A fault of the data, of a file or of a run; the message tells its user what to do."""
 
 
+def check_new(*paths: Path, force: bool = False) -> None:
+    """Raise HarnessError for the first of the paths that exists, unless what exists is to be replaced."""
+    for path in paths:
+        if not force and os.path.lexists(path):
+            raise HarnessError(
+                f"{path} must be new, got one that exists already; name another, or replace it with --force"
+            )
+
+
+def check_own(folder: Path, record: str, schema: str, names: Iterable[str], force: bool = False) -> None:
+    """Raise HarnessError where an update of a folder would replace files of others, unless they may be.
+
+    The files with these names are ours where the folder has a ``record`` of the schema. Elsewhere they must
+    be new.
+    """
+    if force or not (folder / record).exists():
+        check_new(*(folder / name for name in names), force=force)
+    else:
+        read_json(folder / record, schema)
+
+
 @contextmanager
 def beside(path: Path) -> Iterator[Path]:
     """A new file in the folder of ``path``, renamed to it when the block ends well and removed when not."""

@@ -98,17 +98,38 @@ def _toml(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)  # TOML writes all other values of settings as JSON does
 
 
-def make(baseline: type[T], chosen: dict[str, Any]) -> T:
-    """The baseline with these settings; `BaselineError` for an unknown one, or a value of another type."""
+def make(baseline: type[T], chosen: dict[str, Any], called: str = "") -> T:
+    """The baseline with these settings; `BaselineError` for an unknown one, or a value of another type.
+
+    Messages call it by the name that the user knows it by, ``called``, or else by that of its class.
+    """
+    called = called or baseline.__name__
     parameters = inspect.signature(baseline, eval_str=True).parameters
     for name, value in chosen.items():
         if name not in parameters:
-            available = ", ".join(map(str, parameters.values())) or "none"
-            raise BaselineError(f"{baseline.__name__} has no setting {name!r}; its settings are: {available}")
+            raise BaselineError(f"{called} has no setting {name!r}; its settings are: {_listed(parameters)}")
         if not _fits(value, parameters[name].annotation):
-            kind = str(parameters[name]).partition(": ")[2].partition(" = ")[0]
-            raise must_be(f"{baseline.__name__}: {name}", f"of type {kind}", repr(value))
+            raise must_be(f"{called}: {name}", _expected(parameters[name].annotation), repr(value))
     return baseline(**chosen)
+
+
+NAMES = {int: "an integer", float: "a number", bool: "true or false", str: "a text"}
+
+
+def _expected(kind: Any) -> str:
+    """What a setting must be, in words: ``one of mse, focal``, ``a number``."""
+    if get_origin(kind) is Literal:
+        return f"one of {', '.join(map(str, get_args(kind)))}"
+    return "a table of numbers" if get_origin(kind) is dict else NAMES.get(kind, str(kind))
+
+
+def _listed(parameters: Mapping[str, inspect.Parameter]) -> str:
+    """Settings with their defaults."""
+    shown = (
+        f"{name} = {json.dumps(parameter.default, default=lambda _: {})}"
+        for name, parameter in parameters.items()
+    )
+    return ", ".join(shown) or "none"
 
 
 def _fits(value: Any, kind: Any) -> bool:

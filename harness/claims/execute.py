@@ -37,7 +37,8 @@ def run_missing(
         title = f"runs; {run.baseline}, seed {run.seed}"
         progress(done, len(runs), title)
         return train_and_submit(
-            run, lambda step, steps, text: progress(done, len(runs), f"{title}: {step} of {steps} {text}")
+            run,
+            lambda step, steps, text: progress(done, len(runs), f"{title}: {int(step)} of {steps} {text}"),
         )
 
     for stage in ([run for run in runs if run in first], [run for run in runs if run not in first]):

@@ -18,10 +18,12 @@ from harness.claims.results import judge, not_tested, rank
 from harness.claims.spec import REAL, Claim, Size, preset_size
 from harness.claims.trainings import TrainingFacts, training_facts
 from harness.evaluation.scoring import Scored
+from harness.files import check_own
 from harness.progress import ProgressCallback, no_progress
 from harness.runs.registry import baseline_class
 from harness.schemas import CLAIMS
 
+PAGES = ("claims.html", "results.md", "index.html", "leaderboard.json")
 NO_ALERTS = "no real alerts; name a data set with --stamps"
 
 
@@ -29,6 +31,7 @@ def reproduce(
     out: Path, specs: Sequence[Claim], sizes: Mapping[str, Size] | None = None,
     real: Path | None = None, progress: ProgressCallback = no_progress,
     tell: Callable[[str], Any] = lambda _: None, executor: Executor | None = None, train: bool = True,
+    force: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """Test claims and fill boards; return the record. ``tell`` hears of each that is done.
 
@@ -38,10 +41,12 @@ def reproduce(
     are not tested, and boards are left without the rows that lack one.
 
     The folder ``out`` gets the record as ``claims.json``, with its pages, anew after every claim. What it
-    holds of earlier calls, also of one that was killed, is not done again.
+    holds of earlier calls, also of one that was killed, is not done again. Raises HarnessError where pages of
+    the same names are there that no earlier call wrote, unless they are to be replaced: ``force``.
     """
     from harness.report.claims_page import write_claims  # imports matplotlib
 
+    check_own(out, "claims.json", CLAIMS, PAGES, force)
     for side in (side for spec in specs for side in spec.sides):
         baseline_class(side.baseline)  # before anything is simulated
     out = out.absolute()

@@ -14,8 +14,10 @@ from harness.cli.shared import (
     CLAIM,
     COUNT,
     FILE,
+    LATER,
     PRESET,
     executor_options,
+    forced,
     json_option,
     main,
     print_result,
@@ -33,8 +35,8 @@ from harness.progress import progress_bar
 )  # fmt: skip
 @click.option(
     "--out", default="astroboard-claims", show_default=True, metavar="DIR",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for all of it; what is there already is not done again.",
+    type=LATER,
+    help="Folder for all of it. What is trained there already is not trained again; the pages are updated.",
 )  # fmt: skip
 @click.option("--seeds", type=COUNT, show_default="the preset's", help="Runs of each side.")
 @set_option
@@ -103,7 +105,9 @@ def reproduce(
             for each in dict.fromkeys(claim.preset for claim in specs)
         }
         tell = partial(say, err=True)
-        record = reproduce.reproduce(out, specs, sizes, real, progress, tell, executor, not no_training)
+        record = reproduce.reproduce(
+            out, specs, sizes, real, progress, tell, executor, not no_training, forced()
+        )
     if as_markdown:
         say(results_page.results_page(record), nl=False)
     else:

@@ -6,6 +6,7 @@ from concurrent.futures import Executor
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import click
@@ -18,6 +19,7 @@ from harness.cli.shared import (
     NEW,
     TRACK,
     LazyChoice,
+    Output,
     executor_options,
     json_option,
     list_items,
@@ -131,6 +133,7 @@ def inspect(path: Path, as_json: bool) -> None:
     print_result(summary, as_json, inspection.lines(summary))
 
 
+SPLIT = Output(lambda folder: [folder / name for name in resolve_name("harness.data.split:FILES")])
 part_option = partial(
     click.option, default=0.1, show_default=True, type=FRACTION, help="mass-mapping: part of the clusters."
 )
@@ -139,7 +142,7 @@ alerts_option = partial(click.option, show_default=True, type=COUNT, help="stamp
 
 @main.command()
 @click.argument("data", type=FILE)
-@click.argument("folder", type=NEW, metavar="DIR")
+@click.argument("folder", type=SPLIT, metavar="DIR")
 @seed_option
 @part_option("--validation-part")
 @part_option("--test-part")

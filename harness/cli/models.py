@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from shlex import join
 from typing import Any, Literal
 
 import click
@@ -16,8 +17,11 @@ from harness.cli.shared import (
     COUNT,
     FILE,
     FOLDER,
+    LATER,
     NEW,
+    NEW_FOLDER,
     PRESET,
+    forced,
     json_option,
     list_items,
     main,
@@ -27,7 +31,7 @@ from harness.cli.shared import (
     seed_option,
     set_option,
 )
-from harness.progress import progress_bar
+from harness.progress import duration, progress_bar
 
 data_option = click.option(
     "--data", required=True, type=FOLDER, help="Folder with train.h5 and validation.h5."
@@ -36,19 +40,19 @@ data_option = click.option(
 
 @main.command()
 @click.option("--preset", default="smoke", show_default=True, type=PRESET)
-@click.option("--out", default="astroboard-demo", show_default=True, type=NEW, help="Folder for all of it.")
+@click.option(
+    "--out", default="astroboard-demo", show_default=True, type=NEW_FOLDER, help="Folder for all of it."
+)
 @seed_option
 def demo(preset: str, out: Path, seed: int) -> None:
     """Simulate, train, submit, score and rank: both tracks, all baselines, to a page."""
-    from shlex import join
-
     from harness.demo import run_demo
 
     def run(words: list[str]) -> None:
         say(f"$ astroboard {join(words)}")
         main(words, standalone_mode=False)
 
-    run_demo(out, preset, seed, run, partial(say, err=True))
+    run_demo(out, preset, seed, run, partial(say, err=True), forced())
 
 
 @main.command()
@@ -89,13 +93,29 @@ def train(
     from harness.runs import training
 
     settings = assignments | ({"sampling": sampling} if sampling else {})
+
+    def tell(line: str) -> None:
+        say(f"{baseline}: {line}", err=True)
+
     with progress_bar(baseline) as progress:
         record = training.train(
-            baseline, data, out, preset, seed, progress, strategy, start, settings, tensorboard
-        )
-    say(f"{out}: {baseline} trained on {record['cases']} cases in {record['seconds']:.1f} s")
+            baseline, data, out, preset, seed, progress, strategy, start, settings, tensorboard, tell,
+            forced(),
+        )  # fmt: skip
+    say(f"{out}: {baseline} trained on {record['cases']} cases in {duration(record['seconds'])}")
     for key, value in record["outcome"].items():
-        say(f"  {key}: {value:.6g}" if isinstance(value, float) else f"  {key}: {value}")
+        say(f"  {key}: {_in_words(value)}")
+    if (out / "history.png").is_file():
+        say(f"see {out / 'history.png'}")
+    inputs = ["--inputs", str(data / "test-inputs.h5")]
+    say(f"next: astroboard submit {join([str(out), *inputs, '--team', 'NAME', f'{out}.zip'])}")
+
+
+def _in_words(value: Any) -> str:
+    """A value of a record: numbers in six digits, the entries of a table one after the other."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_in_words(entry)}" for key, entry in value.items())
+    return f"{value:.6g}" if isinstance(value, float) else f"{value}"
 
 
 @main.command()
@@ -133,7 +153,7 @@ def submit(
     help="Data set that holds the case, for maps with the truth.  [default: where RUN was trained]",
 )  # fmt: skip
 @click.option(
-    "--out", type=NEW, metavar="FILE.png",
+    "--out", type=LATER, metavar="FILE.png",
     help="The picture; of all of DATA.h5 a folder.  [default: in RUN, or in DATA.pictures]",
 )  # fmt: skip
 @click.option("--weights", is_flag=True, help="Draw the weights that the multi-focal loss gives the pixels.")
@@ -156,7 +176,7 @@ def show(source: Path, case_id: str | None, data: Path | None, out: Path | None,
         with open_dataset(source) as dataset, progress_bar("reading") as progress:
             summary, track = inspect_dataset(dataset, progress), dataset.track
         print_result(summary, False, [data_table(source.name, track, summary)])
-    for picture in pictures.show(source, data, case_id, out, weights):
+    for picture in pictures.show(source, data, case_id, out, weights, forced()):
         say(f"picture: {picture}")
 
 
@@ -192,7 +212,9 @@ def tune(
         from harness.runs import epochs
 
         with progress_bar(f"training {baseline}") as progress:
-            record = epochs.find_epochs(baseline, data, out, preset, seed=seed, progress=progress, **given)
+            record = epochs.find_epochs(
+                baseline, data, out, preset, seed=seed, progress=progress, force=forced(), **given
+            )
         print_result(record, as_json, _epochs_text(record, out))
         return
     from harness.extras import require
@@ -202,7 +224,9 @@ def tune(
 
     PRESET.convert(preset, None, context)
     with progress_bar(f"tuning {baseline}") as progress:
-        record = tuning.tune(baseline, data, out, preset, seed=seed, progress=progress, **given)
+        record = tuning.tune(
+            baseline, data, out, preset, seed=seed, progress=progress, force=forced(), **given
+        )
     print_result(record, as_json, _trials_text(record, out))
 
 

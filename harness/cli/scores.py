@@ -12,10 +12,14 @@ from harness.cli.shared import (
     FILE,
     FOLDER,
     FRACTION,
+    LATER,
     NEW,
+    NEW_FOLDER,
     SUBMISSION,
+    Output,
     SubmissionPath,
     executor_options,
+    forced,
     json_option,
     list_items,
     main,
@@ -50,7 +54,7 @@ def validate(submission: Path, inputs: Path, as_json: bool) -> None:
 @click.argument("submission", type=SUBMISSION)
 @click.option("--truth", required=True, type=FILE, help="test-truth.h5, or any data set with the truth.")
 @click.option(
-    "--out", type=NEW, metavar="CARD.json",
+    "--out", type=Output(lambda card: [card, card.with_suffix(".npz")]), metavar="CARD.json",
     help="Write the score card there, and CARD.npz with scores by case.",
 )  # fmt: skip
 @click.option("--per-case", type=NEW, metavar="FILE.csv", help="Write the scores by case there.")
@@ -86,8 +90,9 @@ def score(
 )  # fmt: skip
 @truth_option
 @click.option(
-    "--out", type=NEW, metavar="DIR",
-    help="Write leaderboard.json and index.html there. The board of another track there is kept.",
+    "--out", type=LATER, metavar="DIR",
+    help="Write leaderboard.json and index.html there. A board of the same track there is replaced, that of "
+    "another one is kept.",
 )  # fmt: skip
 @click.option("--inputs", type=FILE, help="test-inputs.h5: images for the pages of stamps submissions.")
 @click.option(
@@ -109,8 +114,9 @@ def score(
 )  # fmt: skip
 @click.option("--final", is_flag=True, help="Score what --public-fraction kept back.")
 @click.option(
-    "--ladder", type=NEW, metavar="STATE.json",
-    help="Release a score only when it beats the team's best by more than noise. Kept in this file.",
+    "--ladder", type=click.Path(path_type=Path), metavar="STATE.json",
+    help="Release a score only when it beats the team's best by more than noise. Kept and updated in this "
+    "file.",
 )  # fmt: skip
 @executor_options()
 @json_option
@@ -139,6 +145,10 @@ def leaderboard(
         raise click.UsageError("--markdown and --json both print to stdout: choose one")
     from harness.evaluation.leaderboard import make_leaderboard
 
+    if out:
+        from harness.report.page import boards_in
+
+        boards_in(out, forced())  # which refuses a folder of others before anything is scored
     with progress_bar("scoring") as progress:
         board, scored = make_leaderboard(submissions, truth, progress=progress, **options)
     list_items(
@@ -151,7 +161,7 @@ def leaderboard(
 
         curves = histories(runs, [entry.path for entry in scored])
         with progress_bar("pages") as progress:
-            update_leaderboard(board, out, scored, truth, inputs, curves, progress)
+            update_leaderboard(board, out, scored, truth, inputs, curves, progress, forced())
     from harness.report import export, terminal
 
     if csv_file:
@@ -167,7 +177,9 @@ def leaderboard(
 @click.argument("first", type=SUBMISSION, metavar="A")
 @click.argument("second", type=SUBMISSION, metavar="B")
 @truth_option
-@click.option("--out", type=NEW, metavar="DIR", help="Write comparison.json and pictures there.")
+@click.option(
+    "--out", type=NEW_FOLDER, metavar="DIR", help="Write comparison.json and pictures there, in a new folder."
+)
 @click.option("--data", type=FILE, help="Data set with the images of the alerts, for pictures of stamps.")
 @executor_options()
 @json_option

@@ -17,17 +17,20 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from harness.files import HarnessError, json_text
+from harness.files import HarnessError, check_new, json_text
 from submissions.report import plain
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 ANYTHING = click.Path(exists=True, path_type=Path)
-NEW = click.Path(path_type=Path)
 COUNT = click.IntRange(min=1)
+FORCE = "astroboard.force"
 FRACTION = click.FloatRange(0, 1, min_open=True, max_open=True)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else, on stdout.")
-seed_option = click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
+seed_option = click.option(
+    "--seed", default=0, show_default=True, type=click.IntRange(min=0),
+    help="Number that all randomness follows from.",
+)  # fmt: skip
 metadata_option = click.option(
     "--metadata", multiple=True, metavar="NAME",
     help="Hand out this column of the metadata, too, or those like 'feature_*', although it may tell the "
@@ -62,6 +65,56 @@ set_option = click.option(
 )  # fmt: skip
 
 
+class Output(click.Path):
+    """A file or a folder to write. A command with one refuses what exists, unless it is called with --force.
+
+    ``files`` gives the paths that are written for the value of the option: itself, if it is not named.
+    """
+
+    def __init__(self, files: Callable[[Path], Iterable[Path]] = lambda path: [path]) -> None:
+        super().__init__(path_type=Path)
+        self.files = files
+
+
+NEW = Output()
+NEW_FOLDER = Output(lambda folder: folder.iterdir() if folder.is_dir() else [folder])  # or an empty one
+LATER = Output(lambda _: [])  # what exists is refused where it is known what is written
+
+
+class Command(click.Command):
+    """A command that gets the option --force if it has an `Output`."""
+
+    def __init__(self, *words: Any, **options: Any) -> None:
+        super().__init__(*words, **options)
+        if any(isinstance(param.type, Output) for param in self.params):
+            self.params.append(click.Option(["--force"], is_flag=True, help="Replace what exists already."))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command, if it may write its outputs."""
+        ctx.meta[FORCE] = force = ctx.params.pop("force", False)
+        read: list[Path] = []
+        named: list[Path] = []  # to be written
+        written: list[Path] = []
+        for param in self.params:
+            value = ctx.params.get(param.name or "")
+            for path in value if isinstance(value, tuple) else [value]:
+                if isinstance(path, Path) and isinstance(param.type, Output):
+                    named.append(path)
+                    written += param.type.files(path)
+                elif isinstance(path, Path) and path.exists():
+                    read.append(path)
+        check_new(*written, force=force)
+        for path in named + written:
+            if path.is_file() and any(map(path.samefile, read)):
+                raise HarnessError(f"what is written must differ from what is read, got {path} for both")
+        return super().invoke(ctx)
+
+
+def forced() -> bool:
+    """Whether the command that runs was called with --force."""
+    return bool(click.get_current_context().meta.get(FORCE))
+
+
 def executor_options(
     workers: int | None = None, says: str = "Processes.", busy: int = 1
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -94,10 +147,12 @@ def executor_options(
 class Commands(click.Group):
     """A group that ends with one message and status 1 where data, a submission or a run is faulty."""
 
+    command_class = Command
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; faults of the user's files become a `ClickException`.
 
-        SIGTERM ends it as Ctrl-C does, so that nothing that is half-written stays.
+        SIGTERM ends it as Ctrl-C does, so that nothing that is half-written stays; the status is 143 or 130.
         """
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, _terminated)
@@ -105,6 +160,9 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
+        except KeyboardInterrupt:
+            say("interrupted", err=True)
+            sys.exit(128 + signal.SIGINT)
         except Exception as error:
             if isinstance(error, OSError) and error.errno == errno.EPIPE:
                 raise  # the reader of a pipe is gone, and click ends quietly

@@ -112,7 +112,9 @@ class Board(Record):
     """A leaderboard: rows, best first, and what they have in common.
 
     ``part`` says which part of the groups was scored, None for all. A board of a ``ladder`` shows released
-    scores only. ``kendall_tau`` compares the orders by ``mean_rank`` and by ``normalised_mean``.
+    scores only. ``classes`` has the number of cases of each true class, where there are classes, all scores
+    are shown and the cases are not public. ``kendall_tau`` compares the orders by ``mean_rank`` and by
+    ``normalised_mean``.
     """
 
     SCHEMA = LEADERBOARD
@@ -131,3 +133,11 @@ class Board(Record):
     scores: tuple[ScoreInfo, ...]
     rows: tuple[Row, ...]
     not_ranked: tuple[NotRanked, ...]
+    classes: Mapping[str, int] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As of any record, without ``classes`` where they are None."""
+        value = super().to_json()
+        if self.classes is None:
+            del value["classes"]
+        return value

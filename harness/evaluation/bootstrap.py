@@ -15,7 +15,7 @@ import numpy as np
 from scipy import sparse
 from scipy.special import ndtr, ndtri, stdtrit
 
-from harness.tracks import Columns, Track
+from harness.tracks import Columns, Score, Track
 
 RESAMPLES = 2000
 SEED = 20240
@@ -44,13 +44,17 @@ class GroupSums:
         """How many groups there are."""
         return int(self.matrix.shape[0])
 
-    def scores(self, track: Track, totals: np.ndarray) -> dict[str, np.ndarray]:
-        """The track's scores (...), by key, of sums (..., S + 1) of some of the rows."""
+    def by_name(self, totals: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """Sums (..., S + 1) of some of the rows as statistics (..., *shape) by name, and numbers of cases."""
         sums, start = {}, 0
         for name, shape in self.shapes.items():
             columns = slice(start, start := start + prod(shape))
             sums[name] = totals[..., columns].reshape((*totals.shape[:-1], *shape))
-        return track.summarise(sums, totals[..., -1])
+        return sums, totals[..., -1]
+
+    def scores(self, track: Track, totals: np.ndarray) -> dict[str, np.ndarray]:
+        """The track's scores (...), by key, of sums (..., S + 1) of some of the rows."""
+        return track.summarise(*self.by_name(totals))
 
     def total_scores(self, track: Track) -> dict[str, float]:
         """The track's scores over all groups, by key."""
@@ -138,6 +142,39 @@ def interval(resampled: np.ndarray, groups: int) -> tuple[np.ndarray, np.ndarray
     centre = np.asfortranarray(resampled).mean(axis=0)  # contiguous along R, so summed in pairs
     low, high = centre + ndtri(tail(groups)) / ndtri((1 - LEVEL) / 2) * (ends - centre)
     return low, high
+
+
+def exact_intervals(track: Track, sums: GroupSums) -> dict[str, tuple[float, float]]:
+    """The exact 95 % intervals of scores that follow from a share where all is right or none; else NaN.
+
+    That of Clopper & Pearson (1934) for 0 or n of n, where n is the number of groups that the share is of:
+    the cases of one group are right together, as far as anybody knows.
+    """
+    values, by_group = sums.total_scores(track), sums.by_name(sums.matrix.toarray())
+    found = {}
+    for score in track.scores:
+        low = high = np.nan
+        groups = np.count_nonzero(score.trials(*by_group)) if score.trials else 0
+        if groups and values[score.key] in (0, 1):
+            reach = ((1 - LEVEL) / 2) ** (1 / groups)
+            ends = (reach, 1.0) if values[score.key] else (0.0, 1 - reach)
+            low, high = score.of_share(ends[0])[0], score.of_share(ends[1])[1]
+        found[score.key] = (low, high)
+    return found
+
+
+def settled(
+    score: Score, bounds: tuple[np.ndarray, np.ndarray], exact: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Bounds (...) that are within those of a score, and the ``exact`` ones (2, ...) where they are equal.
+
+    Those of a mean of numbers, not of a share or the like, may be equal for good reason.
+    """
+    low, high = (np.clip(bound, *score.within) for bound in bounds)
+    if not score.summary:
+        return low, high
+    constant = low == high
+    return np.where(constant, exact[0], low), np.where(constant, exact[1], high)
 
 
 def none_if_nan(value: float | np.ndarray) -> float | None:

@@ -20,10 +20,12 @@ from harness.evaluation.bootstrap import (
     RESAMPLES,
     GroupSums,
     bootstrap,
+    exact_intervals,
     holm,
     interval,
     kendall_tau,
     none_if_nan,
+    settled,
     signed_rank,
 )
 from harness.evaluation.entries import by_method, check_one_truth, in_folders, score_all
@@ -115,6 +117,7 @@ def rank_entries(
         truth_fingerprint=first.truth_fingerprint if first else None, level=LEVEL, resamples=RESAMPLES,
         part=part, ladder=ladder is not None, wilcoxon=wilcoxon, kendall_tau=kendall_tau(*orders),
         scores=tuple(score.info for score in track.scores), rows=tuple(rows), not_ranked=tuple(refused),
+        classes=accepted[0].class_counts() if accepted and not ladder and part != "public" else None,
     )  # fmt: skip
 
 
@@ -133,6 +136,7 @@ def _rows(track: Track, methods: list[list[Scored]], wilcoxon: bool, public: boo
         return {key: np.add.reduceat(each, starts, axis=-1) / counts for key, each in by_key.items()}
 
     values, drawn = over_seeds(_columns(by_entry)), over_seeds(bootstrap(track, sums))
+    exact = over_seeds(_exact(track, sums, public))
     steps: dict[str, np.ndarray] = {}
     if public:
         by_entry, of_entries = _rounded(track, by_entry, sums)
@@ -142,13 +146,16 @@ def _rows(track: Track, methods: list[list[Scored]], wilcoxon: bool, public: boo
         )
     names = [(seeds[0].team, seeds[0].method, seeds[0].path.name, seeds[0].sha256) for seeds in methods]
     order = board_order(track, values, names)
-    values, stds, drawn, steps = (
+    values, stds, drawn, exact, steps = (
         {key: each[..., order] for key, each in by_key.items()}
-        for by_key in (values, over_seeds(_columns(deviations)), drawn, steps)
+        for by_key in (values, over_seeds(_columns(deviations)), drawn, exact, steps)
     )
     groups, methods = sums[0].groups, [methods[index] for index in order]
     by_seed = [by_entry[starts[index] : starts[index] + counts[index]] for index in order]
-    bounds = {key: interval(resamples, groups) for key, resamples in drawn.items()}
+    bounds = {
+        score.key: settled(score, interval(drawn[score.key], groups), exact[score.key])
+        for score in track.scores
+    }
     overall, by_score = standings(track, values, drawn, groups)
     p_values = _p_values(track, methods) if wilcoxon else {}
 
@@ -169,6 +176,13 @@ def _rows(track: Track, methods: list[list[Scored]], wilcoxon: bool, public: boo
         )
         for row, (first, *_) in enumerate(methods)
     ]  # fmt: skip
+
+
+def _exact(track: Track, sums: Sequence[GroupSums], public: bool) -> dict[str, np.ndarray]:
+    """The exact bounds (2, entries) of each score, by key. NaN if ``public``: they tell all from most."""
+    by_entry = [exact_intervals(track, each) for each in sums]
+    unknown = np.nan if public else 0.0
+    return {key: np.array([bounds[key] for bounds in by_entry]).T + unknown for key in by_entry[0]}
 
 
 def _rounded(

@@ -16,7 +16,15 @@ import numpy as np
 
 from harness.data.store import DataError, Dataset, open_dataset
 from harness.evaluation.board import Value
-from harness.evaluation.bootstrap import GroupSums, bootstrap, group_sums, interval, none_if_nan
+from harness.evaluation.bootstrap import (
+    GroupSums,
+    bootstrap,
+    exact_intervals,
+    group_sums,
+    interval,
+    none_if_nan,
+    settled,
+)
 from harness.evaluation.records import Record
 from harness.files import write_csv
 from harness.parallel import Processes, in_order
@@ -55,6 +63,13 @@ class Scored:
     seed: int | None = None
     source: Literal["submission", "card"] = "submission"
     owner: str | None = None
+
+    def class_counts(self) -> dict[str, int] | None:
+        """The number of cases of each true class; None for a track without classes."""
+        if not self.track.label:
+            return None
+        counts = np.bincount(self.columns[self.track.label].astype(int), minlength=len(self.track.classes))
+        return dict(zip(self.track.classes, counts.tolist(), strict=True))
 
     def sums(self) -> GroupSums:
         """The sums over each group of the statistics that the scores are made of."""
@@ -139,6 +154,7 @@ class ScoreCard(Record):
     """The scores of one accepted submission; docs/score.schema.json defines the JSON.
 
     ``cases_sha256`` is that of the file with the scores by case, None (absent from the JSON) without one.
+    ``classes`` has the number of cases of each true class, None where there are no classes.
     """
 
     SCHEMA = SCORE_CARD
@@ -153,26 +169,30 @@ class ScoreCard(Record):
     truth_fingerprint: str
     metrics: Mapping[str, Value]
     cases_sha256: str | None = None
+    classes: Mapping[str, int] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """As of any record, without ``cases_sha256`` where it is None."""
+        """As of any record, without ``cases_sha256`` and ``classes`` where they are None."""
+        optional = ("cases_sha256", "classes")
         value = super().to_json()
-        if self.cases_sha256 is None:
-            del value["cases_sha256"]
-        return value
+        return {key: item for key, item in value.items() if key not in optional or item is not None}
 
 
 def score_card(scored: Scored) -> ScoreCard:
     """The score card of an accepted submission."""
     sums = scored.sums()
     drawn = bootstrap(scored.track, [sums])
-    bounds = {key: interval(resamples[:, 0], sums.groups) for key, resamples in drawn.items()}
+    exact, bounds = exact_intervals(scored.track, sums), {}
+    for score in scored.track.scores:
+        found = interval(drawn[score.key][:, 0], sums.groups)
+        bounds[score.key] = settled(score, found, np.array(exact[score.key]))
     stds = standard_deviations(scored)
     return ScoreCard(
         scored.track.name, scored.team, scored.method, scored.seed, len(scored.case_ids), sums.groups,
         submission_sha256=scored.sha256, truth_fingerprint=scored.truth_fingerprint,
         metrics={key: Value(value, none_if_nan(stds[key]), *map(none_if_nan, bounds[key]))
                  for key, value in sums.total_scores(scored.track).items()},
+        classes=scored.class_counts(),
     )  # fmt: skip
 
 

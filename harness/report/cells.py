@@ -2,20 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from itertools import pairwise
+from math import floor, log10
 
 from harness.evaluation.board import Board, Row
 
+FEW_DIGITS = 2  # so few were chosen as no more are of interest
+MOST_DIGITS = 6  # after the decimal point; what needs more is written as 3.7e-06
+
 
 def number(value: float | None, digits: int) -> str:
-    """A number with that many digits after the decimal point; a dash for None."""
-    return "–" if value is None else f"{value:.{digits}f}"
+    """A number with that many digits after the decimal point; a dash for None, and no -0.00.
+
+    One that would be shown as 0.000, and is not, has two significant digits. ``digits`` may be negative.
+    """
+    if value is None:
+        return "–"
+    if digits > MOST_DIGITS:
+        return f"{value:.{max(digits + floor(log10(abs(value))), 0)}e}" if value else "0"
+    if digits > FEW_DIGITS and 0 < abs(value) < 10.0**-digits / 2:
+        return f"{value:.2g}"
+    return f"{round(value, digits) + 0.0:.{max(digits, 0)}f}"
 
 
-def interval(low: float | None, high: float | None, digits: int) -> str:
-    """What follows a number: its interval, such as `` [0.25, 0.27]``, or nothing where that is unknown."""
-    return "" if low is None else f" [{number(low, digits)}, {number(high, digits)}]"
+def supported(value: float, low: float | None, high: float | None, digits: int) -> int:
+    """The digits after the decimal point that the interval of a number supports, for `number`.
+
+    That are two significant ones of half its width, so 0.65 [0.49, 0.84], but no more than ``digits``, the
+    usual ones, or than two significant ones of the number itself. Without an interval it is the latter.
+    """
+    most = max(digits, 1 - floor(log10(abs(value)))) if value else digits
+    if low is None or high is None or not low < high:
+        return most
+    return min(1 - floor(log10((high - low) / 2)), most)
+
+
+def with_interval(value: float, low: float | None, high: float | None, digits: int, unit: str = "") -> str:
+    """A number and its interval, as ``0.65 [0.49, 0.84]``; without an interval the number alone."""
+    shown = supported(value, low, high, digits)
+    ends = "" if low is None else f" [{number(low, shown)}, {number(high, shown)}]"
+    return number(value, shown) + unit + ends
+
+
+def class_counts(classes: Mapping[str, int] | None) -> str:
+    """How many cases are of each class, ``9 SN, 41 AGN``, in the order of the classes; or nothing."""
+    return ", ".join(f"{count:,} {name}" for name, count in (classes or {}).items())
 
 
 def with_arrow(title: str, lower_is_better: bool) -> str:
@@ -44,9 +76,10 @@ def board_table(board: Board, also: Collection[str] = ()) -> tuple[list[str], li
             number(row.p_better_than_next, 2),
         ]
         for score in shown:
-            cell, digits = row.metrics[score.key], score.digits
+            cell = row.metrics[score.key]
+            digits = supported(cell.mean, cell.low, cell.high, score.digits)
             deviation = "" if cell.seed_std is None else f" ± {number(cell.seed_std, digits)}"
-            cells.append(number(cell.mean, digits) + deviation + interval(cell.low, cell.high, digits))
+            cells.append(with_interval(cell.mean, cell.low, cell.high, score.digits, deviation))
         rows.append(cells)
     return header, rows
 
@@ -60,7 +93,7 @@ def rank_text(row: Row) -> str:
 
 def notes(board: Board) -> list[str]:
     """What a reader of the table should know, a line each."""
-    lines = []
+    lines = [f"cases by class: {class_counts(board.classes)}"] if board.classes else []
     if any(row.group is not None for row in board.rows):
         lines.append(
             "rows of one group cannot be separated from its first; P(better): than the row below, by all "

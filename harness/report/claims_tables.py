@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.evaluation.board import Board
-from harness.report.cells import board_table, interval, number
+from harness.report.cells import board_table, number, with_interval
 from harness.tracks import get_track
 
 HEADER = ("score", "A", "B", "difference [95 %]", "claimed", "of this score", "reported A", "reported B")
@@ -46,11 +46,10 @@ def score_rows(claim: dict[str, Any]) -> list[list[str]]:
     rows = []
     for score in claim["scores"]:
         digits, times = score["digits"], " times" if score["ratio"] else ""
-        difference = number(score["difference"], digits) + times
         rows.append([
             score["title"],
             *_pair([number(value, digits) for value in score["sides"]]),
-            difference + interval(score["low"], score["high"], digits),
+            with_interval(score["difference"], score["low"], score["high"], digits, times),
             _expected(*score["expected"]),
             score["verdict"] + ("" if score["decides"] else " (does not decide)"),
             *_pair(_reported(claim, score["key"], digits)),

@@ -18,9 +18,10 @@ from markupsafe import Markup
 
 from harness.evaluation.board import Board, Value
 from harness.evaluation.scoring import Scored
-from harness.files import HarnessError, json_text, write_text
+from harness.files import HarnessError, check_new, json_text, write_text
 from harness.progress import ProgressCallback, no_progress
-from harness.report.cells import number
+from harness.report.cells import class_counts, number, supported
+from harness.tracks import ScoreInfo
 from submissions.report import plain
 
 OUTLIER_QUARTILE_DISTANCES = 3.0
@@ -30,31 +31,45 @@ NONE: Mapping[Any, Any] = MappingProxyType({})
 def update_leaderboard(
     board: Board, folder: Path, scored: Sequence[Scored] = (), truth: Path | None = None,
     inputs: Path | None = None, histories: Mapping[Path, Path] = NONE,
-    progress: ProgressCallback = no_progress,
+    progress: ProgressCallback = no_progress, force: bool = False,
 ) -> None:  # fmt: skip
     """Write a board and pages of its submissions into a folder, beside the boards of other tracks there.
 
     The pages are made of ``scored`` and the rest as `write_submission_pages` says; without a ``truth`` there
-    are none. The rows of a ladder have none either: their scores may be from different submissions.
+    are none. The rows of a ladder have none either: their scores may be from different submissions. What
+    the folder may hold is up to `boards_in`.
     """
-    others = [other for other in _boards_in(folder) if not other.ladder and other.track != board.track]
+    present = boards_in(folder, force)
+    others = [other for other in present if not other.ladder and other.track != board.track]
     pages = {row.submission_sha256: page_name(row.submission_sha256) for each in others for row in each.rows}
     links = {sha256: page for sha256, page in pages.items() if (folder / page).is_file()}
     if truth and not board.ladder:
         from harness.report.submission_page import write_submission_pages  # imports matplotlib
 
         links |= write_submission_pages(board, scored, truth, folder, inputs, histories, progress)
-    boards = {each.track: each for each in [*_boards_in(folder), board]}
+    boards = {each.track: each for each in [*present, board]}
     write_leaderboard(list(boards.values()), folder, links)
 
 
-def _boards_in(folder: Path) -> list[Board]:
-    """The boards in the folder's ``leaderboard.json``; a file that is no leaderboard holds none."""
-    try:
-        value = json.loads((folder / "leaderboard.json").read_text(encoding="utf-8"))
-        return [Board.from_json(board, "") for board in (value if isinstance(value, list) else [value])]
-    except (OSError, ValueError, RecursionError, HarnessError):
+def boards_in(folder: Path, force: bool = False) -> list[Board]:
+    """The boards of the folder, which are in its ``leaderboard.json``, and none where there is no such file.
+
+    Raises HarnessError where that is no board, or where an ``index.html`` lies there without any, which an
+    update would replace. With ``force`` there are then no boards.
+    """
+    file = folder / "leaderboard.json"
+    if not file.exists():
+        check_new(folder / "index.html", force=force)
         return []
+    try:
+        value = json.loads(file.read_text(encoding="utf-8"))
+        return [Board.from_json(board, "") for board in (value if isinstance(value, list) else [value])]
+    except (ValueError, RecursionError, HarnessError) as error:
+        if force:
+            return []
+        raise HarnessError(
+            f"{file} must hold boards, got others: {error}; name another folder, or replace it with --force"
+        ) from error
 
 
 def write_leaderboard(boards: Sequence[Board], folder: Path, links: Mapping[str, str] = NONE) -> None:
@@ -87,7 +102,7 @@ def environment() -> Environment:
         loader=PackageLoader("harness.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, finalize=lambda value: plain(value) if type(value) is str else value,
     )  # fmt: skip
-    made.filters |= {each.__name__: each for each in (number, percent, bar_position, plural, spans)}
+    made.filters |= {each.__name__: each for each in FILTERS}
     hashes = {}
     for kind, name in (("style", "style.css"), ("script", "sort.js")):
         source = made.get_template(name).render()
@@ -95,6 +110,11 @@ def environment() -> Environment:
         made.globals[kind] = Markup(source)  # ours, and in an element where nothing is escaped
     made.globals |= {"hashes": hashes, "version": version("astroboard")}
     return made
+
+
+def supported_by(value: Value, score: ScoreInfo) -> int:
+    """The digits that the interval of a value supports."""
+    return supported(value.mean, value.low, value.high, score.digits)
 
 
 def spans(board: Board) -> dict[str, tuple[float, float]]:
@@ -143,3 +163,6 @@ def plural(count: int, singular: str, many: str = "") -> str:
 def percent(share: float | None) -> str:
     """A share in whole per cent; a dash for None."""
     return "–" if share is None else f"{100 * share:.0f}\u00a0%"
+
+
+FILTERS = (number, percent, bar_position, plural, spans, supported_by, class_counts)

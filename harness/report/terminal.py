@@ -13,7 +13,15 @@ from rich.text import Text
 from harness.evaluation.board import Board
 from harness.evaluation.comparison import Comparison
 from harness.evaluation.scoring import ScoreCard
-from harness.report.cells import board_table, interval, notes, number, with_arrow
+from harness.report.cells import (
+    board_table,
+    class_counts,
+    notes,
+    number,
+    supported,
+    with_arrow,
+    with_interval,
+)
 from harness.tracks import Score, Track
 from submissions.report import plain
 
@@ -40,11 +48,14 @@ def card_table(card: ScoreCard, scores: Sequence[Score]) -> Table:
     """A row for each score of a card."""
     rows = []
     for score in scores:
-        value, digits = card.metrics[score.key], score.digits
-        ends = "–" if value.low is None else f"{number(value.low, digits)} – {number(value.high, digits)}"
+        value = card.metrics[score.key]
+        shown = supported(value.mean, value.low, value.high, score.digits)
+        ends = "–" if value.low is None else f"{number(value.low, shown)} – {number(value.high, shown)}"
         better = "lower" if score.lower_is_better else "higher"
-        rows.append((score.title, better, number(value.mean, digits), ends, number(value.std, digits)))
+        of = f" ({card.classes[score.of]} {score.of})" if card.classes and score.of else ""
+        rows.append((score.title + of, better, number(value.mean, shown), ends, number(value.std, shown)))
     title = f"{card.team} / {card.method}: {card.track}, {card.cases} cases, {card.groups} groups"
+    title += f"\ncases by class: {class_counts(card.classes)}" if card.classes else ""
     return table(title, ("score", "better", "value", "95 % interval", "std over cases"), rows, left=2)
 
 
@@ -78,7 +89,7 @@ def difference_tables(comparison: Comparison) -> list[Table]:
             with_arrow(score.title, score.lower_is_better),
             number(score.a, score.digits),
             number(score.b, score.digits),
-            number(score.difference, score.digits) + interval(score.low, score.high, score.digits),
+            with_interval(score.difference, score.low, score.high, score.digits),
             number(score.p_a_better, 3),
         )
         for score in comparison.scores

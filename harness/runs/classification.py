@@ -22,7 +22,7 @@ def classify(
     Sources are what data sets of the run's track are packed from; they need no labels. The second list has
     the reason for each alert and file that cannot be used. Raises HarnessError if the run is no classifier.
     """
-    record, baseline = restored(run)
+    record, baseline = restored(run, progress)
     track = get_track(record["track"])
     if not track.classes:
         raise HarnessError(f"{run} must be a run of a classifier, got one of the track {track.name!r}")

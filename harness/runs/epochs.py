@@ -15,7 +15,7 @@ import numpy as np
 from baselines import presets
 from baselines.protocol import Training
 from harness.data.store import open_dataset
-from harness.files import HarnessError, json_text, write_csv, write_text
+from harness.files import HarnessError, check_new, json_text, write_csv, write_text
 from harness.progress import ProgressCallback, no_progress
 from harness.runs.folder import unfinished
 from harness.runs.registry import baseline_class
@@ -28,7 +28,7 @@ FIXED = {"patience": 0, "keep": "last"}  # settings that would make the number o
 
 def find_epochs(
     name: str, data: Path, out: Path, preset: str = "laptop", runs: int = 4, epochs: int = 40, seed: int = 0,
-    progress: ProgressCallback = no_progress,
+    progress: ProgressCallback = no_progress, force: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """Train a network ``runs`` times for ``epochs`` epochs, and return the record with the best number.
 
@@ -38,11 +38,10 @@ def find_epochs(
     the means, ``epochs.csv``, the histories of the runs, and the settings with the best number of epochs as a
     preset, ``best.toml``. It appears when all runs are complete; until then the same call resumes them.
 
-    Raises `HarnessError` if ``out`` exists, if the baseline has no epochs, or if its schedule depends on
-    their number.
+    Raises `HarnessError` if ``out`` exists and is not to be replaced (``force``), if the baseline has no
+    epochs, or if its schedule depends on their number.
     """
-    if out.exists():
-        raise HarnessError(f"{out} exists already: name a new folder, or remove that one first")
+    check_new(out, force=force)
     kind = baseline_class(name)
     known = signature(kind).parameters
     if "epochs" not in known:
@@ -67,11 +66,11 @@ def find_epochs(
             **{"data": train_data.fingerprint, "validation": validation_data.fingerprint},
             "versions": versions(baseline),
         }
-        with unfinished(out, attempted) as folder:
+        with unfinished(out, attempted, force) as folder:
             for run in range(runs):
 
-                def told(done: int, total: int, text: str, run: int = run) -> None:
-                    progress(run, runs, f"runs; number {run + 1}: {done} of {total}, {text}")
+                def told(done: float, total: int, text: str, run: int = run) -> None:
+                    progress(run, runs, f"runs; number {run + 1}: {int(done)} of {total}, {text}")
 
                 run_folder = folder / f"run-{run}"
                 run_folder.mkdir(exist_ok=True)

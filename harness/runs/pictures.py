@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from baselines.protocol import Baseline, predict
 from harness.data.store import Dataset, open_dataset
-from harness.files import HarnessError
+from harness.files import HarnessError, check_new
 from harness.report.drawing.mass_mapping import weights_figure
 from harness.report.figures import save_figure
 from harness.runs.training import restored
@@ -20,7 +20,7 @@ FILES = ("validation.h5", "train.h5", "test-inputs.h5")
 
 def show(
     source: Path, data_path: Path | None = None, case_id: str | None = None, out: Path | None = None,
-    weights: bool = False,
+    weights: bool = False, force: bool = False,
 ) -> list[Path]:  # fmt: skip
     """Draw one case of a run or of a data set, or a whole data set, as PNG. Returns the files.
 
@@ -31,12 +31,12 @@ def show(
     But of a data set without ``case_id`` and ``weights`` all figures are drawn that its track has for it.
 
     ``out`` is the picture; of a whole data set, it is a folder. By default pictures lie in the run's folder,
-    or in the folder ``<data set>.pictures``. Raises HarnessError where there is no such case, or nothing to
-    draw it from.
+    or in the folder ``<data set>.pictures``. Raises HarnessError where there is no such case, nothing to draw
+    it from, or a picture already, unless that is to be replaced: ``force``.
     """
     folder = source if source.is_dir() else source.with_suffix(".pictures")
     if source.is_file() and case_id is None and not weights:
-        return _draw_all(source, out or folder)
+        return _draw_all(source, out or folder, force)
     baseline, name, track = None, "", None
     if source.is_dir():
         record, baseline = restored(source)
@@ -44,13 +44,14 @@ def show(
         data_path = data_path or _file_with(case_id, Path(record.get("folder", "")), track)
     with open_dataset(data_path or source, track) as data:
         case_id = case_id or data.case_ids()[0]
+        out = out or folder / f"{case_id}{'.weights' if weights else ''}.png"
+        check_new(out, force=force)
         figure = _draw_case(data, case_id, baseline, name, weights)
-    out = out or folder / f"{case_id}{'.weights' if weights else ''}.png"
     save_figure(figure, out)
     return [out]
 
 
-def _draw_all(path: Path, folder: Path) -> list[Path]:
+def _draw_all(path: Path, folder: Path, force: bool) -> list[Path]:
     """Draw all figures of a data set into a folder."""
     written = []
     with open_dataset(path) as data:
@@ -59,6 +60,7 @@ def _draw_all(path: Path, folder: Path) -> list[Path]:
             raise HarnessError(f"{path} must be of a track that draws data sets, got {data.track.name}")
         for name, figure in drawing.dataset_figures(data):
             written.append(folder / f"{name}.png")
+            check_new(written[-1], force=force)
             save_figure(figure, written[-1])
     return written
 

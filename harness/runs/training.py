@@ -12,7 +12,7 @@ import textwrap
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import packages_distributions, version
 from os import PathLike
 from pathlib import Path
@@ -21,19 +21,21 @@ from typing import Any, Literal
 import numpy as np
 
 from baselines import presets
-from baselines.protocol import CHUNK, Baseline, Cases, Training, View, predict
+from baselines.protocol import CHUNK, Baseline, Cases, Training, View, no_note, predict
 from harness.data.store import Dataset, open_dataset
 from harness.extras import require
-from harness.files import HarnessError, json_text, write_text
+from harness.files import HarnessError, check_new, json_text, write_text
 from harness.progress import ProgressCallback, no_progress
 from harness.runs.folder import finished, unfinished
 from harness.runs.registry import baseline_class
 from harness.schemas import RUN
-from harness.tracks import get_track, load
+from harness.tracks import Track, get_track, load
 from submissions import write_submission
 from submissions.limits import MAX_TEXT
 from submissions.report import printable
 
+LOADING = "loading Keras and its backend"
+SECONDS_BETWEEN_PICTURES = 30.0
 PACKAGES = ("astroboard", "numpy", "scipy", "h5py")
 
 
@@ -41,6 +43,7 @@ def train(
     name: str, data: str | PathLike[str], run: str | PathLike[str], preset: str = "laptop", seed: int = 0,
     progress: ProgressCallback = no_progress, strategy: Literal["single", "mirrored"] = "single",
     start: Path | None = None, settings: Mapping[str, Any] | None = None, tensorboard: bool = False,
+    tell: Callable[[str], None] = no_note, force: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """Fit a baseline on ``train.h5`` and ``validation.h5`` of a folder, and write the run's folder.
 
@@ -50,19 +53,22 @@ def train(
 
     Returns the run's record; its seconds are those of the last attempt. The folder appears under its name
     when the run is complete. Until then it grows beside that name, and a call with the same baseline,
-    settings, seed, data and versions resumes it; one that differs in any of these starts anew.
+    settings, seed and data resumes it, with a warning where versions of packages have changed. One that
+    differs in any of these is refused. With ``force`` it starts anew, and a finished ``run`` is replaced when
+    the new one is complete. Lines for the user, such as one for each epoch, go to ``tell``.
     """
     data, run = Path(data), Path(run)
-    if run.exists():
-        raise HarnessError(f"{run} exists already: name a new folder, or remove that one first")
+    check_new(run, force=force)
     kind = baseline_class(name)
     track = get_track(kind.track)
     chosen = presets.updated(presets.settings(preset, name), settings or {})
-    baseline = presets.make(kind, chosen)
+    baseline = presets.make(kind, chosen, name)
     if (tensorboard or strategy != "single") and "keras" not in getattr(kind, "packages", ()):
         raise HarnessError(f"{name} is no network: it takes neither --strategy nor --tensorboard")
     if tensorboard:
         require("--tensorboard", "tensorflow")
+    if "keras" in getattr(kind, "packages", ()):
+        progress(0, 0, LOADING)
     origin = _origin(name, kind, start) if start else None
     with (
         open_dataset(data / "train.h5", track) as training_data,
@@ -80,10 +86,16 @@ def train(
             "validation": validation_data.fingerprint,
             "versions": versions(baseline),
         }
-        with unfinished(run, attempted) as folder:
+        with unfinished(run, attempted, force) as folder:
             started = time.perf_counter()
             first = start / "model" if start else None
-            training = Training(seed, folder, progress, strategy, first, tensorboard)
+            draw = Curves(folder, f"{name}, {Path(preset).name}, seed {seed}", track)
+
+            def told(done: float, total: int, text: str) -> None:
+                progress(done, total, text)
+                draw.if_due()
+
+            training = Training(seed, folder, told, strategy, first, tensorboard, tell)
             outcome = baseline.fit(cases_of(training_data), cases_of(validation_data), training)
             (folder / "model").mkdir()
             baseline.save(folder / "model")
@@ -95,13 +107,36 @@ def train(
                 "hardware": hardware(baseline),
                 "seconds": round(time.perf_counter() - started, 3),
             }
-            if (folder / "history.csv").is_file():
-                from harness.report.figures import curves_figure, save_figure  # slow to import, seldom needed
-
-                figure = curves_figure(folder / "history.csv", f"{name}, {preset}, seed {seed}", track.scores)
-                save_figure(figure, folder / "history.png")
+            draw.now()
             write_text(folder / "run.json", json_text(record))
     return record
+
+
+@dataclass
+class Curves:
+    """The picture of the learning curves in the folder of a run, drawn anew while it is trained."""
+
+    folder: Path
+    title: str
+    track: Track
+    drawn: float = field(default_factory=time.monotonic)
+    epochs: float = 0.0
+
+    def if_due(self) -> None:
+        """Draw it if there is a new epoch, and the last picture is old: drawing takes a second."""
+        file = self.folder / "history.csv"
+        if time.monotonic() - self.drawn >= SECONDS_BETWEEN_PICTURES and file.is_file():
+            if file.stat().st_mtime != self.epochs:
+                self.now()
+            self.drawn = time.monotonic()
+
+    def now(self) -> None:
+        """Draw it, if there is a history."""
+        if (file := self.folder / "history.csv").is_file():
+            from harness.report.figures import curves_figure, save_figure  # slow to import, seldom needed
+
+            self.epochs = file.stat().st_mtime
+            save_figure(curves_figure(file, self.title, self.track.scores), file.with_suffix(".png"))
 
 
 def _origin(name: str, kind: type[Baseline], start: Path) -> dict[str, Any]:
@@ -128,7 +163,7 @@ def submit(
     The predictions are the mean over the runs, and, if asked for, over the symmetries of the track. Raises
     `HarnessError` if the runs are of different tracks, or the track has no symmetries.
     """
-    records, baselines = zip(*map(restored, runs), strict=True)
+    records, baselines = zip(*(restored(run, progress) for run in runs), strict=True)
     tracks = {record["track"] for record in records}
     if len(tracks) > 1:
         raise HarnessError(f"runs that are averaged must be of one track, got {' and '.join(sorted(tracks))}")
@@ -167,10 +202,12 @@ def _joined(tables: Sequence[Mapping[str, str]]) -> dict[str, str]:
     return {key: ", ".join(dict.fromkeys(t[key] for t in tables if key in t)) for key in keys}
 
 
-def restored(run: Path) -> tuple[dict[str, Any], Baseline]:
+def restored(run: Path, progress: ProgressCallback = no_progress) -> tuple[dict[str, Any], Baseline]:
     """The record of a finished run, and its baseline as it was trained."""
     record = finished(run)
-    baseline = presets.make(baseline_class(record["baseline"]), record["settings"])
+    baseline = presets.make(baseline_class(record["baseline"]), record["settings"], record["baseline"])
+    if "keras" in getattr(baseline, "packages", ()):
+        progress(0, 0, LOADING)
     baseline.restore(run / "model")
     return record, baseline
 

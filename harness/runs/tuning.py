@@ -33,7 +33,7 @@ from baselines.protocol import Baseline, BaselineError, Cases, Training, evenly_
 from harness.data.store import Dataset, open_dataset
 from harness.evaluation.bootstrap import group_sums
 from harness.evaluation.ranking import shared_ranks
-from harness.files import HarnessError, json_text, read_json, write_text
+from harness.files import HarnessError, check_new, json_text, read_json, write_text
 from harness.progress import ProgressCallback, no_progress
 from harness.runs.folder import unfinished
 from harness.runs.registry import baseline_class
@@ -60,7 +60,7 @@ Values = Mapping[str, Any]
 
 def tune(
     name: str, data: Path, out: Path, preset: str = "laptop", trials: int | None = None, seed: int = 0,
-    space: Path | None = None, progress: ProgressCallback = no_progress,
+    space: Path | None = None, progress: ProgressCallback = no_progress, force: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """Search for the settings with the best scores on ``validation.h5``, and return the record.
 
@@ -68,10 +68,10 @@ def tune(
     It appears when the search is complete. Until then an unfinished folder grows beside it, from which the
     same call resumes. A worker returns the number of ``trials`` that it ran; its chief has the result.
 
-    Raises `HarnessError` if ``out`` exists, the space is faulty, or no trial succeeds.
+    Raises `HarnessError` if ``out`` exists and is not to be replaced (``force``), the space is faulty, or no
+    trial succeeds.
     """
-    if out.exists():
-        raise HarnessError(f"{out} exists already: name a new folder, or remove that one first")
+    check_new(out, force=force)
     role, kind, budget, chosen = machine_role(), baseline_class(name), BUDGETS[preset], settings(preset, name)
     track, searched, plain = get_track(kind.track), search_space(name, preset, space), make(kind, chosen)
     limits = {key: budget[key] for key in ("epochs", "patience") if hasattr(plain, key)}
@@ -99,7 +99,7 @@ def tune(
         def run(values: Values, training: Training) -> dict[str, float]:
             return ranked_scores(baseline(values), track, *cases(), training)
 
-        with unfinished(out, attempted) as folder:
+        with unfinished(out, attempted, force) as folder:
             number = trials or budget["trials"]
             oracle = Oracle(track, searched, baseline, number, seed, folder / STATE, progress)
             tuner = Tuner(oracle, run, Training(seed, folder, progress))
@@ -349,8 +349,9 @@ class Tuner(keras_tuner.engine.base_tuner.BaseTuner):
         folder = self.training.folder / f"trial-{number}"
         folder.mkdir(exist_ok=True)
 
-        def progress(done: int, total: int, text: str) -> None:
-            self.training.progress(number, self.trials, f"trials; number {number}: {done} of {total}, {text}")
+        def progress(done: float, total: int, text: str) -> None:
+            told = f"trials; number {number}: {int(done)} of {total}, {text}"
+            self.training.progress(number, self.trials, told)
 
         try:
             scores = self.run(trial.hyperparameters.values, Training(self.training.seed, folder, progress))

@@ -40,6 +40,7 @@ class ScoreInfo:
     """What a reader has to know of a score; ``digits`` are those after the decimal point to show.
 
     Tables of boards on the terminal and in Markdown have the scores that rank, and those ``in_tables``.
+    ``of`` is the class that the score is about, if it is about one.
     """
 
     key: str
@@ -49,6 +50,7 @@ class ScoreInfo:
     ranked: bool = False
     digits: int = 4
     in_tables: bool = False
+    of: str = ""
 
     @property
     def sign(self) -> int:
@@ -84,12 +86,23 @@ class Score(ScoreInfo):
         and the numbers of cases (...).
     spread : float
         The standard deviation over cases that is usual. By it boards of public cases are rounded.
+    trials : callable, optional
+        For a score that follows from the share of cases that are right: ``trials(sums, cases)`` gives the
+        number of these cases (...), right or wrong. All right or none, resamples of them are all the same,
+        and the interval is the exact one of that share.
+    of_share : callable, optional
+        ``of_share(share)`` gives the least and the greatest value of the score for a share of right cases.
+    within : tuple of float
+        The least and the greatest value that there can be.
     """
 
     by_case: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
     mean_of: str = ""
     summary: Callable[[Sums, np.ndarray], np.ndarray] | None = None
     spread: float = 0.25
+    trials: Callable[[Sums, np.ndarray], np.ndarray] | None = None
+    of_share: Callable[[float], tuple[float, float]] = lambda share: (share, share)
+    within: tuple[float, float] = (-np.inf, np.inf)
 
     @property
     def column(self) -> str:
@@ -129,6 +142,8 @@ class Track:
         scores are the means of: arrays (N, ...) by name, for the groups (N,) of the cases.
     classes : tuple of str
         The names of the classes, if the truth is a label; its columns are the track's own choice.
+    label : str
+        The column by case that has the true class, by its number.
     constant_prediction : float
         Every number of a valid prediction that is the same for all cases, as in a sample submission.
     test_metadata : tuple of str
@@ -162,6 +177,7 @@ class Track:
     columns: ByCase | None = None
     further_statistics: Callable[[Columns, np.ndarray], dict[str, np.ndarray]] | None = None
     classes: tuple[str, ...] = ()
+    label: str = ""
     constant_prediction: float = 0.0
     test_metadata: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()

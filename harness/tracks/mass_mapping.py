@@ -8,22 +8,25 @@ import metrics
 from harness.tracks.base import Column, Score, Track
 from submissions.formats.registry import FORMATS
 
+POSITIVE = (0.0, np.inf)
 SCORES = (
     Score("wmape", "WMAPE", "Weighted mean of |error| / |truth| over the pixels, bright pixels counting "
           "up to twice. Pixels near zero dominate: an all-zero map scores 1.",
-          ranked=True, spread=0.5, by_case=metrics.wmape),
+          ranked=True, spread=0.5, by_case=metrics.wmape, within=POSITIVE),
     Score("dicee", "DICEE", "One minus the Dice overlap of the pixels above each map's own mean.",
-          ranked=True, spread=0.1, by_case=metrics.dicee),
+          ranked=True, spread=0.1, by_case=metrics.dicee, within=POSITIVE),
     Score("dpeaks", "DPEAKS", "Distance in pixels, rows plus columns, of the three highest peaks of the "
           "smoothed maps, paired by rank and added up.", ranked=True, digits=1, spread=80,
-          by_case=metrics.dpeaks),
+          by_case=metrics.dpeaks, within=POSITIVE),
     Score("l2_dpeaks", "L2DPEAKS", "Mean Euclidean distance in pixels of the three pairs of peaks.",
-          digits=1, spread=20, by_case=metrics.l2_dpeaks),
-    Score("mae", "MAE", "Mean absolute error of the convergence.", spread=0.01, by_case=metrics.mae),
+          digits=1, spread=20, by_case=metrics.l2_dpeaks, within=POSITIVE),
+    Score("mae", "MAE", "Mean absolute error of the convergence.", spread=0.01,
+          within=POSITIVE, by_case=metrics.mae),
     Score("wmse", "WMSE", "Mean squared error, weighted up to twice where the true map is high.",
-          digits=5, spread=0.001, by_case=metrics.wmse),
+          digits=5, spread=0.001, by_case=metrics.wmse, within=POSITIVE),
     Score("correlation", "r", "Pearson's correlation of the pixels of a map with the truth.",
-          lower_is_better=False, spread=0.1, by_case=metrics.correlation),
+          lower_is_better=False, spread=0.1, by_case=metrics.correlation,
+          within=(-1.0, 1.0)),
 )  # fmt: skip
 
 

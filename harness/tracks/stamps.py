@@ -83,6 +83,41 @@ def _natural_precision(sums: Sums, _: np.ndarray) -> np.ndarray:
     return np.asarray(metrics.precision_from_confusion(natural, SUPERNOVA))
 
 
+def _all_cases(_: Sums, cases: np.ndarray) -> np.ndarray:
+    return cases
+
+
+def _supernovae(sums: Sums, _: np.ndarray) -> np.ndarray:
+    return np.asarray(sums["confusion"][..., SUPERNOVA, :].sum(axis=-1))
+
+
+def _called_supernovae(sums: Sums, _: np.ndarray) -> np.ndarray:
+    return np.asarray(sums["confusion"][..., SUPERNOVA].sum(axis=-1))
+
+
+def _either(sums: Sums, cases: np.ndarray) -> np.ndarray:
+    """The alerts that are supernovae or are called one: F-scores depend on no others."""
+    both = sums["confusion"][..., SUPERNOVA, SUPERNOVA]
+    return np.asarray(_supernovae(sums, cases) + _called_supernovae(sums, cases) - both)
+
+
+def _fbeta_of_share(beta: float) -> Callable[[float], tuple[float, float]]:
+    """F-beta for a share of right ones among those of `_either`: the wrong are all missed, or all false.
+
+    With TP right and FN missed, FP false ones, F = (1 + β²) TP / ((1 + β²) TP + β² FN + FP).
+    """
+    right = 1 + beta**2
+    weights = max(beta**2, 1), min(beta**2, 1)
+
+    def extremes(share: float) -> tuple[float, float]:
+        low, high = (right * share / (right * share + weight * (1 - share)) for weight in weights)
+        return low, high
+
+    return extremes
+
+
+UNIT = (0.0, 1.0)
+POSITIVE = (0.0, np.inf)
 STAMPS = Track(
     name="stamps",
     title="Early classification of alert stamps",
@@ -90,41 +125,45 @@ STAMPS = Track(
     truth=Column("labels", "int8", ()),
     scores=(
         Score("accuracy", "accuracy", "Share of the alerts whose most probable class is the true one.",
-              lower_is_better=False, ranked=True, mean_of="correct",
+              lower_is_better=False, ranked=True, mean_of="correct", within=UNIT, trials=_all_cases,
               summary=_of_confusion(metrics.accuracy_from_confusion)),
         Score("sn_f1", "SN F1", "Harmonic mean of precision and recall of the supernovae.",
-              lower_is_better=False, ranked=True,
-              summary=_of_confusion(metrics.fbeta_from_confusion, 1, SUPERNOVA)),
+              lower_is_better=False, ranked=True, of="SN", within=UNIT, trials=_either,
+              of_share=_fbeta_of_share(1), summary=_of_confusion(metrics.fbeta_from_confusion, 1, SUPERNOVA)),
         Score("sn_f2", "SN F2", "The same with recall counting more than precision: F-beta with beta = 2.",
-              lower_is_better=False, ranked=True,
-              summary=_of_confusion(metrics.fbeta_from_confusion, 2, SUPERNOVA)),
+              lower_is_better=False, ranked=True, of="SN", within=UNIT, trials=_either,
+              of_share=_fbeta_of_share(2), summary=_of_confusion(metrics.fbeta_from_confusion, 2, SUPERNOVA)),
         Score("sn_precision", "SN precision", "Share of supernovae among the alerts called one.",
-              lower_is_better=False, in_tables=True,
+              lower_is_better=False, in_tables=True, of="SN", within=UNIT, trials=_called_supernovae,
               summary=_of_confusion(metrics.precision_from_confusion, SUPERNOVA)),
         Score("sn_recall", "SN recall", "Share of the supernovae that are called one.",
-              lower_is_better=False, in_tables=True,
+              lower_is_better=False, in_tables=True, of="SN", within=UNIT, trials=_supernovae,
               summary=_of_confusion(metrics.recall_from_confusion, SUPERNOVA)),
         Score("sn_precision_natural", "SN prec. at 3.1 %", "SN precision if the classes were as frequent as "
-              "in the survey, 3.1 % of them supernovae.", lower_is_better=False, summary=_natural_precision),
+              "in the survey, 3.1 % of them supernovae.", lower_is_better=False, of="SN", within=UNIT,
+              summary=_natural_precision),
         Score("sn_average_precision", "SN AP", "Area under the curve of the supernovae's precision over "
-              "their recall.", lower_is_better=False,
+              "their recall.", lower_is_better=False, of="SN", within=UNIT,
               summary=lambda sums, _: metrics.average_precision_from_counts(sums["sn_probability"])),
         Score("balanced_accuracy", "balanced acc.", "Mean over the classes of the recall of each.",
-              lower_is_better=False, summary=_of_confusion(metrics.balanced_accuracy_from_confusion)),
+              lower_is_better=False, within=UNIT,
+              summary=_of_confusion(metrics.balanced_accuracy_from_confusion)),
         Score("object_accuracy", "by object", "Accuracy if each object counts once, however many its alerts.",
-              lower_is_better=False, summary=lambda sums, _: sums["correct_objects"] / sums["objects"]),
+              lower_is_better=False, within=UNIT, trials=lambda sums, _: sums["objects"],
+              summary=lambda sums, _: sums["correct_objects"] / sums["objects"]),
         Score("calibration_error", "calibration", "Mean distance, over 15 bins, of the highest probability "
-              "from how often it is right.",
+              "from how often it is right.", within=UNIT,
               summary=lambda sums, cases: np.abs(sums["surplus"]).sum(axis=-1) / cases),
         Score("log_loss", "log-loss", "Mean of minus the logarithm of the true class's probability.",
-              mean_of="log_loss", spread=1),
+              mean_of="log_loss", spread=1, within=POSITIVE),
         Score("brier", "Brier", "Mean squared distance of the probabilities from certainty of the truth.",
-              mean_of="brier"),
+              mean_of="brier", within=POSITIVE),
     ),
     format=FORMATS["stamps"],
     columns=_columns,
     further_statistics=_statistics,
     classes=CLASSES,
+    label="label",
     constant_prediction=1 / len(CLASSES),
     test_metadata=tuple(TEST_METADATA.split()),
     sources=("harness.data.sources.alert_pickle", "harness.data.sources.avro_alerts"),

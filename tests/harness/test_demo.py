@@ -45,7 +45,9 @@ def test_the_commands_that_it_runs(tmp_path):
     assert names[-2:] == ["leaderboard", "leaderboard"]
     assert names.count("train") == names.count("submit") == 7
     paper = []
-    run_demo(tmp_path / "demo", "paper", 3, paper.append, print)
+    with pytest.raises(HarnessError, match="must be new"):
+        run_demo(tmp_path / "demo", "paper", 3, paper.append, print)
+    run_demo(tmp_path / "demo", "paper", 3, paper.append, print, force=True)
     assert len(paper) > len(commands)
 
 

@@ -59,7 +59,7 @@ def write_bundle(truth: Path, inputs: Path | None, out: Path, options: Options) 
     is a full data set. Returns the seed, the number of cases and groups of each phase, and the notes of
     `hand_out`. Raises HarnessError for data or options that make no competition.
     """
-    if out.suffix != ".zip" and out.exists():
+    if out.is_dir() or (out.suffix != ".zip" and out.exists()):
         raise HarnessError(f"{out} exists already: name a new folder, or a file that ends in .zip")
     if not options.start < options.end < options.close:
         dates = f"{options.start}, {options.end} and {options.close}"

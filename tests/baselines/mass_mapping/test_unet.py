@@ -81,7 +81,7 @@ def test_predicts_maps_and_the_same_bytes_after_a_restore(name, cases, fitted, t
     baseline, record, folder = fitted(name)
     assert isinstance(baseline, Baseline)
     json.dumps(record, allow_nan=False)
-    assert {"wmape", "dicee", "dpeaks"} < set(record)
+    assert {"val_wmape", "val_dicee", "val_dpeaks"} < set(record)
     kappa = baseline.predict(cases.inputs)
     assert kappa.shape == (8, 128, 128)
     assert kappa.dtype == np.float32

@@ -36,8 +36,10 @@ class Killed(BaseException):
 
 
 def until(last, told):
-    def report(done, *rest):
-        told.append(rest[-1])
+    def report(done, total, text):
+        if not (total and done == int(done)):
+            return
+        told.append(text)
         if done == last:
             raise Killed
 
@@ -87,17 +89,23 @@ def test_goes_on_after_the_last_epoch(stamps, tmp_path, preset, unfinished, caps
     assert predictions[0] == predictions[1]
 
 
-@pytest.mark.parametrize("other", ["seed", "settings", "data"])
-def test_another_run_starts_anew(stamps, tmp_path, preset, unfinished, other, capsys):
+@pytest.mark.parametrize(
+    ("other", "differs"),
+    [("seed", "seed 0 → 1"), ("settings", "learning_rate 0.001 → 0.002"), ("data", "data ")],
+)
+def test_another_run_is_refused_or_starts_anew(stamps, tmp_path, preset, unfinished, other, differs, capsys):
     seed, data = int(other == "seed"), stamps
     if other == "settings":
         preset.write_text(CNN.format(0.002))
     if other == "data":
         data = tmp_path / "parts"
         split(stamps / "data.h5", data, seed=2)
+    with pytest.raises(HarnessError, match=rf"to be resumed, got another: {differs}"):
+        train("cnn", data, tmp_path / "run", str(preset), seed)
+    assert (unfinished / "run/checkpoint.npz").is_file()
     told = []
     with pytest.raises(Killed):
-        train("cnn", data, tmp_path / "run", str(preset), seed, until(0, told))
+        train("cnn", data, tmp_path / "run", str(preset), seed, until(0, told), force=True)
     assert told == ["first epoch"]
     assert "resuming" not in capsys.readouterr().err
     assert not unfinished.exists()  # nothing was learnt since
@@ -142,12 +150,17 @@ from pathlib import Path
 from harness.runs.training import train
 import baselines.mass_mapping.networks
 name, data, run, preset = sys.argv[1:]
+
+def report(done, total, text):
+    if total and done == int(done):  # no step of an epoch
+        print("told", text, flush=True)
+
 for _ in sys.stdin:  # a process of its own for every attempt, with TensorFlow imported but once
     if child := os.fork():
         print("ended", os.waitpid(child, 0)[1], flush=True)
     else:
         print(os.getpid(), "started", flush=True)
-        train(name, Path(data), Path(run), preset, 0, lambda *told: print("told", told[-1], flush=True))
+        train(name, Path(data), Path(run), preset, 0, report)
         os._exit(0)
 """
 
@@ -354,9 +367,10 @@ def test_losses_and_scores_are_logged_for_tensorboard(maps, tmp_path):
         main, ["train", "zeros", *map(str, options[:2]), "--out", "x", "--tensorboard"]
     )
     assert (result.exit_code, "zeros is no network" in result.stderr) == (1, True)
-    events = event_accumulator.EventAccumulator(str(tmp_path / "run/tensorboard/train")).Reload()
     history = np.genfromtxt(tmp_path / "run/history.csv", delimiter=",", names=True)
-    for tag, column in (("epoch_loss", "loss"), ("epoch_dicee", "dicee")):
+    columns = ("train", "epoch_loss", "loss"), ("validation", "epoch_dicee", "val_dicee")
+    for side, tag, column in columns:
+        events = event_accumulator.EventAccumulator(str(tmp_path / "run/tensorboard" / side)).Reload()
         logged = [float(tensor_util.make_ndarray(event.tensor_proto)) for event in events.Tensors(tag)]
         np.testing.assert_allclose(logged, history[column], rtol=1e-6)
 

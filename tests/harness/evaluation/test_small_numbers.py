@@ -1,0 +1,59 @@
+"""Intervals where resampling gives none: nine supernovae, all of them found."""
+
+import numpy as np
+import pytest
+
+from harness.evaluation.bootstrap import bootstrap, exact_intervals, group_sums, interval, settled
+from harness.tracks import STAMPS
+
+SN = STAMPS.classes.index("SN")
+LABELS = np.repeat(range(5), 9)
+
+
+def sums_of(predicted, groups):
+    probabilities = np.eye(5)[predicted] * 0.9 + 0.02
+    return group_sums(STAMPS, STAMPS.by_case(LABELS, probabilities), groups)
+
+
+def test_all_right():
+    """Clopper & Pearson: 9 of 9 have the lower bound 0.025^(1/9) = 0.6637, 45 of 45 0.9213.
+
+    F-scores: with a share s of right ones, the others missed, F1 = 2 s / (1 + s) and F2 = 5 s / (4 + s).
+    """
+    found = exact_intervals(STAMPS, sums_of(LABELS, np.arange(45)))
+    assert found["sn_recall"] == pytest.approx((0.6637, 1), abs=5e-5)
+    assert found["sn_precision"] == pytest.approx((0.6637, 1), abs=5e-5)
+    assert found["accuracy"] == pytest.approx((0.9213, 1), abs=5e-5)
+    assert found["sn_f1"] == pytest.approx((0.7979, 1), abs=5e-5)
+    assert found["sn_f2"] == pytest.approx((0.7116, 1), abs=5e-5)
+    assert np.isnan(found["log_loss"]).all()
+
+
+def test_alerts_of_one_object_count_once():
+    """Of nine supernovae from three objects, three of three are right: 0.025^(1/3) = 0.2924."""
+    groups = np.arange(45)
+    groups[LABELS == SN] = 100 + np.repeat(range(3), 3)
+    assert exact_intervals(STAMPS, sums_of(LABELS, groups))["sn_recall"][0] == pytest.approx(0.2924, abs=5e-5)
+
+
+def test_none_right():
+    """0 of 9: up to 1 − 0.6637. Nothing was called a supernova, so nothing is known of the precision."""
+    found = exact_intervals(STAMPS, sums_of(np.zeros(45, int), np.arange(45)))
+    assert found["sn_recall"] == pytest.approx((0, 0.3363), abs=5e-5)
+    assert found["sn_f1"] == pytest.approx((0, 0.5033), abs=5e-5)
+    assert np.isnan(found["sn_precision"]).all()
+
+
+def test_the_exact_one_stands_where_resamples_are_all_the_same():
+    predicted = LABELS.copy()
+    predicted[0] = 4  # an AGN is missed, and the supernovae are all right
+    sums = sums_of(predicted, np.arange(45))
+    drawn, exact = bootstrap(STAMPS, [sums]), exact_intervals(STAMPS, sums)
+    bounds = {
+        score.key: settled(score, interval(drawn[score.key][:, 0], 45), np.array(exact[score.key]))
+        for score in STAMPS.scores
+    }
+    assert bounds["sn_recall"] == pytest.approx((0.6637, 1), abs=5e-5)
+    low, high = bounds["accuracy"]
+    assert 0.9 < low < 44 / 45 < high == 1
+    assert np.isnan(bounds["sn_average_precision"]).all()  # 1 in every resample, and no share
