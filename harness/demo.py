@@ -65,7 +65,8 @@ def _commands(
     data, inputs, truth = (folder / name for name in ("data.h5", "test-inputs.h5", "test-truth.h5"))
     submissions = [folder / "submissions" / f"{name}.zip" for name in baselines]
     yield ["simulate", track.name, data, "--cases", track.demo_cases[preset], "--seed", seed]
-    yield ["split", data, folder, "--seed", seed, "--test-part", TEST_SHARE.get(preset, 0.1)]
+    share = ["--test-part", TEST_SHARE.get(preset, 0.1)] if "test_part" in track.shares else []
+    yield ["split", data, folder, "--seed", seed, *share]
     for name, submission in zip(baselines, submissions, strict=True):
         run = folder / "runs" / name
         yield ["train", name, "--data", folder, "--out", run, "--preset", preset, "--seed", seed]

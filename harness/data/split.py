@@ -58,7 +58,8 @@ def split(
     and returns TRAIN, VALIDATION, TEST or UNUSED for each case (N,), and notes for the user. Its seed is made
     of ``seed`` and the truth: by a draw that can be repeated, ids in the order of the source would tell
     classes. ``metadata`` is that of `hand_out`. Returns a summary: cases and groups of each split, and the
-    notes. Raises DataError for a data set that is not full, or has too few groups.
+    notes. Raises DataError for a data set that is not full, or has too few groups, and for a share that the
+    track does not use.
     """
     with open_dataset(data) as dataset:
         for column in (dataset.track.inputs, dataset.track.truth):
@@ -66,6 +67,10 @@ def split(
                 raise DataError(f"{data} must have {column.name} to be split, got none")
         if not dataset.track.splitter:
             raise DataError(f"the track {dataset.track.name!r} must have a splitter, got none")
+        for name, share in vars(shares).items():
+            if name not in dataset.track.shares and share != getattr(Shares(), name):
+                option = f"--{name.replace('_', '-')}"
+                raise DataError(f"{option} must be left out: {dataset.track.name} is not split by it")
         groups = dataset.groups()
         drawn = np.random.SeedSequence([seed, secret_seed(dataset)]).generate_state(1, np.uint64)
         assigned, notes = load(dataset.track.splitter)(dataset, shares, int(drawn[0]))

@@ -158,6 +158,8 @@ class Track:
         Other defaults of some options, by the choice of another option that they go with.
     splitter : str
         Assigns the cases to train, validation and test.
+    shares : tuple of str
+        Which of `harness.data.split.Shares` the splitter uses.
     symmetries : str
         Moves inputs by each symmetry that truth follows, and their predictions back: see `View`.
     drawing : str
@@ -185,6 +187,7 @@ class Track:
     simulator_options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     simulator_defaults: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     splitter: str = ""
+    shares: tuple[str, ...] = ("validation_part", "test_part", "validation_cases", "test_cases")
     symmetries: str = ""
     drawing: str = ""
     diagnostics: str = ""

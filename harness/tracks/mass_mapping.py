@@ -53,6 +53,7 @@ MASS_MAPPING = Track(
     },
     simulator_defaults={"dense": {"spectrum": "ray-traced"}},
     splitter="harness.data.split:split_groups",
+    shares=("validation_part", "test_part"),
     symmetries="baselines.mass_mapping.symmetries:views",
     drawing="harness.report.drawing.mass_mapping",
     diagnostics="harness.claims.diagnostics:MASS_MAPPING",

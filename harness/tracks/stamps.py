@@ -169,6 +169,7 @@ STAMPS = Track(
     sources=("harness.data.sources.alert_pickle", "harness.data.sources.avro_alerts"),
     simulator="harness.data.simulate.stamps:simulate",
     splitter="harness.data.split:split_balanced",
+    shares=("validation_cases", "test_cases"),
     symmetries="baselines.stamps.preparation:views",
     drawing="harness.report.drawing.stamps",
     diagnostics="harness.claims.diagnostics:STAMPS",

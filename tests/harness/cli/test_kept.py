@@ -188,3 +188,15 @@ def test_a_failed_replacement_loses_nothing(maps, tmp_path):
         (inside / "new").write_text("")
     assert {path.name for path in (tmp_path / "run").iterdir()} == {"history.csv", "new"}
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+@pytest.mark.parametrize(
+    ("track", "option"), [("maps", "--test-cases"), ("stamps", "--test-part")], ids=["maps", "stamps"]
+)
+def test_a_share_that_would_be_ignored_is_refused(run, request, tmp_path, track, option):
+    data = request.getfixturevalue(track) / "data.h5"
+    result = run(
+        "split", data, tmp_path / "parts", option, "0.3" if option == "--test-part" else "5", status=1
+    )
+    assert f"{option} must be left out: " in result.stderr
+    assert not (tmp_path / "parts").exists()
