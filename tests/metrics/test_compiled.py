@@ -49,6 +49,17 @@ def test_scores_equal_those_of_numpy(kind, seed):
         assert alone == {name: values[index] for name, values in scores.items()}
 
 
+def test_a_lower_peak_below_a_tie_does_not_hide_it():
+    """The third of three peaks is not certain while a fourth is as high, whatever lies further down."""
+    spots = {(20, 20): 5, (20, 80): 4, (60, 20): 3, (60, 80): 3, (110, 60): 1}
+    tied = np.zeros((1, 128, 128), np.float32)
+    for place, height in spots.items():
+        tied[0][place] = height
+    apart = tied.copy()
+    apart[0, 60, 80] = 2.5
+    assert (certain(tied), certain(apart)) == (0, 1)
+
+
 @pytest.mark.parametrize("level", [0.0, 0.1, -3.0])
 def test_one_map_may_be_constant(level):
     """No pixel of a constant map lies above its mean, so nothing overlaps with it."""
