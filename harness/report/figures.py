@@ -20,6 +20,7 @@ from harness.report.cells import with_arrow
 from harness.tracks import Score
 
 SHOWN_DPI, DPI = 84, 120
+DECADE = 10
 FEW_EPOCHS = 8  # so few are also marked by points; a single one would not be seen as a line
 
 
@@ -27,8 +28,8 @@ def curves_figure(history: Path, title: str, scores: Sequence[Score] = ()) -> Fi
     """Learning curves of a run: a panel for each quantity of ``history.csv``, validation beside training.
 
     A score of the track that stands there once is of the validation cases. Scores that are better when lower
-    have a logarithmic axis, as in figure 5 of Urcelay, Hernandez & Ugarte (2024). A dotted line marks the
-    epoch with the lowest validation loss.
+    have a logarithmic axis, as in figure 5 of Urcelay, Hernandez & Ugarte (2024), and so has a loss that falls
+    by more than a decade. A dotted line marks the epoch with the lowest validation loss.
     """
     with history.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -56,13 +57,16 @@ def curves_figure(history: Path, title: str, scores: Sequence[Score] = ()) -> Fi
             label = f"lowest validation loss, epoch {best:g}"
             axis.axvline(best, color=colours.REFERENCE_LINE, linestyle=":", label=label)
         axis.set_title(name)
-        if score := by_key.get(name):
+        score = by_key.get(name)
+        if score:
             axis.set_title(with_arrow(score.title, score.lower_is_better))
-            if score.lower_is_better and min(columns.get(name, [1]) + columns[f"val_{name}"]) > 0:
-                axis.set_yscale("log")
-                axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-                axis.yaxis.set_major_formatter("{x:g}")
-                axis.yaxis.set_minor_formatter("")
+        values = columns.get(name, []) + columns.get(f"val_{name}", [])
+        falls = score.lower_is_better if score else name == "loss" and max(values) > DECADE * min(values)
+        if falls and min(values) > 0:
+            axis.set_yscale("log")
+            axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.yaxis.set_major_formatter("{x:g}")
+            axis.yaxis.set_minor_formatter("")
         axis.set_xlabel("epoch")
         axis.xaxis.get_major_locator().set_params(integer=True)
     lines = {line.get_label(): line for axis in figure.axes for line in axis.lines}

@@ -46,3 +46,10 @@ def test_a_history_without_validation(tmp_path):
     history.write_text("epoch,seconds,loss\n1,2,1\n2,2,.9\n")
     (axis,) = curves_figure(history, "unet", MASS_MAPPING.scores).axes
     assert curves(axis).keys() == {"training"}
+
+
+def test_a_loss_that_falls_by_more_than_a_decade_has_a_logarithmic_axis(tmp_path):
+    history = tmp_path / "history.csv"
+    history.write_text("epoch,seconds,loss,val_loss\n1,2,.002,.003\n2,2,.0001,.0002\n")
+    (loss,) = curves_figure(history, "unet").axes
+    assert loss.get_yscale() == "log"
