@@ -28,8 +28,8 @@ def curves_figure(history: Path, title: str, scores: Sequence[Score] = ()) -> Fi
     """Learning curves of a run: a panel for each quantity of ``history.csv``, validation beside training.
 
     A score of the track that stands there once is of the validation cases. Scores that are better when lower
-    have a logarithmic axis, as in figure 5 of Urcelay, Hernandez & Ugarte (2024), and so has a loss that falls
-    by more than a decade. A dotted line marks the epoch with the lowest validation loss.
+    have a logarithmic axis, as in figure 5 of Urcelay, Hernandez & Ugarte (2024), and so has a loss that
+    falls by more than a decade. A dotted line marks the epoch with the lowest validation loss.
     """
     with history.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
