@@ -18,7 +18,7 @@ import click
 from click.core import ParameterSource
 
 from harness.files import HarnessError, check_new, json_text
-from submissions.report import plain
+from submissions.report import plain, printable
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -260,11 +260,14 @@ def main() -> None:
     """
 
 
+LONGEST_ITEM = 500
+
+
 def list_items(title: str, items: list[str], most: int = 20) -> None:
     """List items on stderr, no more than ``most`` of them."""
     if items:
         say(f"{title} ({len(items)}):", err=True)
         for item in items[:most]:
-            say(f"  {item}", err=True)
+            say(f"  {printable(item, LONGEST_ITEM)}", err=True)
         if len(items) > most:
             say(f"  and {len(items) - most} more", err=True)

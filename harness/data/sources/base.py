@@ -153,12 +153,12 @@ def _description(path: Path) -> str:
     kind = _kind(start)
     if first := [printable(name) for name in islice(names(path), NAMES_SHOWN)]:
         return f"{kind} with {', '.join(first)} …"
-    if kind == "a zip":
+    if kind in ("a zip", "a tar archive"):
         try:
             next(files(path, "/"), None)
         except DataError as error:
-            return f"a zip that cannot be read: {str(error).removeprefix(f'{path}: ')}"
-        return "a zip without files"
+            return f"{kind} that cannot be read: {str(error).removeprefix(f'{path}: ')}"
+        return f"{kind} without files"
     if kind in PACKERS:
         with suppress(*DAMAGE), decompressed(path) as stream:
             start = stream.read(FIRST_BYTES)

@@ -27,8 +27,19 @@ MAX_MEMBER_BYTES = 16 * 2**20
 READ_AHEAD = 8  # members
 BLOCK = 2**18
 XZ_MEMORY = 256 * 2**20
+
+
+def _open_xz(path: Path) -> IO[bytes]:
+    """An xz file to be read with so much memory: the header of each stream and block may ask for 4 GB."""
+    file = lzma.open(path)  # noqa: SIM115  # which the caller closes
+    reader = file._buffer.raw  # type: ignore[attr-defined]  # `lzma.open` knows no limit
+    reader._decomp_args["memlimit"] = XZ_MEMORY
+    reader._decompressor = lzma.LZMADecompressor(**reader._decomp_args)
+    return cast("IO[bytes]", file)
+
+
 COMPRESSED: dict[bytes, Callable[[Path], Any]] = {
-    b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open,
+    b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": _open_xz,
 }  # fmt: skip
 ZIPS = (b"PK\x03\x04", b"PK\x05\x06")
 DAMAGE = (
@@ -85,11 +96,9 @@ def _files(path: Path, suffix: str | None) -> Generator[tuple[str, bytes | None]
 def decompressed(path: Path) -> IO[bytes]:
     """The content of a file: unpacked, if it is compressed with gzip, bzip2 or xz."""
     with path.open("rb") as file:
-        start = file.read(BLOCK)
+        start = file.read(8)
     for magic, opened in COMPRESSED.items():
         if start.startswith(magic):
-            if opened is lzma.open:  # its header asks for memory, up to 4 GB
-                lzma.LZMADecompressor(memlimit=XZ_MEMORY).decompress(start, 1)
             return cast("IO[bytes]", opened(path))
     return path.open("rb")
 

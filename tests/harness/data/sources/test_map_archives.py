@@ -1,8 +1,10 @@
 """Maps in archives, whole and damaged."""
 
 import io
+import lzma
 import pickle
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +72,18 @@ def test_maps_of_a_test_set_lie_anywhere_in_any_archive(tmp_path, members, layou
         for row, case_id in enumerate(data.case_ids()):
             expected = np.load(io.BytesIO(members[f"1/EPSILON/{case_id}.npy"]))
             np.testing.assert_array_equal(data.inputs[row], np.moveaxis(expected, 0, -1))
+
+
+def test_an_xz_file_asks_for_little_memory_wherever_it_asks(tmp_path, members):
+    """A later stream, too, may ask for a dictionary of 4 GB, and fill it."""
+    tar = write_tar(tmp_path / "1.tar", members, "w").read_bytes()
+    first, second = (bytearray(lzma.compress(half, preset=0)) for half in (tar[: 1 << 19], tar[1 << 19 :]))
+    end = 12 + 4 * (second[12] + 1)  # of the header of the block, after that of the stream
+    second[second.index(b"\x21\x01", 12) + 2] = 40  # the size of the dictionary: 4 GB
+    second[end - 4 : end] = zlib.crc32(second[12 : end - 4]).to_bytes(4, "little")
+    (tmp_path / "1.tar.xz").write_bytes(first + second)
+    assert lzma.decompress(first + second) == tar
+    refuses(tmp_path, [tmp_path / "1.tar.xz"], "1.tar.xz is damaged or cut off after")
 
 
 def test_convergence_without_a_folder_is_known_by_its_shape(tmp_path, members):
