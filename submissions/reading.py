@@ -142,20 +142,25 @@ def check_files(
 
 
 def _read_finite(track: Format, files: Files, case_ids: Sequence[str]) -> tuple[np.ndarray, Findings]:
-    """What a format reads, after a look that all cases without a fault are finite."""
+    """What a format reads, after a look that all cases without a fault are finite, and at the checksums."""
     predictions, findings = track.read(files, case_ids)
     rows = np.flatnonzero(~finite_cases(predictions)).tolist()
     names = files.names if track.file_per_case else case_ids
-    if rows and not findings.faults:
-        for row in rows:
-            findings.add(Code.NOT_FINITE, names[row], must("the values", "be finite", "NaN or infinity"))
-        predictions[rows] = np.nan
-    elif rows and len(files.names) > 1:
+    if rows and findings.faults and len(files.names) > 1:
         # Some cases have a fault, but findings do not say which cases: read alone, each one shows it.
         findings = Findings()
         for row, (name, case_id) in enumerate(zip(names, case_ids, strict=True)):
             predictions[row : row + 1], of_case = _read_finite(track, files.subset([name]), [case_id])
             findings.extend(of_case)
+        return predictions, findings
+    if not findings.faults:
+        for row in rows:
+            findings.add(Code.NOT_FINITE, names[row], must("the values", "be finite", "NaN or infinity"))
+        predictions[rows] = np.nan
+    for name in files.mismatched:
+        findings.add(Code.WRONG_CHECKSUM, name, must("the SHA-256", "be that in manifest.json"))
+        predictions[files.names.index(name) if track.file_per_case else slice(None)] = np.nan
+    findings.valid = int(finite_cases(predictions).sum()) if rows or files.mismatched else len(predictions)
     return predictions, findings
 
 

@@ -3,7 +3,7 @@
 import re
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 from submissions.limits import MAX_TEXT
 
@@ -28,33 +28,51 @@ TEXT = f"^(?! )[^{_UNSAFE}]+(?<! )$(?!\n)"
 
 
 class Code(StrEnum):
-    """The kinds of findings; docs/submission-codes.md says what each means and what to do about it."""
+    """The kinds of findings, each with what to do about it; docs/submission-codes.md says what each means."""
 
-    NOT_A_ZIP = "not-a-zip"
-    TOO_LARGE = "too-large"
-    UNSAFE_NAME = "unsafe-name"
-    ENCRYPTED = "encrypted"
-    UNREADABLE = "unreadable"
-    WRONG_TRACK = "wrong-track"
-    MISSING_FILE = "missing-file"
-    MISSING_CASE = "missing-case"
-    DUPLICATE_CASE = "duplicate-case"
-    NOT_AN_ARRAY = "not-an-array"
-    WRONG_SHAPE = "wrong-shape"
-    WRONG_DTYPE = "wrong-dtype"
-    NOT_FINITE = "not-finite"
-    BAD_HEADER = "bad-header"
-    BAD_ROW = "bad-row"
-    NOT_PROBABILITIES = "not-probabilities"
-    BAD_MANIFEST = "bad-manifest"
-    WRONG_CHECKSUM = "wrong-checksum"
-    UNKNOWN_CASE = "unknown-case"
-    UNEXPECTED_FOLDER = "unexpected-folder"
-    IGNORED_FILE = "ignored-file"
-    REWRITTEN_ID = "rewritten-id"
-    CONVERTED_DTYPE = "converted-dtype"
-    SQUEEZED_SHAPE = "squeezed-shape"
-    WRONG_FINGERPRINT = "wrong-fingerprint"
+    advice: str
+
+    def __new__(cls, value: str, advice: str) -> Self:
+        """A code that is equal to the text ``value``."""
+        code = str.__new__(cls, value)
+        code._value_, code.advice = value, advice
+        return code
+
+    NOT_A_ZIP = "not-a-zip", "Make the zip again and upload all of it"
+    TOO_LARGE = "too-large", "Leave out what is not a prediction; save maps as float16"
+    UNSAFE_NAME = (
+        "unsafe-name",
+        "Zip plain files, from inside the parent folder; for backslashes zip with Explorer or 7-Zip, not "
+        "with PowerShell 5",
+    )
+    ENCRYPTED = "encrypted", "Make the zip without a password"
+    UNREADABLE = "unreadable", "Make the zip again with zip -r"
+    WRONG_TRACK = "wrong-track", "Choose the other track or the other file"
+    WRONG_FINGERPRINT = "wrong-fingerprint", "Check that the inputs file is the right one"
+    MISSING_FILE = "missing-file", "Name the table predictions.csv"
+    MISSING_CASE = "missing-case", "Predict every case of the inputs file"
+    DUPLICATE_CASE = "duplicate-case", "Keep one prediction a case"
+    NOT_AN_ARRAY = "not-an-array", "Write each map with numpy.save"
+    WRONG_SHAPE = "wrong-shape", "Save one map per file, without other axes"
+    WRONG_DTYPE = "wrong-dtype", "Save predictions.astype(numpy.float16), of values within ±65,504"
+    NOT_FINITE = "not-finite", "Replace NaN and infinity by numbers"
+    BAD_HEADER = (
+        "bad-header",
+        "Begin the table with case_id,AGN,SN,VS,asteroid,bogus, with commas between the columns",
+    )
+    BAD_ROW = "bad-row", "Write numbers with a decimal point, separated by commas"
+    NOT_PROBABILITIES = "not-probabilities", "Apply a softmax"
+    BAD_MANIFEST = "bad-manifest", "Correct the manifest or leave it out"
+    WRONG_CHECKSUM = "wrong-checksum", "Write the submission again or leave the manifest out"
+    UNKNOWN_CASE = (
+        "unknown-case",
+        "Check that the inputs file is the right one, and that no program has rounded the ids",
+    )
+    UNEXPECTED_FOLDER = "unexpected-folder", "Put the files into one folder, named after the team"
+    IGNORED_FILE = "ignored-file", "Nothing to do"
+    REWRITTEN_ID = "rewritten-id", "Let the program that writes the ids read them as text"
+    CONVERTED_DTYPE = "converted-dtype", "Save predictions.astype(numpy.float16)"
+    SQUEEZED_SHAPE = "squeezed-shape", "Save predictions[:, :, 0], or the like"
 
 
 WARNINGS = frozenset({Code.UNKNOWN_CASE, Code.UNEXPECTED_FOLDER, Code.IGNORED_FILE, Code.REWRITTEN_ID,
@@ -86,11 +104,12 @@ class Finding:
 class Findings:
     """What a check found: the number of each kind, and the first ``LISTED`` findings of each kind.
 
-    ``found`` counts the cases for which there is a file or a row, right or wrong. The size is bounded, since
-    a hostile submission can have millions of faults.
+    ``found`` counts the cases for which there is a file or a row, right or wrong, ``valid`` those with a
+    prediction that can be scored. The size is bounded: a hostile submission can have millions of faults.
     """
 
     found: int = 0
+    valid: int = 0
     counts: dict[Code, int] = field(default_factory=dict)
     faults: list[Finding] = field(default_factory=list)
     warnings: list[Finding] = field(default_factory=list)
@@ -113,6 +132,7 @@ class Findings:
         for code, count in other.counts.items():
             self.counts[code] = self.counts.get(code, 0) + count
         self.found += other.found
+        self.valid += other.valid
 
 
 @dataclass
@@ -132,22 +152,44 @@ class ValidationReport(Findings):
     def to_json(self) -> dict[str, Any]:
         """The report as JSON values."""
         head = {"accepted": self.accepted, "track": self.track, "expected": self.expected}
-        return head | {"team": self.team, "method": self.method} | asdict(self)
+        what_to_do = {code: code.advice for code in self.counts}
+        return (
+            head
+            | {"team": self.team, "method": self.method, "cause": self.cause()}
+            | asdict(self)
+            | {"what_to_do": what_to_do}
+        )
 
     def summary(self) -> str:
         """The faults in a few words, such as "12 missing-case, 1 not-finite"; "" when there are none."""
         return ", ".join(f"{count:,} {code}" for code, count in self.counts.items() if code not in WARNINGS)
 
+    def cause(self) -> str:
+        """Why no case has a prediction, where that is one reason for all faults; else ""."""
+        if Code.WRONG_TRACK in self.counts:
+            return f"this is no submission to the track {self.track}"
+        if self.found or not self.expected:
+            return ""
+        if Code.UNKNOWN_CASE in self.counts:
+            return "none of the cases match: this submission was made for another data set"
+        return "no case has a prediction" if Code.MISSING_CASE in self.counts else ""
+
     def lines(self) -> list[str]:
-        """The report for a person: a verdict, then each kind with its first findings."""
-        verdict = "accepted" if self.accepted else "refused"
+        """The report for a person: a verdict, the cause, then each kind with its first findings.
+
+        Where one cause explains all, three of each kind are enough.
+        """
+        verdict, cause = "accepted" if self.accepted else "refused", self.cause()
         who = printable(f"{self.track}, team {self.team}, method {self.method}")
-        lines = [f"{verdict}: {who}, {self.found:,} of {self.expected:,} cases"]
+        lines = [f"{verdict}: {who}, {self.valid:,} of {self.expected:,} cases valid"]
+        lines += [f"cause: {cause}"] if cause else []
+        most = 3 if cause else LISTED
         for code in sorted(self.counts, key=list(Code).index):
-            listed = [finding for finding in (*self.faults, *self.warnings) if finding.code == code]
-            lines.append(f"{'warning' if code in WARNINGS else 'fault'} {code}: {self.counts[code]:,}")
+            listed = [finding for finding in (*self.faults, *self.warnings) if finding.code == code][:most]
+            kind, more = "warning" if code in WARNINGS else "fault", self.counts[code] - len(listed)
+            lines.append(f"{kind} {code}: {self.counts[code]:,}. {code.advice}")
             lines += [f"  {f.member}: {f.message}" if f.member else f"  {f.message}" for f in listed]
-            lines += [f"  and {self.counts[code] - LISTED:,} more"] if self.counts[code] > LISTED else []
+            lines += [f"  and {more:,} more"] if more else []
         return lines
 
 

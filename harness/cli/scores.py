@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from harness.cli.shared import (
+    ANYTHING,
     FILE,
     FOLDER,
     FRACTION,
@@ -25,6 +26,7 @@ from harness.cli.shared import (
     main,
     print_result,
     say,
+    zip_command,
 )
 from harness.progress import progress_bar
 
@@ -34,18 +36,22 @@ truth_option = click.option(
 
 
 @main.command()
-@click.argument("submission", type=SUBMISSION)
+@click.argument("submission", type=ANYTHING)
 @click.option("--inputs", required=True, type=FILE, help="test-inputs.h5: which cases are expected.")
 @json_option
 def validate(submission: Path, inputs: Path, as_json: bool) -> None:
-    """List all that is wrong with SUBMISSION. The truth is not needed."""
+    """List all that is wrong with SUBMISSION, and what to do about it. The truth is not needed.
+
+    SUBMISSION is a zip, or the folder that is to be zipped.
+    """
     import submissions
     from harness.data.store import open_dataset
 
     with open_dataset(inputs) as data:
         made_for = data.submissions_fingerprint
         report = submissions.validate(submission, data.track.format, data.case_ids(), made_for)
-    print_result(report.to_json(), as_json, report.lines())
+    folder = [f"to submit it: {zip_command(submission)}"] if submission.is_dir() and report.accepted else []
+    print_result(report.to_json(), as_json, [*report.lines(), *folder])
     if not report.accepted:
         raise SystemExit(1)
 
@@ -71,7 +77,10 @@ def score(
     with open_dataset(truth) as data, progress_bar("scoring") as progress:
         scored = scoring.score(submission, data, progress, executor)
     if not scored.report.accepted:
-        say("\n".join(scored.report.lines()), err=True)
+        if as_json:
+            print_result(scored.report.to_json(), as_json, [])
+        else:
+            say("\n".join(scored.report.lines()), err=True)
         raise click.ClickException(f"{submission} is not scored: {scored.report.summary()}")
     card = cards.write_card(scored, out) if out else scoring.score_card(scored)
     if per_case:

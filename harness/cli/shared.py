@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import re
 import signal
 import sys
 import threading
@@ -25,6 +27,8 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 ANYTHING = click.Path(exists=True, path_type=Path)
 COUNT = click.IntRange(min=1)
 FORCE = "astroboard.force"
+COLOURS = {"accepted": "green", "refused": "red", "cause": "red", "fault": "red", "warning": "yellow"}
+VERDICTS = re.compile(rf"^({'|'.join(COLOURS)})\b", re.MULTILINE)
 FRACTION = click.FloatRange(0, 1, min_open=True, max_open=True)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else, on stdout.")
 seed_option = click.option(
@@ -184,7 +188,18 @@ def _terminated(number: int, _frame: object) -> None:
 
 def say(text: str, err: bool = False, nl: bool = True) -> None:
     """Print a text, in which names may come from files of strangers: nothing in it steers the terminal."""
-    click.echo(plain(text), err=err, nl=nl)
+    click.echo(_coloured(plain(text)), err=err, nl=nl, color=False if os.environ.get("NO_COLOR") else None)
+
+
+def _coloured(text: str) -> str:
+    """The text with the words of a verdict in colour, which `click.echo` takes away where no terminal is."""
+    return VERDICTS.sub(lambda found: click.style(found[0], COLOURS[found[0]], bold=True), text)
+
+
+def zip_command(folder: Path) -> str:
+    """The command that makes a submission of a folder with predictions."""
+    folder = folder.resolve()  # the name of "." is that of the folder
+    return f"cd {quote(str(folder.parent))} && zip -r {quote(folder.name + '.zip')} {quote(folder.name)}"
 
 
 class SubmissionPath(click.Path):
@@ -198,11 +213,8 @@ class SubmissionPath(click.Path):
         from harness.evaluation.entries import submissions_in
 
         if Path(value).is_dir() and not (self.dir_okay and submissions_in(Path(value))):
-            folder = Path(value).resolve()  # the name of "." is that of the folder
-            command = (
-                f"cd {quote(str(folder.parent))} && zip -r {quote(folder.name + '.zip')} {quote(folder.name)}"
-            )
-            self.fail(plain(f"{value} must be a zip, got a folder; make one: {command}"), param, ctx)
+            message = f"{value} must be a zip, got a folder; make one: {zip_command(Path(value))}"
+            self.fail(plain(message), param, ctx)
         return super().convert(value, param, ctx)
 
 

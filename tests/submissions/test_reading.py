@@ -400,3 +400,24 @@ def test_zip_whose_bytes_changed_is_read_or_refused(tmp_path, whole_zips, track,
         return
     assert read_report == report
     assert not report.accepted or (np.isfinite(predictions).all() and report.found == 3)
+
+
+def test_a_wrong_checksum_hides_no_other_fault(tmp_path):
+    wrong = [MAPS[0], np.full((128, 128), np.nan, np.float16), np.zeros((64, 64), np.float16)]
+    files = [Entry(f"us/{case_id}.npy", npy(values)) for case_id, values in zip(IDS, wrong, strict=True)]
+    checksums = {file.name: "0" * 64 for file in files[1:]} | {
+        files[0].name: hashlib.sha256(files[0].data).hexdigest()
+    }
+    described = {"schema": "astroboard-submission/1", "track": "mass-mapping", "team": "us", "method": "m"}
+    entry = Entry("manifest.json", json.dumps(described | {"files": checksums}).encode())
+    report = validate(put(tmp_path / "a.zip", *files, entry), "mass-mapping", IDS)
+    found = {(fault.code, fault.member) for fault in report.faults}
+    assert found == {
+        (Code.WRONG_CHECKSUM, files[1].name), (Code.WRONG_CHECKSUM, files[2].name),
+        (Code.NOT_FINITE, files[1].name), (Code.WRONG_SHAPE, files[2].name),
+    }  # fmt: skip
+    assert (report.found, report.valid) == (3, 1)
+    table = TABLE.replace(IDS[1], "unknown")
+    entries = [Entry("predictions.csv", table.encode()), manifest(files={"predictions.csv": "0" * 64})]
+    report = validate(put(tmp_path / "b.zip", *entries), "stamps", IDS)
+    assert report.counts.keys() == {Code.WRONG_CHECKSUM, Code.MISSING_CASE, Code.UNKNOWN_CASE}

@@ -14,9 +14,33 @@ WHO = ("us", "cnn")
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "submission-codes.md").read_text()
 
 
-def test_all_codes_are_documented_with_their_severity():
-    documented = dict(re.findall(r"^\| `([a-z-]+)` \| (fault|warning) \|", DOCUMENT, re.MULTILINE))
-    assert documented == {code: "warning" if code in WARNINGS else "fault" for code in Code}
+def test_all_codes_are_documented_with_what_to_do():
+    row = r"^\| `([a-z-]+)` \| (fault|warning) \| .* \| (.*) \|$"
+    documented = {code: rest for code, *rest in re.findall(row, DOCUMENT, re.MULTILINE)}
+    severities = {code: "warning" if code in WARNINGS else "fault" for code in Code}
+    assert {code: kind for code, (kind, _) in documented.items()} == severities
+    assert {code: advice.replace("`", "") for code, (_, advice) in documented.items()} == {
+        code: code.advice for code in Code
+    }
+    assert list(documented) == list(Code)
+
+
+def test_a_cause_of_all_faults_comes_first():
+    report = ValidationReport("stamps", 30, *WHO)
+    for number in range(30):
+        report.add(Code.MISSING_CASE, f"a{number}", "no row")
+        report.add(Code.UNKNOWN_CASE, f"b{number}", "ignored")
+    report.add(Code.WRONG_FINGERPRINT, "manifest.json", "another")
+    assert report.lines()[:4] == [
+        "refused: stamps, team us, method cnn, 0 of 30 cases valid",
+        "cause: none of the cases match: this submission was made for another data set",
+        "warning wrong-fingerprint: 1. Check that the inputs file is the right one",
+        "  manifest.json: another",
+    ]
+    assert len(report.lines()) == 4 + 2 * 5
+    assert report.to_json()["cause"] in report.lines()[1]
+    report.found = 1
+    assert report.cause() == ""
 
 
 def test_documented_limits_are_those_of_the_code():
@@ -50,9 +74,12 @@ def test_report_counts_all_and_lists_the_first():
     assert not report.accepted
     assert report.summary() == "25 missing-case"
     lines = report.lines()
-    assert lines[0] == "refused: stamps, team us, method cnn, 0 of 100 cases"
-    assert lines[1] == "fault missing-case: 25"
-    assert "  and 5 more" in lines
+    assert lines[0] == "refused: stamps, team us, method cnn, 0 of 100 cases valid"
+    assert lines[1] == "cause: no case has a prediction"
+    assert lines[2] == "fault missing-case: 25. Predict every case of the inputs file"
+    assert "  and 22 more" in lines
+    report.found = 75
+    assert "  and 5 more" in report.lines()
 
 
 @given(st.lists(st.sampled_from([Code.MISSING_CASE, Code.NOT_FINITE, Code.IGNORED_FILE])), st.data())
@@ -94,6 +121,7 @@ def test_report_is_json():
     assert values["counts"] == {"missing-case": 1}
     assert values["faults"] == [{"code": "missing-case", "member": "a", "message": "no row"}]
     assert values["warnings"] == []
+    assert values["what_to_do"] == {"missing-case": "Predict every case of the inputs file"}
 
 
 def test_a_message_says_what_must_be_and_what_is():

@@ -95,13 +95,26 @@ def test_compare(run, files, tmp_path):
 
 def test_a_folder_in_place_of_a_zip(run, files, tmp_path):
     first, _, truth = files
-    (tmp_path / "our maps\x1b[2J").mkdir()
-    for words in (["score"], ["leaderboard", first], ["compare", first], ["validate", "--inputs", truth[1]]):
-        message = run(
-            *words, tmp_path / "our maps\x1b[2J", *(truth if words[0] != "validate" else []), status=2
-        ).stderr
+    folder = tmp_path / "our maps\x1b[2J"
+    folder.mkdir()
+    for words in (["score"], ["leaderboard", first], ["compare", first]):
+        message = run(*words, folder, *truth, status=2).stderr
         assert r"zip -r 'our maps\x1b[2J.zip' 'our maps\x1b[2J'" in message.replace("\n", " ")
         assert "\x1b" not in message
+    with zipfile.ZipFile(first) as archive:
+        archive.extractall(folder)
+    said = run("validate", folder, "--inputs", truth[1]).stdout
+    assert said.startswith("accepted: ")
+    assert said.endswith(r"zip -r 'our maps\x1b[2J.zip' 'our maps\x1b[2J'" + "\n")
+
+
+def test_a_refused_submission_as_json(files, stamps):
+    first = files[0]
+    other = ["--truth", stamps / "test-truth.h5"]
+    for words in (["score", first, *other], ["validate", first, "--inputs", stamps / "test-inputs.h5"]):
+        done = CliRunner().invoke(main, [*map(str, words), "--json"])
+        assert done.exit_code == 1
+        assert json.loads(done.stdout)["cause"] == "this is no submission to the track stamps"
 
 
 def test_a_submission_for_other_data_with_the_same_numbers_is_said(run, tmp_path):
