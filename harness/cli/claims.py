@@ -27,14 +27,14 @@ from harness.cli.shared import (
 from harness.progress import progress_bar
 
 
-@main.command()
+@main.command(task="Research", example="reproduce multifocal-beats-mse --preset smoke")
 @click.argument("names", nargs=-1, type=CLAIM, metavar="[CLAIM]...")
 @click.option(
     "--preset", type=PRESET, show_default="the one that each claim is meant for",
     help="How many cases and seeds, and which settings.",
 )  # fmt: skip
 @click.option(
-    "--out", default="astroboard-claims", show_default=True, metavar="DIR",
+    "--out", default="astroboard-claims", show_default=True, metavar="FOLDER",
     type=LATER,
     help="Folder for all of it. What is trained there already is not trained again; the pages are updated.",
 )  # fmt: skip
@@ -47,7 +47,7 @@ from harness.progress import progress_bar
 @click.option(
     "--no-training",
     is_flag=True,
-    help="Judge what is trained in DIR, say what is missing, and train nothing.",
+    help="Judge what is trained in FOLDER, say what is missing, and train nothing.",
 )
 @click.option(
     "--report",
@@ -67,7 +67,9 @@ def reproduce(
     real: Path | None, no_training: bool, record_file: Path | None, only_list: bool, as_markdown: bool,
     as_json: bool, executor: Executor | None,
 ) -> None:  # fmt: skip
-    """Put published claims to the test: simulate, train, submit, score and judge each. Fill boards likewise.
+    """Put published claims to the test.
+
+    Simulate, train, submit, score and judge each; fill boards likewise.
 
     CLAIM is a name of `--list`, a kind (claim, experiment, board, ablation) or a track.
 

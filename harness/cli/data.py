@@ -18,7 +18,7 @@ from harness.cli.shared import (
     FRACTION,
     NEW,
     TRACK,
-    LazyChoice,
+    Name,
     Output,
     executor_options,
     json_option,
@@ -41,12 +41,12 @@ def simulator_option(name: str, default: str, says: str) -> Any:
         by_track = [get_track(track).simulator_options.get(name, ()) for track in track_names()]
         return list(dict.fromkeys(chain.from_iterable(by_track)))
 
-    return click.option(f"--{name}", show_default=default, type=LazyChoice(name, choices), help=says)
+    return click.option(f"--{name}", show_default=default, type=Name(name, choices), help=says)
 
 
-@main.command()
+@main.command(task="Data", example="simulate mass-mapping data.h5 --cases 2000")
 @click.argument("track", type=TRACK)
-@click.argument("out", type=NEW)
+@click.argument("out", type=NEW, metavar="OUT.h5")
 @click.option("--cases", required=True, type=COUNT, help="How many maps or alerts.")
 @simulator_option(
     "noise", "sparse", "mass-mapping: sparse or dense, noise in a third or in all of the pixels."
@@ -65,12 +65,14 @@ def simulator_option(name: str, default: str, says: str) -> Any:
 )
 @seed_option
 @executor_options()
+@json_option
 def simulate(
-    track: str, out: Path, cases: int, seed: int, executor: Executor | None, **options: str | None
-) -> None:
-    """Simulate a data set of TRACK into the file OUT.
+    track: str, out: Path, cases: int, seed: int, as_json: bool, executor: Executor | None,
+    **options: str | None,
+) -> None:  # fmt: skip
+    """Simulate a data set.
 
-    The result depends on the seed, not on where it is simulated.
+    TRACK is mass-mapping or stamps. The result depends on the seed, not on where it is simulated.
     """
     from harness.data.simulate import dataset
     from harness.tracks import get_track
@@ -81,23 +83,25 @@ def simulate(
         raise click.UsageError(f"--{name} must be left out: {track} has no such option")
     with progress_bar("simulating") as progress:
         dataset.simulate(simulated, out, cases, seed=seed, progress=progress, executor=executor, **chosen)
-    say(f"{out}: {cases} cases of {track}")
+    made = {"out": str(out), "track": track, "cases": cases, "seed": seed}
+    print_result(made, as_json, [f"{out}: {cases} cases of {track}"])
 
 
-@main.command()
+@main.command(task="Data", example="pack 1.tar.gz 2.tar.gz data.h5 --track mass-mapping")
 @click.argument("sources", nargs=-1, required=True, type=ANYTHING, metavar="SOURCE...")
-@click.argument("out", type=NEW)
-@click.option("--track", required=True, type=TRACK)
+@click.argument("out", type=NEW, metavar="OUT.h5")
+@click.option("--track", required=True, type=TRACK, help="mass-mapping or stamps.")
 @click.option(
     "--skip-damaged", is_flag=True, help="Leave damaged cases out and list them, instead of stopping."
 )
 @click.option("--labels", type=FILE, help="stamps: CSV with candid,label for alert packets, which have none.")
 @executor_options(says="Processes; two threads work in each.", busy=2)
+@json_option
 def pack(
-    sources: tuple[Path, ...], out: Path, track: str, skip_damaged: bool, labels: Path | None,
+    sources: tuple[Path, ...], out: Path, track: str, skip_damaged: bool, labels: Path | None, as_json: bool,
     executor: Executor | None,
 ) -> None:  # fmt: skip
-    """Pack the data that organisers hand out into the dataset file OUT.
+    """Pack what organisers or brokers hand out.
 
     mass-mapping: tar archives (.gz, .bz2, .xz or none), zips or folders with EPSILON/ and KAPPA/, or with
     maps directly. stamps: the pickle of the challenge, or ZTF alert packets: .avro files, archives or folders
@@ -112,16 +116,21 @@ def pack(
     with progress_bar("packing") as progress:
         known = read_labels(labels) if labels else None
         packed = pack.pack(get_track(track), sources, out, skip_damaged, known, progress, executor)
-    list_items("left out", [reason for _, reason in packed.left_out])
+    left_out = [reason for _, reason in packed.left_out]
+    list_items("left out", left_out)
     list_items("ignored, no case by its name", packed.ignored)
-    say(f"{out}: {packed.cases} cases packed, {len(packed.left_out)} left out")
+    made = {"out": str(out), "track": track, "cases": packed.cases, "left_out": left_out,
+            "ignored": packed.ignored}  # fmt: skip
+    print_result(made, as_json, [f"{out}: {packed.cases} cases packed, {len(packed.left_out)} left out"])
 
 
-@main.command()
+@main.command(task="Data", example="inspect data.h5")
 @click.argument("path", type=ANYTHING, metavar="FILE")
 @json_option
 def inspect(path: Path, as_json: bool) -> None:
-    """Say what FILE holds: a dataset, a submission, a run's folder, a score card, a board.
+    """Say what a file or a folder holds.
+
+    FILE is a dataset, a submission, a run's folder, a score card, a board, or what `pack` reads.
 
     Of a dataset all cases are read, to count classes and missing values (NaN). Of archives, pickles and
     alerts it says what `pack` would take and leave out.
@@ -133,16 +142,16 @@ def inspect(path: Path, as_json: bool) -> None:
     print_result(summary, as_json, inspection.lines(summary))
 
 
-SPLIT = Output(lambda folder: [folder / name for name in resolve_name("harness.data.split:FILES")])
+SPLIT = Output(lambda folder: [folder / name for name in resolve_name("harness.data.split:FILES")], "folder")
 part_option = partial(
     click.option, default=0.1, show_default=True, type=FRACTION, help="mass-mapping: part of the clusters."
 )
 alerts_option = partial(click.option, show_default=True, type=COUNT, help="stamps: alerts of each class.")
 
 
-@main.command()
-@click.argument("data", type=FILE)
-@click.argument("folder", type=SPLIT, metavar="DIR")
+@main.command(task="Data", example="split data.h5 data")
+@click.argument("data", type=FILE, metavar="DATA.h5")
+@click.argument("folder", type=SPLIT, metavar="FOLDER")
 @seed_option
 @part_option("--validation-part")
 @part_option("--test-part")
@@ -153,7 +162,9 @@ alerts_option = partial(click.option, show_default=True, type=COUNT, help="stamp
 def split(
     data: Path, folder: Path, seed: int, metadata: tuple[str, ...], as_json: bool, **shares: Any
 ) -> None:
-    """Split DATA by cluster or object into train, validation, test-inputs and test-truth.h5 in DIR.
+    """Split data by cluster or object.
+
+    FOLDER gets train.h5, validation.h5, test-inputs.h5 and test-truth.h5.
 
     The test inputs are shuffled, their groups get other numbers, and of their metadata only those columns are
     handed out that do not tell the class.

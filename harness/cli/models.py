@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from contextlib import nullcontext, redirect_stdout
 from functools import partial
 from pathlib import Path
 from shlex import join
@@ -21,6 +23,7 @@ from harness.cli.shared import (
     NEW,
     NEW_FOLDER,
     PRESET,
+    Name,
     forced,
     json_option,
     list_items,
@@ -38,27 +41,35 @@ data_option = click.option(
 )
 
 
-@main.command()
-@click.option("--preset", default="smoke", show_default=True, type=PRESET)
+@main.command(task="Begin", example="demo --out demo")
+@click.option("--preset", default="smoke", show_default=True, type=PRESET, help="How much of it.")
 @click.option(
     "--out", default="astroboard-demo", show_default=True, type=NEW_FOLDER, help="Folder for all of it."
 )
 @seed_option
-def demo(preset: str, out: Path, seed: int) -> None:
-    """Simulate, train, submit, score and rank: both tracks, all baselines, to a page."""
+@json_option
+def demo(preset: str, out: Path, seed: int, as_json: bool) -> None:
+    """See everything at work on simulated data.
+
+    Simulate, train, submit, score and rank: both tracks, to a page of leaderboards. `smoke` trains the quick
+    baselines, the other presets all of them.
+    """
     from harness.demo import run_demo
 
     def run(words: list[str]) -> None:
         say(f"$ astroboard {join(words)}")
         main(words, standalone_mode=False)
 
-    run_demo(out, preset, seed, run, partial(say, err=True), forced())
+    with redirect_stdout(sys.stderr) if as_json else nullcontext():
+        run_demo(out, preset, seed, run, partial(say, err=True), forced())
+    if as_json:
+        say((out / "leaderboard.json").read_text(encoding="utf-8"), nl=False)
 
 
-@main.command()
+@main.command(task="Train", example="baselines")
 @json_option
 def baselines(as_json: bool) -> None:
-    """List the baselines there are, by track."""
+    """List the baselines, by track."""
     from harness.runs.registry import all_baselines
 
     found = all_baselines(partial(say, err=True))
@@ -67,29 +78,41 @@ def baselines(as_json: bool) -> None:
     print_result(listed, as_json, [("Baselines", ("track", "name", "what it does"), rows, 3)])
 
 
-@main.command()
+@main.command(task="Train", example="train ks93-masked --data data --out runs/masked")
 @click.argument("baseline", type=BASELINE)
 @data_option
 @click.option("--out", required=True, type=NEW, metavar="RUN", help="New folder for the run.")
 @preset_option
 @seed_option
 @click.option(
-    "--strategy", default="single", show_default=True, type=click.Choice(["single", "mirrored"]),
+    "--strategy", default="single", show_default=True, type=Name("strategy", ["single", "mirrored"]),
     help="mirrored shares the batches of a network among all GPUs of the machine.",
 )  # fmt: skip
-@click.option("--start", type=FOLDER, metavar="RUN", help="Finished run whose weights a network begins with.")
 @click.option(
-    "--sampling", type=click.Choice(["balanced", "balanced-once", "middle", "unchanged"]),
+    "--start-from",
+    "--start",
+    "start",
+    type=FOLDER,
+    metavar="RUN",
+    help="Finished run whose weights a network begins with.",
+)
+@click.option(
+    "--sampling", type=Name("sampling", ["balanced", "balanced-once", "middle", "unchanged"]),
     help="stamps: draw classes to the size of the largest (each epoch, or once), a middle one, their own.  "
     "[default: the preset's]",
 )  # fmt: skip
 @click.option("--tensorboard", is_flag=True, help="Log a network's losses and scores in RUN/tensorboard.")
 @set_option
+@json_option
 def train(
     baseline: str, data: Path, out: Path, preset: str, seed: int, strategy: Literal["single", "mirrored"],
     start: Path | None, sampling: str | None, tensorboard: bool, assignments: dict[str, Any],
+    as_json: bool,
 ) -> None:  # fmt: skip
-    """Train BASELINE, and keep what it learnt in the folder RUN."""
+    """Train a baseline, and keep what it learnt.
+
+    `astroboard baselines` lists what BASELINE may be. The folder RUN gets the model and its record.
+    """
     from harness.runs import training
 
     settings = assignments | ({"sampling": sampling} if sampling else {})
@@ -102,13 +125,12 @@ def train(
             baseline, data, out, preset, seed, progress, strategy, start, settings, tensorboard, tell,
             forced(),
         )  # fmt: skip
-    say(f"{out}: {baseline} trained on {record['cases']} cases in {duration(record['seconds'])}")
-    for key, value in record["outcome"].items():
-        say(f"  {key}: {_in_words(value)}")
-    if (out / "history.png").is_file():
-        say(f"see {out / 'history.png'}")
+    lines = [f"{out}: {baseline} trained on {record['cases']} cases in {duration(record['seconds'])}"]
+    lines += [f"  {key}: {_in_words(value)}" for key, value in record["outcome"].items()]
+    lines += [f"see {out / 'history.png'}"] if (out / "history.png").is_file() else []
     inputs = ["--inputs", str(data / "test-inputs.h5")]
-    say(f"next: astroboard submit {join([str(out), *inputs, '--team', 'NAME', f'{out}.zip'])}")
+    lines.append(f"next: astroboard submit {join([str(out), *inputs, '--team', 'NAME', f'{out}.zip'])}")
+    print_result(record, as_json, lines)
 
 
 def _in_words(value: Any) -> str:
@@ -118,20 +140,25 @@ def _in_words(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else f"{value}"
 
 
-@main.command()
+@main.command(task="Submit", example="submit runs/masked --inputs data/test-inputs.h5 --team us us.zip")
 @click.argument("runs", nargs=-1, required=True, type=FOLDER, metavar="RUN...")
 @click.option("--inputs", required=True, type=FILE, help="test-inputs.h5, or any data set with inputs.")
-@click.option("--team", required=True, help="Name of your team, as the board is to show it.")
-@click.option("--method", help="Name of the method.  [default: the names of the baselines]")
+@click.option("--team", required=True, envvar="ASTROBOARD_TEAM", show_envvar=True, metavar="NAME",
+              help="Name of your team, as the board is to show it.")  # fmt: skip
+@click.option("--method", metavar="NAME", help="Name of the method.  [default: the names of the baselines]")
 @click.option(
     "--average-symmetries", is_flag=True,
     help="Predict each case in the eight orientations of the square, and average. Takes eight times as long.",
 )  # fmt: skip
-@click.argument("out", type=NEW)
+@click.argument("out", type=NEW, metavar="OUT.zip")
+@json_option
 def submit(
-    runs: tuple[Path, ...], inputs: Path, team: str, method: str | None, average_symmetries: bool, out: Path
-) -> None:
-    """Predict with the model of RUN and write the submission OUT, a zip as the leaderboard takes it.
+    runs: tuple[Path, ...], inputs: Path, team: str, method: str | None, average_symmetries: bool, out: Path,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Predict, and write a submission.
+
+    RUN is the folder of a trained baseline. OUT.zip is a submission as the leaderboard takes it.
 
     Of several runs, such as those of several seeds, the predictions are averaged.
     """
@@ -139,17 +166,18 @@ def submit(
 
     with progress_bar("predicting") as progress:
         manifest = training.submit(runs, inputs, team, out, method, progress, average_symmetries)
-    say(f"{out}: {len(manifest['files'])} file(s) by {manifest['team']}, method {manifest['method']}")
+    line = f"{out}: {len(manifest['files'])} file(s) by {manifest['team']}, method {manifest['method']}"
+    print_result(manifest, as_json, [line])
 
 
-@main.command()
+@main.command(task="Data", example="show data.h5 --out pictures")
 @click.argument("source", type=ANYTHING, metavar="RUN|DATA.h5")
 @click.option(
     "--case", "case_id", metavar="ID",
     help="Id of the case to draw.  [default: the first, or without a run and --weights all of DATA.h5]",
 )  # fmt: skip
 @click.option(
-    "--data", type=FILE,
+    "--inputs", "--data", "data", type=FILE, metavar="DATA.h5",
     help="Data set that holds the case, for maps with the truth.  [default: where RUN was trained]",
 )  # fmt: skip
 @click.option(
@@ -157,8 +185,11 @@ def submit(
     help="The picture; of all of DATA.h5 a folder.  [default: in RUN, or in DATA.pictures]",
 )  # fmt: skip
 @click.option("--weights", is_flag=True, help="Draw the weights that the multi-focal loss gives the pixels.")
-def show(source: Path, case_id: str | None, data: Path | None, out: Path | None, weights: bool) -> None:
-    """Draw one case, or what a data set holds.
+@json_option
+def show(
+    source: Path, case_id: str | None, data: Path | None, out: Path | None, weights: bool, as_json: bool
+) -> None:
+    """Draw a case, or what a data set holds.
 
     Of a RUN: what its model predicts for the case, beside the truth. Of DATA.h5, without any run: the inputs
     and the truth of the case; without --case, a table of what is in the data set, how many cases are of each
@@ -167,7 +198,8 @@ def show(source: Path, case_id: str | None, data: Path | None, out: Path | None,
     from harness.runs import pictures
 
     if data and source.is_file():
-        raise click.UsageError("--data goes with a RUN: a data set is drawn from itself")
+        raise click.UsageError("--inputs goes with a RUN: a data set is drawn from itself")
+    summary = None
     if source.is_file() and case_id is None and not weights:
         from harness.data.inspection import inspect_dataset
         from harness.data.store import open_dataset
@@ -175,19 +207,29 @@ def show(source: Path, case_id: str | None, data: Path | None, out: Path | None,
 
         with open_dataset(source) as dataset, progress_bar("reading") as progress:
             summary, track = inspect_dataset(dataset, progress), dataset.track
-        print_result(summary, False, [data_table(source.name, track, summary)])
+        if not as_json:
+            print_result(summary, False, [data_table(source.name, track, summary)])
+    drawn = []
     for picture in pictures.show(source, data, case_id, out, weights, forced()):
-        say(f"picture: {picture}")
+        drawn.append(str(picture))
+        if not as_json:
+            say(f"picture: {picture}")
+    print_result({"pictures": drawn, "data": summary}, as_json, [])
 
 
-@main.command()
+@main.command(task="Train", example="tune cnn --data data --out tuned --trials 20")
 @click.argument("baseline", type=BASELINE)
 @data_option
 @click.option("--out", required=True, type=NEW, metavar="FOLDER", help="New folder for what is found.")
 @preset_option
-@click.option("--trials", type=COUNT, help="Settings to try.  [default: the preset's]")
+@click.option("--trials", type=COUNT, help="How many settings are tried.  [default: the preset's]")
 @seed_option
-@click.option("--space", type=FILE, metavar="FILE.toml", help="What to search, if not what comes along.")
+@click.option(
+    "--space",
+    type=FILE,
+    metavar="FILE.toml",
+    help="Ranges to search; docs/tuning.md has the format.  [default: those of the baseline]",
+)
 @click.option("--epochs-only", is_flag=True, help="Find nothing but the number of epochs, by several runs.")
 @click.option("--runs", type=COUNT, help="With --epochs-only: runs, each with its own seed.  [default: 4]")
 @click.option("--epochs", type=COUNT, help="With --epochs-only: the epochs of each run.  [default: 40]")
@@ -196,7 +238,9 @@ def tune(
     baseline: str, data: Path, out: Path, preset: str, seed: int, as_json: bool, epochs_only: bool,
     **options: Any,
 ) -> None:  # fmt: skip
-    """Search for the best settings of BASELINE, and write them as a preset for `astroboard train`.
+    """Search for the best settings of a baseline.
+
+    They are written as a preset, best.toml, for `astroboard train --preset`.
 
     With --epochs-only it trains several times with the settings of the preset, which may be a TOML file of
     your own, and finds the epoch with the best mean validation accuracy, or loss for maps.
@@ -262,12 +306,14 @@ def _trials_text(record: dict[str, Any], out: Path) -> Iterator[Any]:
     yield f"best setting: astroboard train {record['baseline']} --preset {out / 'best.toml'} …"
 
 
-@main.command()
+@main.command(task="Submit", example="classify alerts/ --model runs/cnn")
 @click.argument("sources", nargs=-1, required=True, type=ANYTHING, metavar="ALERT.avro...")
 @click.option("--model", "run", required=True, type=FOLDER, metavar="RUN", help="Run that was trained.")
 @json_option
 def classify(sources: tuple[Path, ...], run: Path, as_json: bool) -> None:
-    """Print what the model of RUN takes alerts for: the probability of each class.
+    """Classify alerts with a trained model.
+
+    Prints the probability of each class.
 
     ALERT.avro is a ZTF alert packet, as the brokers hand it out, or a .tar, .tar.gz or folder of them, or a
     pickle like the challenge's. What cannot be used is listed on stderr.

@@ -8,7 +8,17 @@ from typing import Any
 
 import click
 
-from harness.cli.shared import FILE, FRACTION, NEW, json_option, main, metadata_option, print_result, say
+from harness.cli.shared import (
+    FILE,
+    FRACTION,
+    NEW,
+    SEED,
+    json_option,
+    main,
+    metadata_option,
+    print_result,
+    say,
+)
 
 
 class _Date(click.ParamType):
@@ -33,33 +43,37 @@ public_option = click.option(
     help="Part of the groups that the public board scores.",
 )  # fmt: skip
 seed_option = click.option(
-    "--seed", type=click.IntRange(min=0),
+    "--seed", type=SEED,
     help="Which groups are public: a long number that nobody else knows.  [default: drawn from the truth]",
 )  # fmt: skip
 
 
-@main.command()
-@click.argument("truth", type=FILE)
-@click.option("--inputs", type=FILE, help="test-inputs.h5, if TRUTH is no full data set.")
+@main.command(task="Organise", example="bundle truth.h5 --inputs inputs.h5 --out bundle.zip")
+@click.argument("truth", type=FILE, metavar="TRUTH.h5")
+@click.option("--inputs", type=FILE, help="test-inputs.h5, if TRUTH.h5 is no full data set.")
 @click.option(
     "--out", required=True, type=NEW, metavar="BUNDLE.zip", help="The zip to upload, or a new folder."
 )
-@click.option("--title", help="Name of the competition.  [default: the track's]")
+@click.option("--title", metavar="TEXT", help="Name of the competition.  [default: the track's]")
 @public_option
 @seed_option
 @click.option("--start", type=DATE, metavar="DATE", help="Start of the public phase, UTC.  [default: today]")
-@click.option("--end", type=DATE, metavar="DATE", help="Its end.  [default: 60 days later]")
-@click.option("--close", type=DATE, metavar="DATE", help="End of the private phase.  [default: 7 days later]")
-@click.option("--docker-image", default="continuumio/anaconda3:latest", show_default=True,
+@click.option(
+    "--end", type=DATE, metavar="DATE", help="End of the public phase, UTC.  [default: 60 days later]"
+)
+@click.option(
+    "--close", type=DATE, metavar="DATE", help="End of the private phase, UTC.  [default: 7 days later]"
+)
+@click.option("--docker-image", metavar="IMAGE", default="continuumio/anaconda3:latest", show_default=True,
               help="What the scoring runs in.")  # fmt: skip
 @metadata_option
 @json_option
 def bundle(truth: Path, inputs: Path | None, out: Path, as_json: bool, **options: Any) -> None:
-    """Make a Codabench competition of the test cases in TRUTH.
+    """Make a competition for Codabench.
 
-    With a public and a private phase, a scoring program that needs NumPy, SciPy and h5py alone, pages, and a
-    starting kit, whose inputs are shuffled, with other numbers of groups. The same data and dates give the
-    same bytes.
+    It has the test cases of TRUTH.h5, a public and a private phase, a scoring program that needs NumPy, SciPy
+    and h5py alone, pages, and a starting kit, whose inputs are shuffled, with other numbers of groups. The
+    same data and dates give the same bytes.
     """
     from harness.platforms.codabench import competition
 
@@ -76,18 +90,24 @@ def bundle(truth: Path, inputs: Path | None, out: Path, as_json: bool, **options
     print_result(summary, as_json, [*phases, seed, f"bundle: {out}"])
 
 
-@main.command()
-@click.argument("data", type=FILE)
+@main.command(task="Organise", example="kaggle data/test-truth.h5 solution.csv")
+@click.argument("data", type=FILE, metavar="DATA.h5")
 @click.argument("out", type=NEW, metavar="OUT.csv")
 @click.option("--submission", type=FILE, help="Write the classes of this submission, not the true ones.")
 @public_option
 @seed_option
-def kaggle(data: Path, out: Path, submission: Path | None, public_fraction: float, seed: int | None) -> None:
-    """Write the stamps of DATA as a table for Kaggle: the solution, or a submission's two columns."""
+@json_option
+def kaggle(
+    data: Path, out: Path, submission: Path | None, public_fraction: float, seed: int | None, as_json: bool
+) -> None:
+    """Write stamps as a table for Kaggle.
+
+    That is the solution of DATA.h5, or with --submission the two columns of a submission.
+    """
     from harness.platforms import kaggle
 
     if submission:
         rows = kaggle.write_predictions(submission, data, out)
     else:
         rows = kaggle.write_solution(data, out, public_fraction, seed)
-    say(f"{out}: {rows} rows")
+    print_result({"out": str(out), "rows": rows}, as_json, [f"{out}: {rows} rows"])

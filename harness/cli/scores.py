@@ -16,8 +16,10 @@ from harness.cli.shared import (
     LATER,
     NEW,
     NEW_FOLDER,
+    SEED,
     SUBMISSION,
     Output,
+    Refused,
     SubmissionPath,
     executor_options,
     forced,
@@ -35,12 +37,14 @@ truth_option = click.option(
 )
 
 
-@main.command()
+@main.command(task="Submit", example="validate us.zip --inputs data/test-inputs.h5")
 @click.argument("submission", type=ANYTHING)
 @click.option("--inputs", required=True, type=FILE, help="test-inputs.h5: which cases are expected.")
 @json_option
 def validate(submission: Path, inputs: Path, as_json: bool) -> None:
-    """List all that is wrong with SUBMISSION, and what to do about it. The truth is not needed.
+    """List all that is wrong with a submission.
+
+    And what to do about it. The truth is not needed.
 
     SUBMISSION is a zip, or the folder that is to be zipped.
     """
@@ -56,7 +60,7 @@ def validate(submission: Path, inputs: Path, as_json: bool) -> None:
         raise SystemExit(1)
 
 
-@main.command()
+@main.command(task="Judge", example="score us.zip --truth data/test-truth.h5")
 @click.argument("submission", type=SUBMISSION)
 @click.option("--truth", required=True, type=FILE, help="test-truth.h5, or any data set with the truth.")
 @click.option(
@@ -70,18 +74,15 @@ def score(
     submission: Path, truth: Path, out: Path | None, per_case: Path | None, as_json: bool,
     executor: Executor | None,
 ) -> None:  # fmt: skip
-    """Check SUBMISSION and score it against the truth."""
+    """Check a submission and score it."""
     from harness.data.store import open_dataset
     from harness.evaluation import cards, scoring
 
     with open_dataset(truth) as data, progress_bar("scoring") as progress:
         scored = scoring.score(submission, data, progress, executor)
     if not scored.report.accepted:
-        if as_json:
-            print_result(scored.report.to_json(), as_json, [])
-        else:
-            say("\n".join(scored.report.lines()), err=True)
-        raise click.ClickException(f"{submission} is not scored: {scored.report.summary()}")
+        say("\n".join(scored.report.lines()), err=True)
+        raise Refused(f"{submission} is not scored: {scored.report.summary()}", scored.report.to_json())
     card = cards.write_card(scored, out) if out else scoring.score_card(scored)
     if per_case:
         scoring.write_per_case(scored, per_case)
@@ -92,20 +93,20 @@ def score(
     print_result(card.to_json(), as_json, [card_table(card, scored.track.scores)])
 
 
-@main.command()
+@main.command(task="Judge", example="leaderboard us.zip them.zip --truth data/test-truth.h5 --out board")
 @click.argument(
     "submissions", nargs=-1, required=True, type=SubmissionPath(exists=True, path_type=Path),
     metavar="SUBMISSION...",
 )  # fmt: skip
 @truth_option
 @click.option(
-    "--out", type=LATER, metavar="DIR",
+    "--out", type=LATER, metavar="FOLDER",
     help="Write leaderboard.json and index.html there. A board of the same track there is replaced, that of "
     "another one is kept.",
 )  # fmt: skip
 @click.option("--inputs", type=FILE, help="test-inputs.h5: images for the pages of stamps submissions.")
 @click.option(
-    "--runs", type=FOLDER, metavar="DIR",
+    "--runs", type=FOLDER,
     help="Folder of runs: learning curves for the pages of submissions whose file has the run's name.",
 )  # fmt: skip
 @click.option("--csv", "csv_file", type=NEW, metavar="FILE", help="Write the board there as CSV, too.")
@@ -118,7 +119,7 @@ def score(
     help="Score only this part of the groups, and keep the rest for the end.",
 )  # fmt: skip
 @click.option(
-    "--seed", type=click.IntRange(min=0),
+    "--seed", type=SEED,
     help="Which groups are public: a number to keep secret.  [default: made of the truth]",
 )  # fmt: skip
 @click.option("--final", is_flag=True, help="Score what --public-fraction kept back.")
@@ -133,7 +134,7 @@ def leaderboard(
     submissions: tuple[Path, ...], truth: Path | None, out: Path | None, inputs: Path | None,
     runs: Path | None, csv_file: Path | None, markdown: bool, as_json: bool, **options: Any,
 ) -> None:  # fmt: skip
-    """Score the submissions and rank them, with intervals.
+    """Rank submissions, with intervals.
 
     A SUBMISSION is a zip, a card that `score --out` wrote (CARD.json, with CARD.npz beside it), or a folder
     of such files of one person or team. Several seeds of one method are one row if they are in one folder.
@@ -182,21 +183,24 @@ def leaderboard(
         print_result(board.to_json(), as_json, [*terminal.board_text(board), *page_line])
 
 
-@main.command()
+@main.command(task="Judge", example="compare us.zip them.zip --truth data/test-truth.h5")
 @click.argument("first", type=SUBMISSION, metavar="A")
 @click.argument("second", type=SUBMISSION, metavar="B")
 @truth_option
+@click.option("--out", type=NEW_FOLDER, help="Write comparison.json and pictures there, in a new folder.")
 @click.option(
-    "--out", type=NEW_FOLDER, metavar="DIR", help="Write comparison.json and pictures there, in a new folder."
-)
-@click.option("--data", type=FILE, help="Data set with the images of the alerts, for pictures of stamps.")
+    "--inputs", "--data", "data", type=FILE,
+    help="test-inputs.h5: images of the alerts, for pictures of stamps.",
+)  # fmt: skip
 @executor_options()
 @json_option
 def compare(
     first: Path, second: Path, truth: Path | None, out: Path | None, data: Path | None, as_json: bool,
     executor: Executor | None,
 ) -> None:  # fmt: skip
-    """Compare two submissions, or score cards, case by case.
+    """Compare two submissions case by case.
+
+    A and B are submissions or score cards.
 
     How far A is from B in each score, with an interval, how probable it is that A is better, and the cases
     where they differ most, with pictures of these.

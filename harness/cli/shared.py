@@ -10,6 +10,8 @@ import sys
 import threading
 import tomllib
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import redirect_stderr
+from difflib import get_close_matches
 from functools import wraps
 from pathlib import Path
 from pkgutil import resolve_name
@@ -18,21 +20,28 @@ from typing import Any
 
 import click
 from click.core import ParameterSource
+from click.shell_completion import CompletionItem
 
 from harness.files import HarnessError, check_new, json_text
 from submissions.report import plain, printable
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+FOLDER.name = "folder"  # what help shows
 ANYTHING = click.Path(exists=True, path_type=Path)
-COUNT = click.IntRange(min=1)
+COUNT, SEED = click.IntRange(min=1), click.IntRange(min=0)
+COUNT.name = SEED.name = "number"
+FEW = 3  # names that are listed whatever was meant
 FORCE = "astroboard.force"
+TASKS = ("Begin", "Data", "Train", "Submit", "Judge", "Organise", "Research")
+SHORT_HELP = 46  # characters of the line that a command has in the list, and a point
 COLOURS = {"accepted": "green", "refused": "red", "cause": "red", "fault": "red", "warning": "yellow"}
 VERDICTS = re.compile(rf"^({'|'.join(COLOURS)})\b", re.MULTILINE)
 FRACTION = click.FloatRange(0, 1, min_open=True, max_open=True)
+FRACTION.name = "fraction"
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else, on stdout.")
 seed_option = click.option(
-    "--seed", default=0, show_default=True, type=click.IntRange(min=0),
+    "--seed", default=0, show_default=True, type=SEED,
     help="Number that all randomness follows from.",
 )  # fmt: skip
 metadata_option = click.option(
@@ -40,12 +49,52 @@ metadata_option = click.option(
     help="Hand out this column of the metadata, too, or those like 'feature_*', although it may tell the "
     "truth. Can be repeated.",
 )  # fmt: skip
-PRESET = click.Choice(["smoke", "laptop", "night", "gpu", "paper"])
+
+
+class Name(click.ParamType):
+    """A name out of some, completed by the shell, with those that are near if it is none of them.
+
+    ``names`` may be a function, since finding them may import packages. With ``files`` the path of a file is
+    taken, too.
+    """
+
+    def __init__(
+        self, name: str, names: Sequence[str] | Callable[[], Sequence[str]], files: bool = False
+    ) -> None:
+        self.name, self.files = name, files
+        self.names = names if callable(names) else lambda: names
+        self.metavar = None if callable(names) else f"[{'|'.join([*names, *['FILE'] * files])}]"
+
+    def get_metavar(self, *_: Any, **__: Any) -> str | None:
+        """The names, where they are always the same."""
+        return self.metavar
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The value, if it is one of the names."""
+        names = self.names()
+        if value not in names and not (self.files and Path(value).is_file()):
+            near = get_close_matches(value, names, 3) if len(names) > FEW else []
+            hint = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(names)}"
+            file = "; it is no file, either" if self.files else ""
+            self.fail(plain(f"there is no {self.name} {value!r}{file}; {hint}"), param, ctx)
+        return str(value)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str  # noqa: ARG002
+    ) -> list[CompletionItem]:  # fmt: skip
+        """The names that begin so; then the shell's own files."""
+        found = [CompletionItem(name) for name in self.names() if name.startswith(incomplete)]
+        return found or [CompletionItem(incomplete, type="file")] * self.files
+
+
+PRESETS = ("smoke", "laptop", "night", "gpu", "paper")
+PRESET = Name("preset", PRESETS)
 preset_option = click.option(
     "--preset",
     default="laptop",
     show_default=True,
-    help="smoke, laptop, night, gpu, paper, or a TOML file.",
+    type=Name("preset", PRESETS, files=True),
+    help="Settings and size of the training, or a TOML file of yours.",
 )
 
 
@@ -75,27 +124,61 @@ class Output(click.Path):
     ``files`` gives the paths that are written for the value of the option: itself, if it is not named.
     """
 
-    def __init__(self, files: Callable[[Path], Iterable[Path]] = lambda path: [path]) -> None:
+    def __init__(
+        self, files: Callable[[Path], Iterable[Path]] = lambda path: [path], name: str = "file"
+    ) -> None:
         super().__init__(path_type=Path)
-        self.files = files
+        self.files, self.name = files, name
 
 
 NEW = Output()
-NEW_FOLDER = Output(lambda folder: folder.iterdir() if folder.is_dir() else [folder])  # or an empty one
+NEW_FOLDER = Output(  # or an empty one
+    lambda folder: folder.iterdir() if folder.is_dir() else [folder], "folder"
+)
 LATER = Output(lambda _: [])  # what exists is refused where it is known what is written
 
 
 class Command(click.Command):
-    """A command that gets the option --force if it has an `Output`."""
+    """A command with an example, and with the options that all have: --force if it has an `Output`, --quiet.
 
-    def __init__(self, *words: Any, **options: Any) -> None:
+    ``task`` is the heading that it has in the list of all commands. An output that is an argument, which is
+    the last, can be named with --out as well.
+    """
+
+    def __init__(self, *words: Any, task: str = "", example: str = "", **options: Any) -> None:
         super().__init__(*words, **options)
-        if any(isinstance(param.type, Output) for param in self.params):
+        self.task, self.example = task, example
+        outputs = [param for param in self.params if isinstance(param.type, Output)]
+        self.output = next((param for param in outputs if isinstance(param, click.Argument)), None)
+        if self.output:
+            says = f"The same as {self.output.make_metavar(click.Context(self))}."
+            self.params.append(click.Option(["--out", "_out"], metavar="PATH", expose_value=False, help=says))
+        if outputs:
             self.params.append(click.Option(["--force"], is_flag=True, help="Replace what exists already."))
+        self.params.append(
+            click.Option(["--quiet", "-q"], is_flag=True, help="Print results and errors, but no progress.")
+        )
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the words of a call."""
+        if self.output:
+            args = [
+                part for word in args for part in (word.split("=", 1) if word[:6] == "--out=" else [word])
+            ]
+            while "--out" in args[:-1]:
+                index = args.index("--out")
+                args = [*args[:index], *args[index + 2 :], args[index + 1]]
+        return super().parse_args(ctx, args)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the example, as it is to be typed."""
+        with formatter.section("Example"):
+            formatter.write(f"  astroboard {self.example}\n")
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, if it may write its outputs."""
         ctx.meta[FORCE] = force = ctx.params.pop("force", False)
+        quiet = ctx.params.pop("quiet")
         read: list[Path] = []
         named: list[Path] = []  # to be written
         written: list[Path] = []
@@ -111,7 +194,10 @@ class Command(click.Command):
         for path in named + written:
             if path.is_file() and any(map(path.samefile, read)):
                 raise HarnessError(f"what is written must differ from what is read, got {path} for both")
-        return super().invoke(ctx)
+        if not quiet:
+            return super().invoke(ctx)
+        with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):  # noqa: PTH123
+            return super().invoke(ctx)
 
 
 def forced() -> bool:
@@ -148,12 +234,41 @@ def executor_options(
     return options
 
 
+class Refused(click.ClickException):
+    """A fault with more to say of it in JSON than its message."""
+
+    def __init__(self, message: str, value: Any) -> None:
+        super().__init__(message)
+        self.value = value
+
+
 class Commands(click.Group):
     """A group that ends with one message and status 1 where data, a submission or a run is faulty."""
 
     command_class = Command
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; with --json a fault is printed as JSON, too."""
+        as_json = "--json" in ctx.args
+        try:
+            return self._invoke(ctx)
+        except click.ClickException as error:
+            if as_json:
+                click.echo(json_text(getattr(error, "value", {"error": error.format_message()})), nl=False)
+            raise
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the list of commands, by what they are for."""
+        for task in TASKS:
+            commands = self.commands.items()
+            rows = [
+                (f"{name:{max(map(len, self.commands))}}", command.get_short_help_str(SHORT_HELP))
+                for name, command in commands if getattr(command, "task", "") == task
+            ]  # fmt: skip
+            with formatter.section(task):
+                formatter.write_dl(rows)
+
+    def _invoke(self, ctx: click.Context) -> Any:
         """Run the command; faults of the user's files become a `ClickException`.
 
         SIGTERM ends it as Ctrl-C does, so that nothing that is half-written stays; the status is 143 or 130.
@@ -221,23 +336,9 @@ class SubmissionPath(click.Path):
 SUBMISSION = SubmissionPath(exists=True, dir_okay=False, path_type=Path)
 
 
-class LazyChoice(click.ParamType):
-    """click.Choice whose choices are computed when they are needed, since that imports packages."""
-
-    def __init__(self, name: str, choices: Callable[[], Sequence[str]]) -> None:
-        self.name, self.choices = name, choices
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The value, if it is one of the choices."""
-        choices = self.choices()
-        if value not in choices:
-            self.fail(f"{value!r} is none of: {', '.join(choices)}", param, ctx)
-        return str(value)
-
-
-TRACK = LazyChoice("track", lambda: resolve_name("harness.tracks:track_names")())
-BASELINE = LazyChoice("baseline", lambda: resolve_name("harness.runs.registry:baseline_names")())
-CLAIM = LazyChoice("claim", lambda: resolve_name("harness.claims.spec:names")())
+TRACK = Name("track", lambda: resolve_name("harness.tracks:track_names")())
+BASELINE = Name("baseline", lambda: resolve_name("harness.runs.registry:baseline_names")())
+CLAIM = Name("claim", lambda: resolve_name("harness.claims.spec:names")())
 
 
 def print_result(value: Any, as_json: bool, text: Iterable[Any]) -> None:
@@ -258,17 +359,19 @@ def print_result(value: Any, as_json: bool, text: Iterable[Any]) -> None:
             console().print(table(*item) if isinstance(item, tuple) else item)
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="astroboard")
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(None, "-V", "--version", package_name="astroboard")
 def main() -> None:
     """Take part in, run and study two astronomy image competitions.
 
     Tracks: mass-mapping (dark matter from weak lensing) and stamps (early classification of alerts).
 
+    `astroboard COMMAND --help` has the options of a command and an example.
+
+    The shell completes commands, baselines, tracks, presets and claims after this line (or zsh, fish):
+
     \b
-    See everything at work, on simulated data:   astroboard demo
-    Score a submission:                          astroboard score SUBMISSION.zip --truth test-truth.h5
-    Make one:                                    astroboard train, then astroboard submit
+      eval "$(_ASTROBOARD_COMPLETE=bash_source astroboard)"
     """
 
 

@@ -47,7 +47,7 @@ def test_list():
 def test_wrong_usage(tmp_path):
     result = run("earth-is-flat", "--out", tmp_path / "new")
     assert result.exit_code == 2
-    assert "'earth-is-flat' is none of: claim, experiment" in result.output
+    assert "no claim 'earth-is-flat'; there are: claim, experiment" in result.output
     for words in (("--list", "--markdown"), ("--markdown", "--json"), ("--preset", "other")):
         assert run(*words).exit_code == 2
     assert not (tmp_path / "new").exists()

@@ -48,7 +48,7 @@ def test_options_come_from_the_tracks(run, tmp_path):
     source = json.loads(run("inspect", tmp_path / "a.h5", "--json").stdout)["source"]
     expected = {"noise": "dense", "boundary": "field", "spectrum": "challenge"}
     assert expected.items() <= source["simulated"].items()
-    assert "is none of: sparse, dense" in run(*words, "--noise", "loud", status=2).stderr
+    assert "no noise 'loud'; there are: sparse, dense" in run(*words, "--noise", "loud", status=2).stderr
     words = ("simulate", "stamps", tmp_path / "b.h5", "--cases", 3, "--noise", "dense")
     assert "--noise must be left out: stamps has no such option" in run(*words, status=2).stderr
     assert not (tmp_path / "b.h5").exists()

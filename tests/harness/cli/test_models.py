@@ -83,7 +83,7 @@ def test_wrong_files_and_wrong_usage(run, zeros, maps, stamps, tmp_path):
     run("train", "zeros", "--data", tmp_path, *new, status=1)
     run("train", "zeros", "--data", maps, "--out", zeros / "run", status=1)
     run("train", "zeros", "--data", stamps, *new, status=1)
-    run("train", "zeros", "--data", maps, *new, "--preset", "no-such", status=1)
+    run("train", "zeros", "--data", maps, *new, "--preset", "no-such", status=2)
     out, inputs = tmp_path / "a.zip", ("--inputs", maps / "test-inputs.h5")
     run("submit", maps, *inputs, "--team", "us", out, status=1)
     run("submit", zeros / "run", "--inputs", maps / "test-truth.h5", "--team", "us", out, status=1)

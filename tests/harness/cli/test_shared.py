@@ -1,13 +1,21 @@
 """Options that commands share, and what a command does not import."""
 
+import json
+import os
+import pty
+import re
 import subprocess
 import sys
+from contextlib import suppress
+from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from baselines.presets import PRESETS
-from harness.cli.shared import PRESET, LazyChoice
+from harness.cli import main
+from harness.cli.shared import PRESET, TASKS
 
 pytestmark = pytest.mark.slow
 
@@ -55,11 +63,120 @@ def test_the_scoring_path_needs_three_packages():
 
 
 def test_presets_are_those_of_the_baselines():
-    assert tuple(PRESET.choices) == PRESETS
+    assert tuple(PRESET.names()) == PRESETS
 
 
-def test_choices_are_computed_when_they_are_needed():
-    choice = LazyChoice("letter", lambda: ["a", "b"])
-    assert choice.convert("a", None, None) == "a"
-    with pytest.raises(click.BadParameter, match="'c' is none of: a, b"):
-        choice.convert("c", None, None)
+def test_names_near_to_one_that_does_not_exist(run, tmp_path):
+    out = ("--data", tmp_path, "--out", tmp_path / "run")
+    assert "no baseline 'unett'; did you mean unet" in run("train", "unett", *out, status=2).stderr
+    assert "there are: alerce, cnn" in run("train", "qqq", *out, status=2).stderr
+    preset = run("train", "cnn", *out, "--preset", "papr", status=2).stderr
+    assert "no preset 'papr'; it is no file, either; did you mean paper?" in preset
+    track = ("simulate", "maps", tmp_path / "a.h5", "--cases", 9)
+    assert "there are: mass-mapping, stamps" in run(*track, status=2).stderr
+    assert "did you mean multifocal-beats" in run("reproduce", "multifocal", status=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("trai", ["train"]),
+        ("train unet-k", ["unet-ks93", "unet-ks93-only"]),
+        ("simulate m", ["mass-mapping"]),
+        ("pack a b --track ", ["mass-mapping", "stamps"]),
+        ("train cnn --preset l", ["laptop"]),
+        ("reproduce multifocal-beats-m", ["multifocal-beats-mse"]),
+    ],
+)
+def test_completion_by_the_shell(words, expected):
+    done = CliRunner().invoke(
+        main, prog_name="astroboard",
+        env={"_ASTROBOARD_COMPLETE": "bash_complete", "COMP_WORDS": f"astroboard {words}",
+             "COMP_CWORD": str(words.count(" ") + 1)},
+    )  # fmt: skip
+    assert done.output.split() == [f"plain,{name}" for name in expected]
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_help_fits_the_terminal(width):
+    for name in ["", *main.commands]:
+        words = [name, "--help"] if name else ["--help"]
+        shown = CliRunner().invoke(main, words, terminal_width=width, env={"COLUMNS": str(width)}).stdout
+        lines = shown.splitlines()
+        assert all(len(line) <= max(width, 80) and not line.endswith(" ...") for line in lines), name
+        unclear = re.findall(r"\b(TEXT|PATH|DIRECTORY|DIR|RANGE)\b", shown)
+        assert set(unclear) <= {"TEXT", "PATH"}, name  # of --title and --out
+
+
+def test_every_command_has_a_task_and_an_example(tmp_path, monkeypatch):
+    listed = CliRunner().invoke(main, ["--help"]).stdout
+    assert [line[:-1] for line in listed.splitlines() if re.fullmatch(r"[A-Z]\w+:", line)] == [
+        "Options", *TASKS,
+    ]  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    for name, command in main.commands.items():
+        assert re.search(rf"^  {name} +[A-Z].*\.$", listed, re.MULTILINE)
+        first, *words = command.example.split()
+        assert first == name
+        for word in words:  # what the example reads
+            if "." in word and not word.startswith("-"):
+                Path(word).parent.mkdir(exist_ok=True)
+                Path(word).touch()
+            elif word.startswith(("runs/", "data", "alerts")):
+                Path(word).mkdir(parents=True, exist_ok=True)
+        command.make_context(name, words)
+
+
+def test_an_output_that_is_an_argument_may_be_an_option(run, tmp_path):
+    words = ("simulate", "mass-mapping", "--cases", 3)
+    run(*words, "--out", tmp_path / "a.h5")
+    run(*words, f"--out={tmp_path / 'b.h5'}")
+    run(*words, tmp_path / "c.h5")
+    assert len({(tmp_path / f"{name}.h5").read_bytes() for name in "abc"}) == 1
+
+
+def test_faults_and_results_as_json(run, tmp_path):
+    nothing = run("inspect", tmp_path, "--json", status=1)
+    assert json.loads(nothing.stdout)["error"] in nothing.stderr
+    assert "does not exist" in json.loads(run("inspect", "no.zip", "--json", status=2).stdout)["error"]
+    made = run("simulate", "mass-mapping", tmp_path / "a.h5", "--cases", 3, "--json").stdout
+    assert json.loads(made) == {"out": str(tmp_path / "a.h5"), "track": "mass-mapping", "cases": 3, "seed": 0}
+    have_it = [
+        name
+        for name, command in main.commands.items()
+        if "--json" in command.get_help(click.Context(command))
+    ]
+    assert have_it == [*main.commands]
+
+
+def test_quiet_leaves_results_and_errors(run, maps, tmp_path):
+    words = ("train", "ks93", "--data", maps, "--out", tmp_path / "run")
+    done = run(*words, "--quiet")
+    assert done.stderr == ""
+    assert "trained on" in done.stdout
+    assert "exists already" in run(*words, "-q", status=1).stderr
+    assert run("-V").stdout == run("--version").stdout
+
+
+def pty_output(command, environment):
+    """What a command prints on a terminal."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment) as process:
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError):  # so it ends
+            while part := os.read(ours, 4096):
+                shown += part
+    assert process.returncode == 0
+    return shown.decode()
+
+
+@pytest.mark.parametrize("no_colour", ["", "1"])
+def test_verdicts_have_a_colour_on_a_terminal(zeros, maps, no_colour):
+    command = (
+        f"{sys.executable} -m astroboard validate {zeros / 'zeros.zip'} --inputs {maps / 'test-inputs.h5'}"
+    )
+    environment = os.environ | {"NO_COLOR": no_colour, "TERM": "xterm"}
+    shown = pty_output(["sh", "-c", command], environment)
+    assert ("\x1b[32m" in shown) == (not no_colour)
+    assert "accepted" in shown

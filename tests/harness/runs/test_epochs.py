@@ -157,7 +157,7 @@ def test_faults_of_the_user_leave_nothing(stamps, maps, found, words, tmp_path):
     for command, message in (
         ([*words, "--trials", "3"], "--trials and --epochs-only exclude each other"),
         ([*search, "--runs", "3"], "--runs and --epochs-only go together"),
-        (search, "is not one of 'smoke'"),  # a search has no preset of the user's
+        (search, "there are: smoke, laptop"),  # a search has no preset of the user's
     ):
         result = CliRunner().invoke(main, [*command, "--out", str(tmp_path / "out")])
         assert (result.exit_code, message in result.stderr) == (2, True), result.output
