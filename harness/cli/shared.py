@@ -354,9 +354,9 @@ def print_result(value: Any, as_json: bool, text: Iterable[Any]) -> None:
         if isinstance(item, str):
             say(item)
         else:
-            from harness.report.terminal import console, table
+            from harness.report.terminal import show
 
-            console().print(table(*item) if isinstance(item, tuple) else item)
+            show([item])
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -26,6 +26,17 @@ from harness.tracks import Score, Track
 from submissions.report import plain
 
 UNLIMITED = 10_000  # columns
+NARROWEST_NAMES = 10  # characters of a column of text that is folded, so that more numbers stand beside it
+Cells = tuple[str, Sequence[str], Sequence[Sequence[str]], int]
+"""The title of a table, its header, its rows, and the number of columns with text; others hold numbers."""
+
+
+def show(items: Iterable[Cells | Text]) -> None:
+    """Print texts and tables."""
+    out = console()
+    for item in items:
+        for text in tables(out, *item) if isinstance(item, tuple) else [item]:
+            out.print(text)
 
 
 def console() -> Console:
@@ -34,17 +45,64 @@ def console() -> Console:
     return standard if standard.is_terminal else Console(highlight=False, width=300)
 
 
-def table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> Table:
-    """A table whose first ``left`` columns hold text and whose other ones hold numbers."""
+def tables(
+    out: Console, title: str, header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1
+) -> list[Table]:
+    """A table that fits: text may be folded, numbers are not.
+
+    If it is too wide, intervals get lines of their own. If it still is, the numbers are shared out to several
+    tables, each with the columns of text.
+    """
+
+    def fits(shown: Sequence[int], cells: Sequence[Sequence[str]], folded: bool) -> bool:
+        return _width(out, *_columns(cells, shown, left if folded else 0, out.width // 4), left) <= out.width
+
+    every = range(len(header))
+    if left == len(header) or fits(every, [header, *rows], False):
+        return [_table(title, header, rows, left)]
+    rows = [[cell.replace(" [", "\n[") for cell in row] for row in rows]
+    parts: list[list[int]] = [[]]
+    for column in every[left:]:
+        if parts[-1] and not fits([*every[:left], *parts[-1], column], [header, *rows], True):
+            parts.append([])
+        parts[-1].append(column)
+    shown = [[*every[:left], *part] for part in parts]
+    return [
+        _table("" if index else title, *_columns([header, *rows], columns, 0, 0), left)
+        for index, columns in enumerate(shown)
+    ]
+
+
+def _columns(
+    cells: Sequence[Sequence[str]], columns: Sequence[int], folded: int, width: int
+) -> tuple[list[str], list[list[str]]]:
+    """Some columns of a table, the first ``folded`` of them cut to what a narrow terminal leaves for them."""
+    most = max(width, NARROWEST_NAMES)
+    header, *rows = (
+        [row[column][:most] if index < folded else row[column] for index, column in enumerate(columns)]
+        for row in cells
+    )
+    return header, rows
+
+
+def _width(out: Console, header: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> int:
+    unlimited = out.options.update(width=UNLIMITED)
+    return out.measure(_table("", header, rows, left), options=unlimited).maximum
+
+
+def _table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> Table:
     filled = Table(title=Text(plain(title)), box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
     for index, name in enumerate(header):
-        filled.add_column(Text(plain(name)), justify="left" if index < left else "right", overflow="fold")
+        text = index < left
+        filled.add_column(
+            Text(plain(name)), justify="left" if text else "right", overflow="fold", no_wrap=not text
+        )
     for row in rows:
         filled.add_row(*(Text(plain(cell)) for cell in row))
     return filled
 
 
-def card_table(card: ScoreCard, scores: Sequence[Score]) -> Table:
+def card_table(card: ScoreCard, scores: Sequence[Score]) -> Cells:
     """A row for each score of a card."""
     rows = []
     for score in scores:
@@ -56,33 +114,21 @@ def card_table(card: ScoreCard, scores: Sequence[Score]) -> Table:
         rows.append((score.title + of, better, number(value.mean, shown), ends, number(value.std, shown)))
     title = f"{card.team} / {card.method}: {card.track}, {card.cases} cases, {card.groups} groups"
     title += f"\ncases by class: {class_counts(card.classes)}" if card.classes else ""
-    return table(title, ("score", "better", "value", "95 % interval", "std over cases"), rows, left=2)
+    return title, ("score", "better", "value", "95 % interval", "std over cases"), rows, 2
 
 
-def board_text(board: Board) -> Iterator[Table | Text]:
-    """The table of a board, its notes, and what is not ranked.
-
-    Where the terminal is too narrow for all scores, those that do not rank get a table of their own.
-    """
+def board_text(board: Board) -> Iterator[Cells | Text]:
+    """The table of a board, its notes, and what is not ranked."""
     part = f", {board.part} part" if board.part else ""
     title = f"{board.track}: {board.title} ({board.cases} cases, {board.groups} groups{part})"
-    header, rows = board_table(board)
-    whole, out = table(title, header, rows, left=2), console()
-    further = sum(score.in_tables and not score.ranked for score in board.scores)
-    unfolded = out.measure(whole, options=out.options.update(width=UNLIMITED)).maximum
-    if further and unfolded > out.width:
-        yield table(title, header[:-further], [row[:-further] for row in rows], left=2)
-        names, *others = ([*cells[:2], *cells[-further:]] for cells in (header, *rows))
-        yield table("", names, others, left=2)
-    else:
-        yield whole
+    yield title, *board_table(board), 2
     yield from map(Text, notes(board))
     for refused in board.not_ranked:
         name = " / ".join(filter(None, (refused.team, refused.method))) or refused.file
         yield Text(plain(f"not ranked: {name} ({refused.file}): {refused.reason}"))
 
 
-def difference_tables(comparison: Comparison) -> list[Table]:
+def difference_tables(comparison: Comparison) -> list[Cells]:
     """A table of the scores of two submissions, and one of the cases where they differ most."""
     scores = [
         (
@@ -103,12 +149,12 @@ def difference_tables(comparison: Comparison) -> list[Table]:
     title = f"A: {a.team} / {a.method}\nB: {b.team} / {b.method}\n"
     title += f"{comparison.cases_compared} cases, {comparison.groups} groups"
     return [
-        table(title, ("score", "A", "B", "A − B [95 %]", "P(A is better)"), scores),
-        table("Where they differ most", ("score", "case", "A", "B"), cases, left=2),
+        (title, ("score", "A", "B", "A − B [95 %]", "P(A is better)"), scores, 1),
+        ("Where they differ most", ("score", "case", "A", "B"), cases, 2),
     ]
 
 
-def data_table(name: str, track: Track, summary: Mapping[str, Any]) -> Table:
+def data_table(name: str, track: Track, summary: Mapping[str, Any]) -> Cells:
     """What a data set holds and what packing left out of it, from a summary by `inspect`.
 
     Of the challenge's stamps this is table 1 of Castillo & Foix (2020), with the classes.
@@ -125,7 +171,7 @@ def data_table(name: str, track: Track, summary: Mapping[str, Any]) -> Table:
         (title, [_count(column, *path) for column in columns]) for title, path in paths if path[0] in summary
     ]
     rows = [(title, *(f"{count:,}" for count in (*both, sum(both)))) for title, both in counts]
-    return table(name, ("", "in the file", "left out", "together"), rows)
+    return name, ("", "in the file", "left out", "together"), rows, 1
 
 
 def _count(summary: Any, *keys: str) -> int:

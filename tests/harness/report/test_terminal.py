@@ -9,7 +9,7 @@ from rich.console import Console
 from harness.evaluation.leaderboard import rank_entries
 from harness.evaluation.scoring import Scored
 from harness.report.export import markdown
-from harness.report.terminal import board_text, data_table
+from harness.report.terminal import board_text, data_table, tables
 from harness.tracks import MASS_MAPPING, STAMPS
 from submissions import ValidationReport
 
@@ -28,13 +28,19 @@ def board():
     return rank_entries(STAMPS, [scored])
 
 
-def shown(items):
-    """What is printed, without the spaces and colours."""
-    console = Console(width=500, force_terminal=False)
+def printed(items, width=500):
+    """The lines on a terminal of that width."""
+    console = Console(width=width, force_terminal=False)
     with console.capture() as capture:
         for item in items:
-            console.print(item)
-    return [line.split() for line in capture.get().splitlines() if line.strip()]
+            for part in tables(console, *item) if isinstance(item, tuple) else [item]:
+                console.print(part)
+    return capture.get().splitlines()
+
+
+def shown(items, width=500):
+    """What is printed, without the spaces and colours."""
+    return [line.split() for line in printed(items, width) if line.strip()]
 
 
 SCORES = {"accuracy ↑": "0.7000", "SN F1 ↑": "0.5714", "SN F2 ↑": "0.5263"}
@@ -53,14 +59,24 @@ def test_a_board_of_stamps_has_table_3_of_the_report(board):
     ).items()
 
 
-def test_on_a_narrow_terminal_scores_that_do_not_rank_have_a_table_of_their_own(board, monkeypatch):
-    monkeypatch.setenv("FORCE_COLOR", "1")  # rich takes any output for a terminal then
-    monkeypatch.setenv("COLUMNS", "110")
-    _title, header, _rule, row, second, _again, below, *_ = shown(board_text(board))
+def test_on_a_narrow_terminal_what_does_not_fit_has_a_table_of_its_own(board):
+    _title, header, _rule, row, second, _again, below, *_ = shown(board_text(board), 100)
     assert " ".join(header).endswith(" ".join(SCORES))
     assert row[-3:] == list(SCORES.values())
     assert " ".join(second) == " ".join(["team method", *FURTHER])
     assert below == ["us", "ours", *FURTHER.values()]
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+def test_numbers_are_never_folded(width):
+    header = ["team", "method", "rank", "mean rank", "WMAPE ↓", "DICEE ↓", "DPEAKS ↓"]
+    row = ["Los Oscuros de Antofagasta y sus amigos", "ks93-masked", "2 (1–3)", "2.67",
+           "1.30 [0.89, 1.83]", "0.2533 [0.2451, 0.2614]", "121 [103, 138]"]  # fmt: skip
+    lines = printed([("a board", header, [row], 2)], width)
+    assert max(map(len, lines)) <= width
+    for number in ("2 (1–3)", "2.67", "1.30", "[0.89, 1.83]", "0.2533", "[0.2451, 0.2614]", "[103, 138]"):
+        assert sum(number in line for line in lines) == 1
+    assert (row[5] in "".join(lines)) == (width == 200)
 
 
 def test_a_data_set_is_counted_with_what_was_left_out():
