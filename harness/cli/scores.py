@@ -109,6 +109,9 @@ def score(
     "--runs", type=FOLDER,
     help="Folder of runs: learning curves for the pages of submissions whose file has the run's name.",
 )  # fmt: skip
+@click.option(
+    "--no-pages", is_flag=True, help="Write no page for each submission: the board is there at once."
+)
 @click.option("--csv", "csv_file", type=NEW, metavar="FILE", help="Write the board there as CSV, too.")
 @click.option("--markdown", is_flag=True, help="Print the table as Markdown, to paste into a README.")
 @click.option(
@@ -132,7 +135,8 @@ def score(
 @json_option
 def leaderboard(
     submissions: tuple[Path, ...], truth: Path | None, out: Path | None, inputs: Path | None,
-    runs: Path | None, csv_file: Path | None, markdown: bool, as_json: bool, **options: Any,
+    runs: Path | None, no_pages: bool, csv_file: Path | None, markdown: bool, as_json: bool,
+    executor: Executor | None, **options: Any,
 ) -> None:  # fmt: skip
     """Rank submissions, with intervals.
 
@@ -151,6 +155,11 @@ def leaderboard(
         raise click.UsageError(
             "--ladder shows released scores only: it goes with neither --final nor --wilcoxon"
         )
+    if runs and no_pages:
+        raise click.UsageError("--runs is for the pages of submissions: it goes without --no-pages")
+    for name, given in (("--inputs", inputs), ("--runs", runs), ("--no-pages", no_pages)):
+        if given and not out:
+            raise click.UsageError(f"{name} is for pages: it goes with --out DIR")
     if markdown and as_json:
         raise click.UsageError("--markdown and --json both print to stdout: choose one")
     from harness.evaluation.leaderboard import make_leaderboard
@@ -160,7 +169,7 @@ def leaderboard(
 
         boards_in(out, forced())  # which refuses a folder of others before anything is scored
     with progress_bar("scoring") as progress:
-        board, scored = make_leaderboard(submissions, truth, progress=progress, **options)
+        board, scored = make_leaderboard(submissions, truth, progress=progress, executor=executor, **options)
     list_items(
         "made for other data, says their manifest",
         [entry.path.name for entry in scored if "wrong-fingerprint" in entry.report.counts],
@@ -171,7 +180,9 @@ def leaderboard(
 
         curves = histories(runs, [entry.path for entry in scored])
         with progress_bar("pages") as progress:
-            update_leaderboard(board, out, scored, truth, inputs, curves, progress, forced())
+            update_leaderboard(
+                board, out, scored, truth, inputs, curves, progress, executor, forced(), pages=not no_pages
+            )
     from harness.report import export, terminal
 
     if csv_file:

@@ -32,6 +32,7 @@ from harness.progress import ProgressCallback, no_progress
 from harness.schemas import SCORE_CARD
 from harness.tracks import ByCase, Track
 from submissions import Findings, ValidationReport, open_submission
+from submissions.manifest import Manifest
 from submissions.reading import Chunk
 
 CHUNK = 256
@@ -63,6 +64,7 @@ class Scored:
     seed: int | None = None
     source: Literal["submission", "card"] = "submission"
     owner: str | None = None
+    manifest: Manifest | None = None
 
     def class_counts(self) -> dict[str, int] | None:
         """The number of cases of each true class; None for a track without classes."""
@@ -124,7 +126,7 @@ def score(
             report=submission.report(findings[1:]),
             columns={name: np.concatenate(chunks) for name, chunks in columns.items()} if accepted else {},
             case_ids=case_ids, groups=truth.groups(), truth_fingerprint=truth.fingerprint,
-            seed=submission.manifest.seed if submission.manifest else None,
+            seed=submission.manifest.seed if submission.manifest else None, manifest=submission.manifest,
         )  # fmt: skip
 
 

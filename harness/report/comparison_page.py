@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from harness.evaluation.comparison import Comparison
 from harness.evaluation.scoring import Scored
 from harness.files import HarnessError, beside, json_text, write_text
 from harness.report.drawing import value_of_case
+from harness.report.figures import pixels
 from harness.tracks import load
 from submissions import open_submission
 
@@ -53,15 +53,6 @@ def _draw(scored: Sequence[Scored], case_ids: list[str], truth: Path, data: Path
                         f"pictures must have the inputs of case {case_id}, got {data} without them; name a "
                         "data set that has them, with --data"
                     )
-                pictures.append(_pixels(figure))
+                pictures.append(pixels(figure, figure.dpi))
             with beside(out / f"{case_id}.png") as temporary:
                 imsave(temporary, np.concatenate(pictures), format="png", metadata={"Software": None})  # type: ignore[dict-item]
-
-
-def _pixels(figure: Any) -> np.ndarray:
-    """A figure as RGBA values (height, width, 4)."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.array(canvas.buffer_rgba())

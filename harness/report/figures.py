@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.image import imsave
 from matplotlib.ticker import LogLocator
 
 from harness.evaluation.board import Board
@@ -105,13 +107,21 @@ def save_figure(figure: Figure, path: Path) -> None:
         figure.savefig(temporary, format="png", dpi=110, metadata={"Software": None})
 
 
+def pixels(figure: Figure, dpi: int) -> np.ndarray:
+    """A figure as RGBA values (height, width, 4). It is drawn once; `Figure.savefig` draws it twice."""
+    figure.set_dpi(dpi)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.array(canvas.buffer_rgba())
+
+
 def inline(figure: Figure) -> dict[str, Any]:
     """A figure within the page: its address, width and height in pixels of the screen.
 
     WebP, since noise makes a PNG of a map five times as large.
     """
     file = BytesIO()
-    figure.savefig(file, format="webp", dpi=DPI, pil_kwargs={"quality": 85})
+    imsave(file, pixels(figure, DPI), format="webp", pil_kwargs={"quality": 85})
     width, height = (round(SHOWN_DPI * side) for side in figure.get_size_inches())
     data = base64.b64encode(file.getvalue()).decode()
     return {"src": f"data:image/webp;base64,{data}", "width": width, "height": height}

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -31,22 +32,25 @@ NONE: Mapping[Any, Any] = MappingProxyType({})
 def update_leaderboard(
     board: Board, folder: Path, scored: Sequence[Scored] = (), truth: Path | None = None,
     inputs: Path | None = None, histories: Mapping[Path, Path] = NONE,
-    progress: ProgressCallback = no_progress, force: bool = False,
+    progress: ProgressCallback = no_progress, executor: Executor | None = None, force: bool = False,
+    pages: bool = True,
 ) -> None:  # fmt: skip
     """Write a board and pages of its submissions into a folder, beside the boards of other tracks there.
 
-    The pages are made of ``scored`` and the rest as `write_submission_pages` says; without a ``truth`` there
-    are none. The rows of a ladder have none either: their scores may be from different submissions. What
-    the folder may hold is up to `boards_in`.
+    The pages are made of ``scored`` and the rest as `write_submission_pages` says; without a ``truth``, or
+    without ``pages``, there are none. The rows of a ladder have none either: their scores may be from
+    different submissions. What the folder may hold is up to `boards_in`.
     """
     present = boards_in(folder, force)
     others = [other for other in present if not other.ladder and other.track != board.track]
-    pages = {row.submission_sha256: page_name(row.submission_sha256) for each in others for row in each.rows}
-    links = {sha256: page for sha256, page in pages.items() if (folder / page).is_file()}
-    if truth and not board.ladder:
-        from harness.report.submission_page import write_submission_pages  # imports matplotlib
+    names = {row.submission_sha256: page_name(row.submission_sha256) for each in others for row in each.rows}
+    links = {sha256: page for sha256, page in names.items() if (folder / page).is_file()}
+    if truth and pages and not board.ladder:
+        from harness.report.submission_page import write_submission_pages  # which imports this module
 
-        links |= write_submission_pages(board, scored, truth, folder, inputs, histories, progress)
+        links |= write_submission_pages(
+            board, scored, truth, folder, inputs, histories, progress, executor, force
+        )
     boards = {each.track: each for each in [*present, board]}
     write_leaderboard(list(boards.values()), folder, links)
 

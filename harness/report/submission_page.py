@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from concurrent.futures import Executor
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import matplotlib
 import numpy as np
+from markupsafe import Markup
 from scipy.stats import rankdata
 
-from harness.data.store import Dataset, open_dataset
+from harness.data.store import open_dataset
 from harness.evaluation.board import Board
 from harness.evaluation.scoring import Scored
 from harness.files import write_text
+from harness.parallel import in_order
 from harness.progress import ProgressCallback, no_progress
-from harness.report.colours import BOTH_MODES
-from harness.report.drawing import value_of_case
-from harness.report.figures import curves_figure, inline
 from harness.report.page import NONE, page_name, render
-from harness.tracks import Score, load
-from submissions import open_submission
+from harness.tracks import Score, Track
 
 BINS = 32
 QUANTILES_SHOWN = (0.005, 0.995)
@@ -29,88 +28,109 @@ Bins = tuple[Score, np.ndarray, np.ndarray]
 """A score by case, the edges of its histogram, and the share of the cases of all submissions in each bin."""
 
 
+class Drawing(NamedTuple):
+    """What to draw of a submission: a task that pickles, and tells what its result depends on.
+
+    ``drawing`` names the module that draws for the track; ``columns`` are the scores by case, and ``chosen``
+    has the cases to draw and what to call each. ``data`` has the truth of the cases, ``inputs`` their inputs.
+    ``history`` is the history.csv of the run, if it is known. Where ``public``, no case is drawn.
+    """
+
+    submission: Path
+    drawing: str
+    columns: dict[str, np.ndarray]
+    case_ids: list[str]
+    chosen: Mapping[str, str]
+    data: Path
+    inputs: Path
+    history: Path | None
+    public: bool
+
+
 def write_submission_pages(
     board: Board, scored: Sequence[Scored], truth: Path, folder: Path, inputs: Path | None = None,
     histories: Mapping[Path, Path] = NONE, progress: ProgressCallback = no_progress,
+    executor: Executor | None = None, force: bool = False,
 ) -> dict[str, str]:  # fmt: skip
     """Write ``submissions/<start of its SHA-256>.html`` for each row of the board that was scored here.
 
     ``inputs`` is a file with the inputs of the cases, for pictures of stamps; a full data set as ``truth``
     serves as well. ``histories`` has the history.csv of the training run that a submission is from, by the
-    path of the submission. Where the board is of the public cases, the pages show nothing by case. Each
-    submission is read once more. Returns the links that `write_leaderboard` takes, by SHA-256.
+    path of the submission. Where the board is of the public cases, the pages show nothing by case. An
+    ``executor`` draws several submissions at once. What is drawn is taken from the page that is there, if
+    nothing that it depends on has changed; with ``force`` all is drawn anew. Returns the links that
+    `write_leaderboard` takes, by SHA-256.
     """
     by_sha256 = {each.sha256: each for each in scored if each.report.accepted and each.source == "submission"}
     rows = [row for row in board.rows if row.submission_sha256 in by_sha256]
     links = {row.submission_sha256: page_name(row.submission_sha256) for row in rows}
-    public = board.part == "public"
-    bins = [] if public or not rows else _bins(list(by_sha256.values()))
-    with ExitStack() as stack:
-        data = stack.enter_context(open_dataset(truth))
-        given = stack.enter_context(open_dataset(inputs, data.track)) if inputs else data
-        for done, row in enumerate(rows):
-            progress(done, len(rows), "pages")
-            submission = by_sha256[row.submission_sha256]
-            history = histories.get(submission.path)
-            page = render(
-                "submission.html", board=board, row=row, public=public, submission=submission,
-                training=inline(curves_figure(history, "", submission.track.scores)) if history else None,
-                histograms=[_histogram(submission, *of_score) for of_score in bins],
-                **_cases(submission, data, given, {} if public else _chosen(submission), public),
-            )  # fmt: skip
-            write_text(folder / links[submission.sha256], page)
+    if not rows:
+        return links
+    public, inputs = board.part == "public", inputs or truth
+    bins = [] if public else _bins(list(by_sha256.values()))
+    with open_dataset(truth) as data, open_dataset(inputs, data.track) as given:
+        cases = f"{data.fingerprint} {given.fingerprint if data.track.inputs.name in given.columns else ''}"
+    keys, drawn = {}, {}
+    for sha256 in links:
+        submission, history = by_sha256[sha256], histories.get(by_sha256[sha256].path)
+        keys[sha256] = _key(submission, cases, history, public)
+        drawn[sha256] = "" if force else _drawn_before(folder / links[sha256], keys[sha256])
+    tasks = {
+        sha256: Drawing(
+            each.path.absolute(), each.track.drawing, each.columns, each.case_ids,
+            {} if public else _chosen(each), truth.absolute(), inputs.absolute(),
+            histories[each.path].absolute() if each.path in histories else None, public,
+        )
+        for sha256, each in by_sha256.items() if sha256 in links and not drawn[sha256]
+    }  # fmt: skip
+    pool = executor if len(tasks) > 1 else None
+    for done, (sha256, made) in enumerate(zip(tasks, in_order(pool, _draw, tasks.values()), strict=True)):
+        drawn[sha256] = made
+        progress(done + 1, len(tasks), "pages")
+    for row in rows:
+        submission = by_sha256[row.submission_sha256]
+        page = render(
+            "submission.html", board=board, row=row, public=public, submission=submission,
+            histograms=[_histogram(submission, *of_score) for of_score in bins],
+            key=keys[submission.sha256], drawn=Markup(drawn[submission.sha256]),
+        )  # fmt: skip
+        write_text(folder / links[submission.sha256], page)
     return links
 
 
-def _cases(
-    submission: Scored, data: Dataset, given: Dataset, chosen: Mapping[str, str], public: bool
-) -> dict[str, Any]:
-    """The manifest of a submission, the chosen cases and, unless ``public``, what its track draws of all.
+def _draw(task: Drawing) -> str:
+    from harness.report.submission_drawing import draw  # imports matplotlib, here or in another process
 
-    A case is a picture, or in words where its track cannot draw it, and its index in the columns of scores.
-    """
-    track = submission.track
-    drawing = load(track.drawing) if track.drawing else None
-    overview = None if public else getattr(drawing, "overview", None)
-    wanted = set(submission.case_ids if overview else chosen)
-    case_ids = [case_id for case_id in data.case_ids() if case_id in wanted]
-    opened = open_submission(submission.path, track.format, case_ids)
-    predictions = dict(zip(case_ids, opened.read()[0] if case_ids else (), strict=True))
-    inputs_of = value_of_case(given, track.inputs.name)
-    target_of = value_of_case(data, track.truth.name)
-    cases = []
-    for case_id, name in chosen.items():
-        target, prediction = target_of(case_id), predictions[case_id]
-        case = {"name": name, "case_id": case_id, "index": submission.case_ids.index(case_id)}
-        case |= {"target": "", "prediction": "", "alt": "", "picture": None}
-        if drawing:
-            case |= drawing.case_texts(case_id, target, prediction)
-            with matplotlib.rc_context(BOTH_MODES):
-                figure = drawing.case_figure(inputs_of(case_id), target, prediction, "")
-                case["picture"] = inline(figure) if figure else None
-        cases.append(case)
-    drawn = None
-    if overview:
-        drawn = overview(submission.columns, np.array([predictions[name] for name in submission.case_ids]))
-        drawn["panels"] = [panel._asdict() | {"picture": inline(panel.figure)} for panel in drawn["panels"]]
-    return {"manifest": opened.manifest, "cases": cases, "overview": drawn,
-            "scores": _scores_by_case(submission), "ordered_by": _ordering(submission)}  # fmt: skip
+    return draw(task)
 
 
-def _scores_by_case(submission: Scored) -> list[Score]:
+def _key(submission: Scored, cases: str, history: Path | None, public: bool) -> str:
+    """A digest of all that the drawn part of a page depends on."""
+    parts = (version("astroboard"), submission.sha256, submission.track.drawing, cases, public,
+             history and history.read_text(encoding="utf-8"), submission.case_ids)  # fmt: skip
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def _drawn_before(page: Path, key: str) -> str:
+    """The drawn part of a page that is there, if it has the key; else nothing."""
+    text = page.read_text(encoding="utf-8") if page.is_file() else ""
+    return text.partition(f"<!-- drawn {key} -->\n")[2].partition("<!-- end of drawn -->")[0]
+
+
+def scores_by_case(track: Track) -> list[Score]:
     """The scores that are computed for each case; accuracy has a column, too, but only of right and wrong."""
-    return [score for score in submission.track.scores if score.column and not score.summary]
+    return [score for score in track.scores if score.column and not score.summary]
 
 
-def _ordering(submission: Scored) -> list[Score]:
+def ordering(track: Track) -> list[Score]:
     """Of the scores by case, those that rank, or all where none of them does."""
-    scores = _scores_by_case(submission)
+    scores = scores_by_case(track)
     return [score for score in scores if score.ranked] or scores
 
 
 def _chosen(submission: Scored) -> dict[str, str]:
     """The best, the median and the worst case, by the mean of their ranks by the scores of a case."""
-    values = [submission.columns[score.column] * score.sign for score in _ordering(submission)]
+    values = [submission.columns[score.column] * score.sign for score in ordering(submission.track)]
     order = np.argsort(rankdata(values, method="min", axis=1).mean(axis=0), kind="stable")
     indices = {"Best": order[0], "Median": order[len(order) // 2], "Worst": order[-1]}
     return {submission.case_ids[index]: name for name, index in indices.items()}
@@ -119,7 +139,7 @@ def _chosen(submission: Scored) -> dict[str, str]:
 def _bins(scored: Sequence[Scored]) -> list[Bins]:
     """For each score by case, bins over what all submissions have, but for the extremes."""
     bins = []
-    for score in _scores_by_case(scored[0]):
+    for score in scores_by_case(scored[0].track):
         values = np.concatenate([submission.columns[score.column] for submission in scored])
         low, high = np.quantile(values, QUANTILES_SHOWN)
         edges = np.linspace(low, high if high > low else low + 1, BINS + 1)

@@ -289,10 +289,11 @@ def test_boards_of_two_tracks_share_a_page(run, zeros, maps, stamps, tmp_path):
     run("submit", tmp_path / "runs" / "curved", *inputs, "--team", "us", tmp_path / "curved.zip")
     out = tmp_path / "board"
     out.mkdir()
-    (out / "leaderboard.json").write_text("{}")  # of somebody else, replaced as ever
+    (out / "leaderboard.json").write_text("{}")  # of somebody else
     of_maps = ("leaderboard", zeros / "zeros.zip", "--truth", maps / "test-truth.h5", "--out", out)
     of_stamps = ("leaderboard", tmp_path / "curved.zip", "--truth", stamps / "test-truth.h5", "--out", out)
-    run(*of_maps)
+    run(*of_maps, status=1)
+    run(*of_maps, "--force")
     alone = json.loads((out / "leaderboard.json").read_text())
     assert alone["track"] == "mass-mapping"
     run(*of_stamps, "--runs", tmp_path / "runs")
@@ -305,3 +306,7 @@ def test_boards_of_two_tracks_share_a_page(run, zeros, maps, stamps, tmp_path):
     before = (out / "leaderboard.json").read_bytes()
     run(*of_maps)
     assert (out / "leaderboard.json").read_bytes() == before
+    run(*of_maps[:-1], tmp_path / "quick", "--no-pages")
+    assert sorted(path.name for path in (tmp_path / "quick").iterdir()) == ["index.html", "leaderboard.json"]
+    assert "submissions/" not in (tmp_path / "quick" / "index.html").read_text()
+    run(*of_maps[:-2], "--no-pages", status=2)

@@ -10,6 +10,7 @@ from scipy.stats import rankdata
 from harness.data.store import open_dataset
 from harness.evaluation.leaderboard import rank_entries
 from harness.evaluation.scoring import score
+from harness.parallel import executor
 from harness.report.submission_page import write_submission_pages
 from harness.tracks import MASS_MAPPING
 
@@ -39,6 +40,27 @@ def map_board(tmp_path_factory, maps, submission_of, noisy_maps):
     assert pages == {one.sha256: f"submissions/{one.sha256[:16]}.html" for one in scored}
     assert {f"submissions/{path.name}" for path in (folder / "submissions").iterdir()} == set(pages.values())
     return truth, scored, board, {sha: (folder / page).read_text() for sha, page in pages.items()}
+
+
+def test_drawn_by_several_processes_and_only_once(map_board, tmp_path):
+    """What is drawn is kept until something that it shows changes, or all is to be made anew."""
+    truth, scored, board, pages = map_board
+    with executor(2) as pool:
+        links = write_submission_pages(board, scored, truth, tmp_path, executor=pool)
+    assert {sha: (tmp_path / link).read_text() for sha, link in links.items()} == pages
+    page = tmp_path / links[scored[0].sha256]
+
+    def marked_and_written(mark, *options, **more):
+        page.write_text(page.read_text().replace("Best, median and worst case", mark))
+        write_submission_pages(board, scored[:1], truth, tmp_path, *options, **more)
+        return mark in page.read_text()
+
+    assert marked_and_written("Kept")
+    assert not marked_and_written("Forced", force=True)
+    (tmp_path / "history.csv").write_text("epoch,seconds,loss\n1,2,1\n")
+    history = {scored[0].path: tmp_path / "history.csv"}
+    assert not marked_and_written("Trained", None, history)
+    assert marked_and_written("Trained", None, history)
 
 
 def test_what_a_page_shows(map_board):

@@ -1,0 +1,62 @@
+"""The drawn part of the page of a submission: its cases, and its training."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any
+
+import matplotlib
+import numpy as np
+
+from harness.data.store import Dataset, open_dataset
+from harness.report.colours import BOTH_MODES
+from harness.report.drawing import value_of_case
+from harness.report.figures import curves_figure, inline
+from harness.report.page import render
+from harness.report.submission_page import Drawing, ordering, scores_by_case
+from harness.tracks import load
+from submissions import open_submission
+
+
+def draw(task: Drawing) -> str:
+    """The HTML of the drawn part."""
+    with ExitStack() as stack:
+        data = stack.enter_context(open_dataset(task.data))
+        given = stack.enter_context(open_dataset(task.inputs, data.track))
+        training = curves_figure(task.history, "", data.track.scores) if task.history else None
+        return render(
+            "drawn.html", columns=task.columns, training=inline(training) if training else None,
+            scores=scores_by_case(data.track), ordered_by=ordering(data.track), **_cases(task, data, given),
+        )  # fmt: skip
+
+
+def _cases(task: Drawing, data: Dataset, given: Dataset) -> dict[str, Any]:
+    """The chosen cases and, unless ``public``, what the track draws of all.
+
+    A case is a picture, or in words where its track cannot draw it, and its index in the columns of scores.
+    """
+    track = data.track
+    drawing = load(task.drawing) if task.drawing else None
+    overview = None if task.public else getattr(drawing, "overview", None)
+    wanted = set(task.case_ids if overview else task.chosen)
+    case_ids = [case_id for case_id in data.case_ids() if case_id in wanted]
+    read = open_submission(task.submission, track.format, case_ids).read()[0] if case_ids else ()
+    predictions = dict(zip(case_ids, read, strict=True))
+    inputs_of = value_of_case(given, track.inputs.name)
+    target_of = value_of_case(data, track.truth.name)
+    cases = []
+    for case_id, name in task.chosen.items():
+        target, prediction = target_of(case_id), predictions[case_id]
+        case = {"name": name, "case_id": case_id, "index": task.case_ids.index(case_id)}
+        case |= {"target": "", "prediction": "", "alt": "", "picture": None}
+        if drawing:
+            case |= drawing.case_texts(case_id, target, prediction)
+            with matplotlib.rc_context(BOTH_MODES):
+                figure = drawing.case_figure(inputs_of(case_id), target, prediction, "")
+                case["picture"] = inline(figure) if figure else None
+        cases.append(case)
+    drawn = None
+    if overview:
+        drawn = overview(task.columns, np.array([predictions[name] for name in task.case_ids]))
+        drawn["panels"] = [panel._asdict() | {"picture": inline(panel.figure)} for panel in drawn["panels"]]
+    return {"cases": cases, "overview": drawn}
