@@ -2,12 +2,14 @@
 
 import gzip
 import io
+import stat
 import tarfile
+import zipfile
 
 import pytest
 
+from harness.data.sources.tar_members import files, names
 from harness.data.sources.tar_members import members as members_of
-from harness.data.sources.tar_members import names
 from harness.data.store import DataError
 from tests.harness.data.conftest import packed, refuses, write_tar
 
@@ -82,3 +84,15 @@ def test_a_wrong_sum_at_the_end_of_gzip_is_damage(tmp_path):
     path.write_bytes(content)
     with pytest.raises(DataError, match="damaged or cut off after a"):
         content_of(path)
+
+
+def test_a_link_in_a_zip_is_refused_where_it_is_wanted_and_named_elsewhere(tmp_path):
+    path = tmp_path / "maps.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("1/EPSILON/a.npy", b"content")
+        link = zipfile.ZipInfo("1/EPSILON/b.npy")
+        link.create_system, link.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(link, "a.npy")
+    with pytest.raises(DataError, match=r"b\.npy: "):
+        list(members_of(path, ".npy"))
+    assert dict(files(path, ".pkl")) == {"1/EPSILON/a.npy": None, "1/EPSILON/b.npy": None}
