@@ -415,12 +415,14 @@ def test_scores_are_means_over_the_validation_cases(tmp_path):
         return {"mae": np.abs(truth - predictions).mean(), "cases": len(truth)}
 
     told = []
-    training = Training(0, tmp_path, lambda *progress: told.append(progress[-1]))
+    training = Training(0, tmp_path, tell=told.append)
     model, record = loop.fit(linear(), batches(), batches(), 3, training, scores=scores)
     rows = history(tmp_path)
-    assert list(rows[0]) == ["epoch", "seconds", "loss", "val_loss", "mae", "cases"]
+    assert list(rows[0]) == ["epoch", "seconds", "loss", "val_loss", "val_mae", "val_cases"]
     best = rows[record["best_epoch"] - 1]
-    np.testing.assert_allclose(float(best["mae"]), np.abs(model.predict_on_batch(X) - Y).mean(), rtol=1e-5)
-    np.testing.assert_allclose(float(best["cases"]), (4 * 7 * 7 + 2 * 2) / 30)
-    assert record["mae"] == float(best["mae"])
-    assert f"mae {float(rows[2]['mae']):.4g}" in told[-1]
+    np.testing.assert_allclose(
+        float(best["val_mae"]), np.abs(model.predict_on_batch(X) - Y).mean(), rtol=1e-5
+    )
+    np.testing.assert_allclose(float(best["val_cases"]), (4 * 7 * 7 + 2 * 2) / 30)
+    assert record["val_mae"] == float(best["val_mae"])
+    assert f"val_mae {float(rows[2]['val_mae']):.4g}" in told[-1]

@@ -64,7 +64,7 @@ class Brightest:
 def test_each_alert_gets_the_answer_for_its_own_images(tmp_path, alerts, monkeypatch, needs_metadata):
     baseline = Brightest(needs_metadata)
     record = {"track": "stamps", "baseline": "brightest"}
-    monkeypatch.setattr(classifying, "restored", lambda _: (record, baseline))
+    monkeypatch.setattr(classifying, "restored", lambda *_: (record, baseline))
     answers, left_out = classify(tmp_path, [alerts])
     images = {"10": packet(10, ["a", "b"])[1][0], "11": packet(10, ["a", "b"])[1][1], "20": packet(20)[1][0]}
     brightest = {candid: CLASSES[np.nanmax(image, (0, 1)).argmax()] for candid, image in images.items()}
@@ -115,7 +115,7 @@ def test_a_source_that_breaks_off_is_listed_and_the_rest_goes_on(tmp_path, alert
 
 def test_a_model_that_needs_metadata_says_so_where_there_are_none(tmp_path, stamps, monkeypatch):
     record = {"track": "stamps", "baseline": "brightest"}
-    monkeypatch.setattr(classifying, "restored", lambda _: (record, Brightest(True)))
+    monkeypatch.setattr(classifying, "restored", lambda *_: (record, Brightest(True)))
     with open_dataset(stamps / "data.h5") as data:
         content = {"images": list(data.inputs[:3])}
     (tmp_path / "a.pkl").write_bytes(pickle.dumps(content))
