@@ -79,6 +79,10 @@ class Name(click.ParamType):
             self.fail(plain(f"there is no {self.name} {value!r}{file}; {hint}"), param, ctx)
         return str(value)
 
+    def get_missing_message(self, *_: Any, **__: Any) -> str:
+        """What the names are, for a call without one."""
+        return f"There are: {', '.join(self.names())}"
+
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str  # noqa: ARG002
     ) -> list[CompletionItem]:  # fmt: skip

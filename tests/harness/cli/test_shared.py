@@ -70,6 +70,7 @@ def test_names_near_to_one_that_does_not_exist(run, tmp_path):
     out = ("--data", tmp_path, "--out", tmp_path / "run")
     assert "no baseline 'unett'; did you mean unet" in run("train", "unett", *out, status=2).stderr
     assert "there are: alerce, cnn" in run("train", "qqq", *out, status=2).stderr
+    assert "There are: alerce, cnn" in run("train", *out, status=2).stderr
     preset = run("train", "cnn", *out, "--preset", "papr", status=2).stderr
     assert "no preset 'papr'; it is no file, either; did you mean paper?" in preset
     track = ("simulate", "maps", tmp_path / "a.h5", "--cases", 9)
