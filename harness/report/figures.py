@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
@@ -23,6 +24,7 @@ from harness.tracks import Score
 
 SHOWN_DPI, DPI = 84, 120
 DECADE = 10
+QUALITIES, MOST_BYTES, COLOURS = (90, 80, 60, 40, 20), 20_000, 65
 FEW_EPOCHS = 8  # so few are also marked by points; a single one would not be seen as a line
 
 
@@ -113,6 +115,27 @@ def pixels(figure: Figure, dpi: int) -> np.ndarray:
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.array(canvas.buffer_rgba())
+
+
+def grey_picture(values: np.ndarray, most_bytes: int = MOST_BYTES) -> str:
+    """The address of a grey picture (H, W) of values in 0..1, of as good a quality as the bytes allow."""
+    grey = np.repeat((255 * values).round().astype(np.uint8)[..., None], 3, axis=2)
+    for quality in QUALITIES:
+        file = BytesIO()
+        imsave(file, grey, format="webp", pil_kwargs={"quality": quality})
+        if len(file.getvalue()) <= most_bytes:
+            break
+    return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def colour_table(name: str, reach: float = 1.0) -> list[tuple[str, str]]:
+    """A colour map as tables of an SVG filter: its colours over the middle ``reach`` of the greys."""
+    greys = np.clip((np.linspace(0, 1, COLOURS) - 0.5) / reach + 0.5, 0, 1)
+    rgb = np.asarray(colormaps[name](greys))[:, :3]
+    return [
+        (channel, " ".join(f"{share:.3g}" for share in shares))
+        for channel, shares in zip("RGB", rgb.T, strict=True)
+    ]
 
 
 def inline(figure: Figure) -> dict[str, Any]:

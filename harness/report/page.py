@@ -52,7 +52,18 @@ def update_leaderboard(
             board, scored, truth, folder, inputs, histories, progress, executor, force
         )
     boards = {each.track: each for each in [*present, board]}
-    write_leaderboard(list(boards.values()), folder, links)
+    galleries = {each.track: part_of(folder / "index.html", f"gallery {each.track}") for each in others}
+    if truth:
+        from harness.report.gallery import gallery  # imports matplotlib
+
+        galleries[board.track] = gallery(board, scored, truth, inputs, executor)
+    write_leaderboard(list(boards.values()), folder, links, galleries)
+
+
+def part_of(page: Path, name: str) -> str:
+    """The part of that name of a page that was written before; nothing where there is none."""
+    text = page.read_text(encoding="utf-8") if page.is_file() else ""
+    return text.partition(f"<!-- {name} -->\n")[2].partition(f"<!-- end of {name} -->")[0]
 
 
 def boards_in(folder: Path, force: bool = False) -> list[Board]:
@@ -76,14 +87,28 @@ def boards_in(folder: Path, force: bool = False) -> list[Board]:
         ) from error
 
 
-def write_leaderboard(boards: Sequence[Board], folder: Path, links: Mapping[str, str] = NONE) -> None:
+def write_leaderboard(
+    boards: Sequence[Board],
+    folder: Path,
+    links: Mapping[str, str] = NONE,
+    galleries: Mapping[str, str] = NONE,
+) -> None:
     """Write ``leaderboard.json`` (one board, or a list of them), and ``index.html``, one below the other.
 
-    ``links`` has the page of each submission that has one, by its SHA-256.
+    ``links`` has the page of each submission that has one, by its SHA-256, and ``galleries`` what `gallery`
+    made of a board, by its track.
     """
     values = [board.to_json() for board in boards]
     write_text(folder / "leaderboard.json", json_text(values[0] if len(values) == 1 else values))
-    write_text(folder / "index.html", render("leaderboard.html", boards=boards, links=links))
+    write_text(
+        folder / "index.html",
+        render(
+            "leaderboard.html",
+            boards=boards,
+            links=links,
+            galleries={track: Markup(each) for track, each in galleries.items()},
+        ),
+    )
 
 
 def page_name(sha256: str) -> str:

@@ -19,7 +19,7 @@ from harness.evaluation.scoring import Scored
 from harness.files import write_text
 from harness.parallel import in_order
 from harness.progress import ProgressCallback, no_progress
-from harness.report.page import NONE, page_name, render
+from harness.report.page import NONE, page_name, part_of, render
 from harness.tracks import Score, Track
 
 BINS = 32
@@ -74,7 +74,7 @@ def write_submission_pages(
     for sha256 in links:
         submission, history = by_sha256[sha256], histories.get(by_sha256[sha256].path)
         keys[sha256] = _key(submission, cases, history, public)
-        drawn[sha256] = "" if force else _drawn_before(folder / links[sha256], keys[sha256])
+        drawn[sha256] = "" if force else part_of(folder / links[sha256], f"drawn {keys[sha256]}")
     tasks = {
         sha256: Drawing(
             each.path.absolute(), each.track.drawing, each.columns, each.case_ids,
@@ -111,12 +111,6 @@ def _key(submission: Scored, cases: str, history: Path | None, public: bool) -> 
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
-def _drawn_before(page: Path, key: str) -> str:
-    """The drawn part of a page that is there, if it has the key; else nothing."""
-    text = page.read_text(encoding="utf-8") if page.is_file() else ""
-    return text.partition(f"<!-- drawn {key} -->\n")[2].partition("<!-- end of drawn -->")[0]
-
-
 def scores_by_case(track: Track) -> list[Score]:
     """The scores that are computed for each case; accuracy has a column, too, but only of right and wrong."""
     return [score for score in track.scores if score.column and not score.summary]
@@ -128,10 +122,15 @@ def ordering(track: Track) -> list[Score]:
     return [score for score in scores if score.ranked] or scores
 
 
-def _chosen(submission: Scored) -> dict[str, str]:
-    """The best, the median and the worst case, by the mean of their ranks by the scores of a case."""
+def by_difficulty(submission: Scored) -> np.ndarray:
+    """The indices of the cases, best first, by the mean of their ranks by the scores of a case."""
     values = [submission.columns[score.column] * score.sign for score in ordering(submission.track)]
-    order = np.argsort(rankdata(values, method="min", axis=1).mean(axis=0), kind="stable")
+    return np.argsort(rankdata(values, method="min", axis=1).mean(axis=0), kind="stable")
+
+
+def _chosen(submission: Scored) -> dict[str, str]:
+    """The best, the median and the worst case."""
+    order = by_difficulty(submission)
     indices = {"Best": order[0], "Median": order[len(order) // 2], "Worst": order[-1]}
     return {submission.case_ids[index]: name for name, index in indices.items()}
 

@@ -151,6 +151,22 @@ def test_a_definition_is_one_click_away(site, open_page):
     assert definition.evaluate("one => one.getBoundingClientRect().bottom <= innerHeight")
 
 
+def test_one_case_under_every_method_by_keyboard(site, open_page):
+    page, noted = open_page(site / "index.html")
+    for track, pictures in (("mass-mapping", 1 + 2 * 2), ("stamps", 3 + 2)):
+        gallery = page.locator(f"#{track} .gallery")
+        slider, shown = gallery.get_by_role("slider"), gallery.locator(".case:visible")
+        assert "median" in shown.text_content()
+        assert shown.locator("svg[role=img]").count() == pictures
+        slider.focus()
+        for key, name in (("Home", "best"), ("ArrowRight", "better than"), ("End", "worst")):
+            slider.press(key)
+            assert shown.count() == 1
+            assert f": {name}" in shown.text_content()
+            assert f": {name}" in slider.get_attribute("aria-valuetext")
+    assert noted == []
+
+
 def test_from_the_board_to_a_submission_and_back(site, open_page):
     page, _ = open_page(site / "index.html", 390)
     with page.expect_navigation():  # until the page is whole: before that, its last figure is another one

@@ -1,6 +1,6 @@
 """How each track draws its cases: the modules that `Track.drawing` names.
 
-Such a module has two functions, and may have two more:
+Such a module has two functions, and may have three more:
 
 - ``case_figure(inputs, target, prediction, title) -> Figure | None`` draws one case. ``inputs``, ``target``
   and ``prediction`` are None where they are unknown; None is returned where the figure needs them.
@@ -10,6 +10,8 @@ Such a module has two functions, and may have two more:
   case and its predictions (N, ...), in the same order. It returns a ``title``, a list of `Panel` as
   ``panels`` and, of a classifier, its ``confusion``: for each class the name and, by predicted class, a
   share of the cases and their number.
+- ``side_by_side(inputs, target, predictions) -> dict[str, Any]`` gives what gallery.html shows of one case
+  under every method: a picture with the tiles of the maps, or the shares of the classes.
 - ``dataset_figures(data) -> Iterator[tuple[str, Figure]]`` draws what a data set holds: figures by the names
   of their files. ``data`` may have only the inputs or only the truth.
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,12 +16,17 @@ import metrics
 from harness.data.store import Dataset
 from harness.report import colours
 from harness.report.drawing import evenly_spaced
+from harness.report.figures import colour_table, grey_picture
 
 PEAKS = {"true peaks": ("x", colours.TRUE_PEAKS), "predicted peaks": ("o", colours.PREDICTED_PEAKS)}
 TRUE_PEAKS_SHOWN, PREDICTED_PEAKS_SHOWN, PEAKS_WITH_WEIGHTS = 5, 3, 10
 """How many peaks are marked, as in figures 1 and 3 of the report."""
 INPUTS = ("e1", "e2", "Δe")
 SAMPLES = 4
+ACROSS, SPRITE_BYTES = 8, 110_000
+"""Tiles in a row of the picture of a case under every method, and how large it may be."""
+REACH = 0.25
+"""The largest difference that is drawn there, in units of the scale of the true map."""
 NO_TICKS: dict[str, Any] = {"xticks": [], "yticks": []}
 BELOW: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.02), "ncols": 2, "fontsize": 8}
 """Settings of a legend below its axis, where it hides nothing."""
@@ -70,6 +75,34 @@ def case_figure(
         wmape, dpeaks = metrics.wmape(target, prediction), metrics.dpeaks(target, prediction)
         figure.suptitle(f"{title}   (WMAPE {wmape:.2f}, DPEAKS {dpeaks:.0f})", parse_math=False)
     return figure
+
+
+def side_by_side(
+    _inputs: np.ndarray | None, target: np.ndarray, predictions: Sequence[np.ndarray]
+) -> dict[str, Any]:
+    """A true map and predictions of it (H, W), as tiles of one grey picture, on the scale of the true map.
+
+    The tiles are the truth, its negative, which is what a browser makes differences of, and the predictions.
+    ``colours`` are the tables that give grey its colours; differences reach to ``reach`` on both sides.
+    """
+    target = target.astype(np.float32)
+    low, high = float(np.quantile(target, 0.002)), float(target.max())
+    scaled = [(each.astype(np.float32) - low) / ((high - low) or 1.0) for each in (target, *predictions)]
+    tiles = np.stack([scaled[0], 1 - scaled[0], *scaled[1:]]).clip(0, 1)
+    side, down = len(target), -(-len(tiles) // ACROSS)
+    grid = np.zeros((down * ACROSS, side, side), np.float32)
+    grid[: len(tiles)] = tiles
+    picture = grid.reshape(down, ACROSS, side, side).swapaxes(1, 2).reshape(down * side, ACROSS * side)
+    return {
+        "sprite": grey_picture(picture, SPRITE_BYTES), "side": side, "height": down * side,
+        "width": ACROSS * side, "low": low, "high": high, "reach": REACH * (high - low),
+        "tiles": [(side * (index % ACROSS), side * (index // ACROSS)) for index in range(len(tiles))],
+        "ends": [round(255 * (0.5 + end * REACH / 2)) for end in (-1, 1)],
+        "colours": {
+            "kappa": colour_table(colours.MAP), "residual": colour_table(colours.DIFFERENCE, REACH),
+            "residual-dark": colour_table(colours.DIFFERENCE_ON_DARK, REACH),
+        },
+    }  # fmt: skip
 
 
 def dataset_figures(data: Dataset) -> Iterator[tuple[str, Figure]]:

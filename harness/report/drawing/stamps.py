@@ -20,6 +20,7 @@ from baselines.stamps.preparation import prepare
 from harness.data.store import Dataset
 from harness.report import colours
 from harness.report.drawing import Panel, evenly_spaced
+from harness.report.figures import grey_picture
 from harness.tracks.stamps import CALIBRATION_BINS, SUPERNOVA
 from submissions.formats.stamps import CLASSES
 
@@ -57,6 +58,22 @@ def case_figure(
     axes[3].set_title(f"probability (true: {label})" if label else "probability")
     figure.suptitle(title, parse_math=False)
     return figure
+
+
+def side_by_side(
+    inputs: np.ndarray | None, target: np.ndarray, predictions: Sequence[np.ndarray]
+) -> dict[str, Any]:
+    """The images of an alert (63, 63, 3), if there are any, as one grey picture, and shares by class."""
+    drawn: dict[str, Any] = {"target": CLASSES[int(target)], "picture": None, "channels": CHANNELS}
+    drawn["shares"] = [list(zip(CLASSES, map(float, each), strict=True)) for each in predictions]
+    if inputs is not None:
+        images = []
+        for image in np.moveaxis(inputs.astype(np.float64), -1, 0):
+            usable = np.where(np.abs(image) < LARGEST_PIXEL, image, np.nan)
+            low, high = np.nanquantile(usable, [0.01, 0.995]) if np.isfinite(usable).any() else (0, 1)
+            images.append(np.nan_to_num((usable - low) / ((high - low) or 1.0)).clip(0, 1))
+        drawn |= {"picture": grey_picture(np.concatenate(images, axis=1)), "side": len(inputs)}
+    return drawn
 
 
 def _draw_stamp(axes: Any, stamp: np.ndarray) -> None:

@@ -35,3 +35,15 @@ for (const table of document.querySelectorAll("table.sortable")) {
     button.addEventListener("click", () => sort(header));
   }
 }
+
+// The slider shows one case at a time; without this it is the one in the middle.
+for (const slider of document.querySelectorAll(".gallery input[type=range]")) {
+  const cases = [...slider.closest(".gallery").querySelectorAll(".case")];
+  const show = () => {
+    for (const one of cases) one.hidden = one.dataset.case !== slider.value;
+    slider.setAttribute("aria-valuetext", cases[slider.value].querySelector(".called").textContent);
+  };
+  slider.closest(".choose").hidden = cases.length < 2;
+  slider.addEventListener("input", show);
+  show();
+}

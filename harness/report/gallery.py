@@ -1,0 +1,68 @@
+"""One case under every method: what the entries of a board predict for a few cases, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from pathlib import Path
+
+import numpy as np
+
+from harness.data.store import open_dataset
+from harness.evaluation.board import Board
+from harness.evaluation.scoring import Scored
+from harness.parallel import in_order
+from harness.report.drawing import value_of_case
+from harness.report.page import render
+from harness.report.submission_page import by_difficulty, ordering
+from harness.tracks import get_track, load
+from submissions import open_submission
+
+CASES = ("best", "better than three in four", "median", "worse than three in four", "worst")
+MOST_ENTRIES = 60
+
+
+def gallery(
+    board: Board, scored: Sequence[Scored], truth: Path, inputs: Path | None = None,
+    executor: Executor | None = None,
+) -> str:  # fmt: skip
+    """The HTML of a board's gallery: the truth and the predictions of its first MOST_ENTRIES rows.
+
+    The cases are quantiles of those of the first row, from its best to its worst. A row shows its first seed.
+    There is no gallery, but an empty text, of public cases, of released scores, of score cards alone, and of
+    a track that draws none.
+    """
+    by_sha256 = {each.sha256: each for each in scored if each.report.accepted and each.source == "submission"}
+    rows = [row for row in board.rows if row.submission_sha256 in by_sha256][:MOST_ENTRIES]
+    drawing = scored[0].track.drawing if scored else ""
+    side_by_side = getattr(load(drawing), "side_by_side", None) if drawing else None
+    if not rows or board.part == "public" or board.ladder or not side_by_side:
+        return ""
+    entries = [by_sha256[row.submission_sha256] for row in rows]
+    first, track = entries[0], entries[0].track
+    order = by_difficulty(first)
+    places = np.linspace(0, len(order) - 1, len(CASES)).round().astype(int)
+    chosen = dict(zip(order[places].tolist(), CASES, strict=True))  # by index: few cases are named once
+    case_ids = [first.case_ids[index] for index in chosen]
+    tasks = [(entry.path.absolute(), track.name, case_ids) for entry in entries]
+    predictions = list(in_order(executor, _predictions, tasks))
+    shown, cases = ordering(track)[0], []
+    with open_dataset(truth) as data, open_dataset(inputs or truth, data.track) as given:
+        inputs_of, target_of = (
+            value_of_case(given, track.inputs.name),
+            value_of_case(data, track.truth.name),
+        )
+        for number, (index, name) in enumerate(chosen.items()):
+            case_id = case_ids[number]
+            drawn = side_by_side(
+                inputs_of(case_id), target_of(case_id), [each[number] for each in predictions]
+            )
+            values = [entry.columns[shown.column][index] for entry in entries]
+            cases.append({"name": name, "case_id": case_id, "values": values, **drawn})
+    return render("gallery.html", board=board, rows=rows, cases=cases, shown=shown)
+
+
+def _predictions(task: tuple[Path, str, list[str]]) -> np.ndarray:
+    """The predictions (cases, ...) that a submission to a track has for some cases."""
+    path, track, case_ids = task
+    return np.array(open_submission(path, get_track(track).format, case_ids).read()[0])
