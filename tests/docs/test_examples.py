@@ -57,7 +57,7 @@ NOT_RUN = {
     'podman run --rm --device nvidia.com/gpu=all -v "$PWD":/data astroboard train unet --data data'
     " --out runs/unet --preset paper": "needs a GPU; see test_gpu.py",
     "sbatch train.sbatch unet": "needs a cluster; see test_gpu.py",
-    "astroboard pack 1.tar.gz 2.tar.gz train-data.h5 --track mass-mapping --dask tcp://10.0.0.1:8786": "needs"
+    "astroboard pack 1.tar.gz 2.tar.gz again.h5 --track mass-mapping --dask tcp://10.0.0.1:8786": "needs"
     " machines; see test_cluster.py",
     "pip install '.[cluster]'": "fetches packages",
     "dask scheduler": "serves until it is ended; see test_cluster.py",
@@ -92,7 +92,7 @@ GIVEN = {
         "ours.zip": "majority.zip",
     },
     "docs/participant.md": {
-        "submission.zip": "public.zip",
+        "SUBMISSION.zip": "public.zip",
         "test-inputs.h5": "public.h5",
         **{name: name for name in ("1.tar.gz", "2.tar.gz", "test_public.tar.gz", "night.tar.gz")},
         "ALERCE_stamps_2020.pkl": "stamps.pkl",

@@ -79,9 +79,11 @@ def test_predictions_are_probabilities(trained):
 
 def test_tells_how_far_it_is(trained):
     told = trained[3]
-    assert [done for done, _, _ in told] == [0, 1, 2, 3]
+    done = [each for each, _, _ in told]
+    assert done == sorted(done)
+    assert {0, 1, 2, 3} <= set(done)  # an epoch that takes long is told of in between
     assert {total for _, total, _ in told} == {3}
-    assert "validation" in told[-1][2]
+    assert "val_loss" in told[-1][2]
 
 
 def test_restored_predicts_the_same_bytes(trained, tmp_path):
