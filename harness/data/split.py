@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from hashlib import sha256
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,8 @@ class Shares:
 
 
 def split(
-    data: Path,
-    folder: Path,
+    data: str | PathLike[str],
+    folder: str | PathLike[str],
     seed: int = 0,
     shares: Shares = Shares(),
     progress: ProgressCallback = no_progress,
@@ -61,6 +62,7 @@ def split(
     notes. Raises DataError for a data set that is not full, or has too few groups, and for a share that the
     track does not use.
     """
+    folder = Path(folder)
     with open_dataset(data) as dataset:
         for column in (dataset.track.inputs, dataset.track.truth):
             if column.name not in dataset.columns:

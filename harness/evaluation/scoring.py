@@ -74,7 +74,9 @@ class Scored:
         return dict(zip(self.track.classes, counts.tolist(), strict=True))
 
     def sums(self) -> GroupSums:
-        """The sums over each group of the statistics that the scores are made of."""
+        """The sums over each group of what the scores are made of; DataError if it was refused."""
+        if not self.report.accepted:
+            raise DataError(f"{self.path} must be accepted to have scores, got {self.report.summary()}")
         return group_sums(self.track, self.columns, self.groups)
 
     def values(self) -> dict[str, float]:

@@ -155,7 +155,8 @@ def cases_of(data: Dataset) -> Cases:
 
 
 def submit(
-    runs: Sequence[Path], inputs: Path, team: str, out: Path, method: str | None = None,
+    runs: Sequence[str | PathLike[str]], inputs: str | PathLike[str], team: str, out: str | PathLike[str],
+    method: str | None = None,
     progress: ProgressCallback = no_progress, average_symmetries: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """Predict every case of an inputs file with runs' models, write the submission, return its manifest.
@@ -163,7 +164,8 @@ def submit(
     The predictions are the mean over the runs, and, if asked for, over the symmetries of the track. Raises
     `HarnessError` if the runs are of different tracks, or the track has no symmetries.
     """
-    records, baselines = zip(*(restored(run, progress) for run in runs), strict=True)
+    out = Path(out)
+    records, baselines = zip(*(restored(Path(run), progress) for run in runs), strict=True)
     tracks = {record["track"] for record in records}
     if len(tracks) > 1:
         raise HarnessError(f"runs that are averaged must be of one track, got {' and '.join(sorted(tracks))}")

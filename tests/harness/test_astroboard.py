@@ -20,7 +20,7 @@ import sys
 from pathlib import Path
 FIRST
 import numpy as np
-from astroboard import open_dataset, score, train, wmape, write_submission
+from astroboard import HarnessError, open_dataset, score, split, submit, train, wmape, write_submission
 assert not {name.split('.')[0] for name in sys.modules} & {'keras', 'tensorflow', 'galsim', 'matplotlib'}
 with open_dataset('test-inputs.h5') as data:
     ids, shape = data.case_ids(), data.inputs.shape
@@ -31,6 +31,14 @@ scored = score('mine.zip', 'test-truth.h5')
 assert scored.values()['dicee'] == 1, scored.values()  # no pixel of zeros is above the threshold
 record = train('ks93', '.', 'run')
 assert record['baseline'] == 'ks93'
+assert submit(['run'], 'test-inputs.h5', 'us', 'ks93.zip')['method'] == 'ks93'
+assert split('data.h5', 'again')['train']['cases']
+try:
+    score('ks93.zip', 'again/train.h5').values()
+except HarnessError as error:
+    assert 'missing-case' in str(error)
+else:
+    raise AssertionError('scores of a submission that was refused')
 from metrics import mine
 assert mine == 'mine'
 print('done')
