@@ -37,8 +37,6 @@ SCALED = {
     r"reproduce --out": "reproduce zeros-win-wmape --out",  # one of all claims
 }
 DEFAULTS = {
-    "pack": {"force": True},  # a page begins with a reader's files, and shows later how they are made
-    "submit": {"force": True},
     "simulate": {"workers": 1},
     "train": {"preset": str(Path(__file__).with_name("tiny.toml"))},
     "tune": {"preset": "smoke", "trials": 1},
