@@ -65,7 +65,9 @@ class Row(Record):
 
     File, checksum and source are those of the first seed. ``rank`` is by the mean of the ranks
     (``mean_rank``), ``rank_of_means`` by the mean of the normalised scores (``normalised_mean``). Rows with
-    the same ``group`` cannot be separated from the first of them. docs/ranking.md explains all of them.
+    the same ``group`` cannot be separated from the first of them. ``p_better`` has the probability of being
+    better than each row of the board, in their order. ``public_rank`` is that on the public cases, where this
+    is the board of the others; a ``baseline`` is one of the organiser's. docs/ranking.md explains the ranks.
     """
 
     file: str
@@ -86,6 +88,9 @@ class Row(Record):
     normalised_mean: float
     group: int | None
     p_better_than_next: float | None
+    p_better: tuple[float, ...] | None = None
+    public_rank: int | None = None
+    baseline: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """As of any record; rows of a ladder keep the order of keys that they always had."""
@@ -105,6 +110,16 @@ class NotRanked(Record):
     team: str
     method: str
     reason: str
+
+
+@dataclass(frozen=True)
+class Reference(Record):
+    """Published scores, by key, which are shown and not ranked: what they are of, and where they stand."""
+
+    name: str
+    scores: Mapping[str, float]
+    source: str = ""
+    link: str = ""
 
 
 @dataclass(frozen=True)
@@ -134,10 +149,4 @@ class Board(Record):
     rows: tuple[Row, ...]
     not_ranked: tuple[NotRanked, ...]
     classes: Mapping[str, int] | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """As of any record, without ``classes`` where they are None."""
-        value = super().to_json()
-        if self.classes is None:
-            del value["classes"]
-        return value
+    references: tuple[Reference, ...] = ()

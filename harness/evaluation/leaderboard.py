@@ -80,10 +80,18 @@ def make_leaderboard(
                 raise HarnessError("a public subset must be drawn with a seed or a truth file, got neither")
             seed = secret_seed(data)
     part: Part | None = None
+    public_ranks: dict[str, int] = {}
     if public_fraction is not None and seed is not None:
         part = "private" if final else "public"
+        if final:
+            public = [subset_of(entry, public_fraction, seed, False) for entry in scored]
+            public_ranks = {
+                row.submission_sha256: row.rank for row in rank_entries(track, public, part="public").rows
+            }
         scored = [subset_of(entry, public_fraction, seed, final) for entry in scored]
-    return Leaderboard(rank_entries(track, scored, unreadable, wilcoxon, part, ladder), scored)
+    board = rank_entries(track, scored, unreadable, wilcoxon, part, ladder)
+    rows = [replace(row, public_rank=public_ranks.get(row.submission_sha256)) for row in board.rows]
+    return Leaderboard(replace(board, rows=tuple(rows)), scored)
 
 
 def rank_entries(

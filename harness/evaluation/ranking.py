@@ -38,6 +38,7 @@ def standings(
         "normalised_mean": normalised_mean.tolist(),
         "group": _inseparable(drawn_ranks.mean, groups),
         "p_better_than_next": _better_than_next(drawn_ranks.mean),
+        "p_better": _better_than_each(drawn_ranks.mean),
     }
     by_score = {}
     for key, sign in ((score.key, score.sign) for score in track.scores):
@@ -124,3 +125,11 @@ def _inseparable(mean_ranks: np.ndarray, groups: int) -> list[int | None]:
 def _better_than_next(drawn: np.ndarray) -> list[float | None]:
     """The share of the resamples (R, rows), lower being better, in which each row beats the row below it."""
     return [*map(none_if_nan, chance_lower(drawn[:, :-1], drawn[:, 1:])), None]
+
+
+def _better_than_each(drawn: np.ndarray) -> list[tuple[float, ...] | None]:
+    """As `_better_than_next`, of each row against every row; None without resamples."""
+    if not len(drawn):
+        return [None] * drawn.shape[1]
+    columns = list(drawn.T)
+    return [tuple(round(float(chance_lower(row, other)), 4) for other in columns) for row in columns]

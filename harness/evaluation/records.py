@@ -17,14 +17,20 @@ JSON_NAMES = {dict: "an object", list: "a list", str: "a text", int: "an integer
 class Record:
     """A result: a base class of frozen dataclasses. The fields are the keys of the JSON, in their order.
 
-    A record that is a file of its own names its format in ``SCHEMA``, the first value of its JSON.
+    A record that is a file of its own names its format in ``SCHEMA``, the first value of its JSON. A field
+    that has its default is left out.
     """
 
     SCHEMA: ClassVar[str] = ""
 
     def to_json(self) -> dict[str, Any]:
         """The record as dictionaries, lists, texts and numbers."""
-        return ({"schema": self.SCHEMA} if self.SCHEMA else {}) | dict(_to_json(vars(self)))
+        given = {
+            field.name: getattr(self, field.name)
+            for field in fields(self)  # type: ignore[arg-type]
+            if field.default is MISSING or getattr(self, field.name) != field.default
+        }
+        return ({"schema": self.SCHEMA} if self.SCHEMA else {}) | dict(_to_json(given))
 
     @classmethod
     def from_json(cls, value: Any, name: str) -> Self:

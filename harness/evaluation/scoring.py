@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import h5py
 import numpy as np
@@ -174,12 +174,6 @@ class ScoreCard(Record):
     metrics: Mapping[str, Value]
     cases_sha256: str | None = None
     classes: Mapping[str, int] | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """As of any record, without ``cases_sha256`` and ``classes`` where they are None."""
-        optional = ("cases_sha256", "classes")
-        value = super().to_json()
-        return {key: item for key, item in value.items() if key not in optional or item is not None}
 
 
 def score_card(scored: Scored) -> ScoreCard:

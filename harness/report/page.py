@@ -133,7 +133,7 @@ def environment() -> Environment:
     )  # fmt: skip
     made.filters |= {each.__name__: each for each in FILTERS}
     hashes = {}
-    for kind, name in (("style", "style.css"), ("script", "sort.js")):
+    for kind, name in (("style", "style.css"), ("script", "board.js")):
         source = made.get_template(name).render()
         hashes[kind] = "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
         made.globals[kind] = Markup(source)  # ours, and in an element where nothing is escaped

@@ -1,15 +1,17 @@
 """Boards with as many rows as wanted and with hostile names, as `leaderboard` makes them."""
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 
-from harness.evaluation.board import Board
+from harness.evaluation.board import Board, Reference
 from harness.tracks import MASS_MAPPING, STAMPS
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'\u202e\u200f"
 HOSTILE_AS_SHOWN = HOSTILE[:-2] + r"\u202e\u200f"
 LONG = "a team of several words " * 8
+PUBLISHED = "https://example.org/report"
 NAMES = (HOSTILE, "N" * 200, "Ángeles & sons", "عنقاء مغرب", "暗い物質の地図を描く会", LONG)
 
 
@@ -42,6 +44,8 @@ def a_board(track=MASS_MAPPING, rows=40, seed=0):
             "rank_low": max(1, int(rank[index]) - 2), "rank_high": min(rows, int(rank[index]) + 3),
             "rank_of_means": index + 1, "normalised_mean": index / 40, "group": index // 4 + 1,
             "p_better_than_next": float(rng.uniform(0.5, 1)) if index < rows - 1 else None,
+            "p_better": [float(1 / (1 + np.exp(0.3 * (index - other)))) for other in range(rows)],
+            "public_rank": index + 1, "baseline": index == 3,
         })  # fmt: skip
     keys = ("key", "title", "meaning", "lower_is_better", "ranked", "digits")
     values = {
@@ -59,4 +63,5 @@ def a_board(track=MASS_MAPPING, rows=40, seed=0):
 
 
 def two_boards():
-    return [a_board(MASS_MAPPING, 40), a_board(STAMPS, 4, seed=1)]
+    published = Reference("A report", {"wmape": 1.53}, HOSTILE, PUBLISHED)
+    return [replace(a_board(MASS_MAPPING, 40), references=(published,)), a_board(STAMPS, 4, seed=1)]

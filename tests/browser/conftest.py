@@ -36,7 +36,7 @@ def open_page(browser):
     """A function that opens a file: the page, and a list that fills with its complaints and requests."""
     contexts = []
 
-    def opened(path, width=1280, scheme="light", **options):
+    def opened(path, width=1280, scheme="light", fragment="", **options):
         context = browser.new_context(
             viewport={"width": width, "height": 844}, color_scheme=scheme, reduced_motion="reduce", **options
         )
@@ -46,7 +46,7 @@ def open_page(browser):
         page.on("pageerror", lambda error: noted.append(f"error: {error}"))
         page.on("dialog", lambda dialog: (noted.append(f"dialog: {dialog.message}"), dialog.dismiss()))
         page.on("request", lambda request: noted.append(f"request: {request.url}"))
-        page.goto(path.as_uri())
+        page.goto(path.as_uri() + (fragment and f"#{fragment}"))
         noted.remove(f"request: {path.as_uri()}")
         noted[:] = [one for one in noted if not one.startswith("request: data:")]
         return page, noted
