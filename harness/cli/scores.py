@@ -112,6 +112,10 @@ def score(
 @click.option(
     "--no-pages", is_flag=True, help="Write no page for each submission: the board is there at once."
 )
+@click.option(
+    "--references", type=FILE, metavar="FILE.toml",
+    help="Published scores to show unranked, and the names of baselines, which are marked.",
+)  # fmt: skip
 @click.option("--csv", "csv_file", type=NEW, metavar="FILE", help="Write the board there as CSV, too.")
 @click.option("--markdown", is_flag=True, help="Print the table as Markdown, to paste into a README.")
 @click.option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.data.store import Dataset
+from harness.evaluation.board import Reference
 from harness.evaluation.cards import CardError, read_card
 from harness.evaluation.scoring import Scored, score
 from harness.files import HarnessError
@@ -127,3 +129,34 @@ def submissions_in(folder: Path) -> list[Path]:
         for path in sorted(folder.iterdir())
         if path.suffix.lower() in (".zip", ".json") and path.name != "manifest.json" and path.name[0] != "."
     ]
+
+
+def read_references(path: Path, track: Track) -> tuple[tuple[Reference, ...], list[str]]:
+    """The published scores in a TOML file, and what it names as baselines: methods, or files.
+
+    Each table ``[[reference]]`` has a ``name``, ``scores`` by key, and may have a ``source`` and a ``link``.
+    Raises HarnessError where a value is missing or none of these, a score is none of the track's, or a link
+    is no web address.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise HarnessError(f"{path} must be a TOML file, got none: {error}") from error
+    tables, baselines = values.pop("reference", []), values.pop("baselines", [])
+    right = isinstance(tables, list) and isinstance(baselines, list) and not values
+    if not right or not all(isinstance(name, str) for name in baselines):
+        raise HarnessError(
+            f"{path} must hold tables [[reference]] and a list of names, baselines, got {', '.join(values)}"
+        )
+    references = tuple(Reference.from_json(table, str(path)) for table in tables)
+    keys = [score.key for score in track.scores]
+    for reference in references:
+        if unknown := [key for key in reference.scores if key not in keys]:
+            raise HarnessError(
+                f"{path}, {reference.name}: scores must be of {', '.join(keys)}, got {unknown[0]}"
+            )
+        if reference.link and not reference.link.startswith(("https://", "http://")):
+            raise HarnessError(
+                f"{path}, {reference.name}: link must begin with https://, got {reference.link!r:.50}"
+            )
+    return references, baselines

@@ -28,7 +28,7 @@ from harness.evaluation.bootstrap import (
     settled,
     signed_rank,
 )
-from harness.evaluation.entries import by_method, check_one_truth, in_folders, score_all
+from harness.evaluation.entries import by_method, check_one_truth, in_folders, read_references, score_all
 from harness.evaluation.ladder import release_scores, subset_of
 from harness.evaluation.ranking import board_order, standings
 from harness.evaluation.rounding import coarse, supported_steps, to_step
@@ -56,6 +56,7 @@ def make_leaderboard(
     seed: int | None = None,
     final: bool = False,
     ladder: Path | None = None,
+    references: Path | None = None,
     progress: ProgressCallback = no_progress,
     executor: Executor | None = None,
 ) -> Leaderboard:
@@ -66,7 +67,8 @@ def make_leaderboard(
     cards.
     ``public_fraction`` scores only that share of the groups, or with ``final`` all others; they are drawn
     with ``seed``, by default one that is derived from the truth. ``ladder`` names the file that keeps
-    released scores. Raises HarnessError where the entries are not of one truth, or the seed is missing.
+    released scores, ``references`` published ones (`read_references`). Raises HarnessError
+    where the entries are not of one truth, or the seed is missing.
     """
     owners = in_folders(paths)
     shown = ladder is not None or (public_fraction is not None and not final)
@@ -74,6 +76,7 @@ def make_leaderboard(
         scored_by = replace(data, track=coarse(data.track)) if data and shown else data
         track, scored, unreadable = score_all(list(owners), scored_by, progress, executor)
         track = data.track if data else track
+        published, baselines = read_references(references, track) if references else ((), [])
         scored = [replace(entry, owner=owners[entry.path], track=track) for entry in scored]
         if public_fraction is not None and seed is None:
             if data is None:
@@ -90,8 +93,15 @@ def make_leaderboard(
             }
         scored = [subset_of(entry, public_fraction, seed, final) for entry in scored]
     board = rank_entries(track, scored, unreadable, wilcoxon, part, ladder)
-    rows = [replace(row, public_rank=public_ranks.get(row.submission_sha256)) for row in board.rows]
-    return Leaderboard(replace(board, rows=tuple(rows)), scored)
+    rows = tuple(
+        replace(
+            row,
+            public_rank=public_ranks.get(row.submission_sha256),
+            baseline=row.method in baselines or row.file in baselines,
+        )
+        for row in board.rows
+    )
+    return Leaderboard(replace(board, rows=rows, references=published), scored)
 
 
 def rank_entries(

@@ -306,7 +306,14 @@ def test_boards_of_two_tracks_share_a_page(run, zeros, maps, stamps, tmp_path):
     before = (out / "leaderboard.json").read_bytes()
     run(*of_maps)
     assert (out / "leaderboard.json").read_bytes() == before
-    run(*of_maps[:-1], tmp_path / "quick", "--no-pages")
+    references = tmp_path / "references.toml"
+    references.write_text(
+        'baselines = ["zeros"]\n[[reference]]\nname = "A report"\nscores = {wmape = 1.53}\n'
+    )
+    run(*of_maps[:-1], tmp_path / "quick", "--no-pages", "--references", references)
+    quick = json.loads((tmp_path / "quick" / "leaderboard.json").read_text())
+    assert quick["references"] == [{"name": "A report", "scores": {"wmape": 1.53}}]
+    assert [row["baseline"] for row in quick["rows"]] == [True]
     assert sorted(path.name for path in (tmp_path / "quick").iterdir()) == ["index.html", "leaderboard.json"]
     assert "submissions/" not in (tmp_path / "quick" / "index.html").read_text()
     run(*of_maps[:-2], "--no-pages", status=2)

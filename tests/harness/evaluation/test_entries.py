@@ -7,7 +7,7 @@ import pytest
 
 from harness.data.store import open_dataset
 from harness.evaluation.cards import write_card
-from harness.evaluation.entries import by_method, check_one_truth, in_folders, score_all
+from harness.evaluation.entries import by_method, check_one_truth, in_folders, read_references, score_all
 from harness.evaluation.leaderboard import rank_entries
 from harness.evaluation.scoring import score
 from harness.files import HarnessError
@@ -103,3 +103,38 @@ def test_a_folder_stands_for_the_submissions_in_it(tmp_path):
         in_folders([tmp_path / "empty"])
     with pytest.raises(HarnessError, match="got two called net"):
         in_folders([net, tmp_path / "other/net"])
+
+
+REPORT = """
+baselines = ["ks93", "wiener.zip"]
+[[reference]]
+name = "A report"
+source = "table 2"
+link = "https://example.org/report"
+scores = {wmape = 1.53, dicee = 0.045}
+"""
+
+
+def test_published_scores_and_baselines(tmp_path):
+    (tmp_path / "r.toml").write_text(REPORT)
+    (reference,), baselines = read_references(tmp_path / "r.toml", MASS_MAPPING)
+    assert baselines == ["ks93", "wiener.zip"]
+    assert reference.scores == {"wmape": 1.53, "dicee": 0.045}
+    assert (reference.name, reference.source) == ("A report", "table 2")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("wmape", "wmap", "scores must be of wmape, .*, got wmap"),
+        ("https:", "javascript:", "link must begin with https://, got 'javascript:"),
+        ("1.53", "'1.53'", "scores.wmape must be a finite number"),
+        ('name = "A report"', "", "must have a field 'name'"),
+        ("baselines", "baseline", r"must hold tables \[\[reference\]\] and .* got baseline"),
+        ("[[", "[", "must be a TOML file"),
+    ],
+)
+def test_faults_of_a_file_of_references(tmp_path, old, new, message):
+    (tmp_path / "r.toml").write_text(REPORT.replace(old, new, 1))
+    with pytest.raises(HarnessError, match=message):
+        read_references(tmp_path / "r.toml", MASS_MAPPING)
