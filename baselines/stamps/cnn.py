@@ -97,7 +97,10 @@ class PlainCNN(Network):
         return prepared(cases, self.size, self.nan).__getitem__
 
     def fit(self, train: Cases, validation: Cases, training: Training) -> dict[str, Any]:
-        """Train the network; return its number of weights, of cases an epoch, and its best epoch."""
+        """Train the network; return its number of weights, of cases an epoch, and its best epoch.
+
+        ``class_shares`` are the frequencies of the classes that its probabilities are for.
+        """
         from baselines.keras_loop import Batches, fit, keras
         from baselines.stamps.losses import StampLoss, inverse_frequencies
         from baselines.stamps.scores import TrackScores
@@ -124,7 +127,14 @@ class PlainCNN(Network):
         self.model, best = fit(
             build, sampled, unseen, self.epochs, training, self.patience, keep=self.keep
         )  # fmt: skip
-        return {"weights": self.model.count_params(), "cases_an_epoch": len(sampled.rows), **best}
+        counts = np.bincount(class_labels(train)[sampled.rows], minlength=N_CLASSES)
+        weights = np.minimum(counts, 1) if self.loss == "class-weights" else counts
+        return {
+            "weights": self.model.count_params(),
+            "cases_an_epoch": len(sampled.rows),
+            "class_shares": (weights / weights.sum()).tolist(),
+            **best,
+        }
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
         """Class probabilities (n, 5) of stamps (n, 63, 63, 3); `BaselineError` before `fit`."""

@@ -60,7 +60,12 @@ class MetadataTrees:
         training.progress(1, 2, f"{best} of them, log-loss {losses[best - 1]:.4f}")
         self.model = self._trees(best, training.seed).fit(features, labels)
         training.progress(2, 2, "done")
-        return {"iterations": best, "val_log_loss": losses[best - 1]}
+        seen = np.minimum(np.bincount(labels, minlength=N_CLASSES), 1)  # balanced: all weigh the same
+        return {
+            "iterations": best,
+            "val_log_loss": losses[best - 1],
+            "class_shares": (seen / seen.sum()).tolist(),
+        }
 
     def _trees(self, iterations: int, seed: int) -> Any:
         from sklearn.ensemble import HistGradientBoostingClassifier

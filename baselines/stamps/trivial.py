@@ -31,7 +31,7 @@ class Majority:
         """Count the classes; return their shares."""
         labels = class_labels(train)
         self.shares = np.bincount(labels, minlength=N_CLASSES) / len(labels)
-        return {"shares": self.shares.tolist()}
+        return {"class_shares": self.shares.tolist()}
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
         """The shares, (n, 5), the same for all; `BaselineError` before `fit`."""

@@ -306,31 +306,67 @@ def _trials_text(record: dict[str, Any], out: Path) -> Iterator[Any]:
     yield f"best setting: astroboard train {record['baseline']} --preset {out / 'best.toml'} …"
 
 
-@main.command(task="Submit", example="classify alerts/ --model runs/cnn")
-@click.argument("sources", nargs=-1, required=True, type=ANYTHING, metavar="ALERT.avro...")
-@click.option("--model", "run", required=True, type=FOLDER, metavar="RUN", help="Run that was trained.")
+SHOWN_ALERTS = 20  # in the terminal, where the whole list is in a file
+
+
+@main.command(task="Submit", example="classify alerts/ --model runs/cnn --out tonight")
+@click.argument("sources", nargs=-1, required=True, type=ANYTHING, metavar="ALERTS...")
+@click.option(
+    "--model",
+    "runs",
+    required=True,
+    multiple=True,
+    type=FOLDER,
+    metavar="RUN",
+    help="Run that was trained. Several are averaged: repeat the option.",
+)
+@click.option("--out", type=NEW_FOLDER, help="Write alerts.csv and a page with the stamps there.")
 @json_option
-def classify(sources: tuple[Path, ...], run: Path, as_json: bool) -> None:
-    """Classify alerts with a trained model.
+def classify(sources: tuple[Path, ...], runs: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
+    """Find the likely supernovae among alerts, with trained models.
 
-    Prints the probability of each class.
+    Lists the alerts by their probability of being a supernova, and the expected purity of cuts in it.
+    Probabilities are for the survey, where 3.1 % of the alerts are supernovae, not for the training set.
 
-    ALERT.avro is a ZTF alert packet, as the brokers hand it out, or a .tar, .tar.gz or folder of them, or a
-    pickle like the challenge's. What cannot be used is listed on stderr.
+    ALERTS is a ZTF alert packet (Avro), as the brokers hand it out, or a .tar, .tar.gz or folder of them, or
+    a pickle like the challenge's. What cannot be used is listed on stderr.
     """
     from harness.runs import classification
 
     with progress_bar("classifying") as progress:
-        answers, left_out = classification.classify(run, sources, progress)
-    list_items("left out", left_out, most=len(left_out))
+        answers, left_out, images = classification.classify(runs, sources, progress)
+    list_items("left out", by_reason(left_out), most=len(left_out))
     if not answers:
         raise click.ClickException("there is no alert that can be classified")
+    table = classification.cuts(answers)
+    if out:
+        from harness.report.alerts_page import FILES, write_alerts
+
+        write_alerts(answers, images, table, [run.name for run in runs], len(left_out), out)
+        say(f"written: {', '.join(str(out / name) for name in FILES)}", err=True)
     from harness.report.cells import number
 
-    rows = []
-    for alert in answers:
-        probabilities = (number(probability, 3) for probability in alert["probabilities"].values())
-        ids = (str(alert["candid"]), str(alert["objectId"]))
-        rows.append((*ids, alert["class"], *probabilities))
-    header = ("candid", "object", "class", *answers[0]["probabilities"])
-    print_result(answers, as_json, [("Alerts", header, rows, 3)])
+    several, rows = len(runs) > 1, []
+    for answer in answers if not out else answers[:SHOWN_ALERTS]:
+        numbers = [*answer["probabilities"].values(), answer["purity"]]
+        ids = (str(answer["candid"]), str(answer["objectId"]), answer["class"])
+        rows.append((*ids, *(number(each, 3) for each in numbers), *[str(answer["agree"])] * several))
+    header = ("candid", "object", "class", *answers[0]["probabilities"], "purity", *["agree"] * several)
+    of_cuts = [
+        (str(row["cut"]), number(row["alerts"], 0), number(row["supernovae"], 1), number(row["purity"], 2))
+        for row in table
+    ]
+    cut_header = ("P(SN) from", "alerts", "expected supernovae", "expected purity")
+    print_result(answers, as_json, [("Alerts", header, rows, 3), ("Cuts", cut_header, of_cuts, 0)])
+
+
+def by_reason(left_out: list[str]) -> list[str]:
+    """The reasons that alerts are left out, those that many share once with their number."""
+    alerts: dict[str, list[str]] = {}
+    for text in left_out:
+        alert, colon, reason = text.partition(": ")
+        named = bool(colon) and alert.startswith("alert ")
+        alerts.setdefault(reason if named else text, []).append(text)
+    return [
+        f"{len(texts)} alerts: {reason}" if len(texts) > 1 else texts[0] for reason, texts in alerts.items()
+    ]

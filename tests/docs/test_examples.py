@@ -80,6 +80,7 @@ GIVEN = {
         "test-truth.h5": "maps/test-truth.h5",
         **{name: name for name in ("1.tar.gz", "2.tar.gz", "test_public.tar.gz")},
     },
+    "docs/alerts.md": {"labelled.pkl": "stamps.pkl", "night.tar.gz": "night.tar.gz"},
     "docs/cluster.md": {name: name for name in ("1.tar.gz", "2.tar.gz")},
     "docs/gpu.md": {"data": "maps"},
     "docs/organising.md": {
@@ -92,7 +93,7 @@ GIVEN = {
     "docs/participant.md": {
         "SUBMISSION.zip": "public.zip",
         "test-inputs.h5": "public.h5",
-        **{name: name for name in ("1.tar.gz", "2.tar.gz", "test_public.tar.gz", "night.tar.gz")},
+        **{name: name for name in ("1.tar.gz", "2.tar.gz", "test_public.tar.gz")},
         "ALERCE_stamps_2020.pkl": "stamps.pkl",
     },
     "docs/ranking.md": {
@@ -172,6 +173,7 @@ def _archives() -> None:
     )
     with open_dataset(Path("stamps.h5")) as data:
         alerts = {"images": list(data.inputs[:]), "labels": data.truth[:].astype(int).tolist()}
+        alerts |= {} if data.metadata is None else {"metadata": data.metadata[:]}
     Path("stamps.pkl").write_bytes(pickle.dumps(alerts))
     write_tar(Path("night.tar.gz"), {f"night/{number}.avro": packet(number)[0] for number in (1, 2)})
 

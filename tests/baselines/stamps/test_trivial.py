@@ -18,7 +18,7 @@ def test_probabilities_are_the_shares(tmp_path):
     out = majority.predict(np.empty((3, 63, 63, 3), np.float32))
     assert out.dtype == np.float32
     np.testing.assert_array_equal(out, [[0.375, 0, 0.5, 0, 0.125]] * 3)
-    assert record == {"shares": [0.375, 0, 0.5, 0, 0.125]}
+    assert record == {"class_shares": [0.375, 0, 0.5, 0, 0.125]}
 
 
 def test_of_equal_classes_the_first_is_predicted(tmp_path):
