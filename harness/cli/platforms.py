@@ -54,6 +54,8 @@ seed_option = click.option(
 @click.option(
     "--out", required=True, type=NEW, metavar="BUNDLE.zip", help="The zip to upload, or a new folder."
 )
+@click.option("--train", default="", metavar="TRAIN.h5|URL",
+              help="Training data: a data set that the starting kit gets, or where they are.")  # fmt: skip
 @click.option("--title", metavar="TEXT", help="Name of the competition.  [default: the track's]")
 @public_option
 @seed_option

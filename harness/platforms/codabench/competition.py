@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import re
 import shutil
@@ -17,7 +16,6 @@ from typing import Any
 
 import numpy as np
 
-import metrics
 from harness.data.split import hand_out, public_cases, secret_seed
 from harness.data.store import CHUNK, DataError, Dataset, create, open_dataset
 from harness.evaluation.bootstrap import group_sums
@@ -40,6 +38,7 @@ class Options:
     """What an organiser decides. The public phase is from ``start`` to ``end``, the private one to ``close``.
 
     Without a ``seed``, which groups are public is drawn from the truth. ``metadata`` is that of `hand_out`.
+    ``train`` is the training set of the participants: a data set, an address where it is, or "".
     """
 
     start: datetime
@@ -50,6 +49,12 @@ class Options:
     seed: int | None
     docker_image: str
     metadata: Sequence[str] = ()
+    train: str = ""
+
+    @property
+    def train_link(self) -> str:
+        """Where the training data are, "" if ``train`` is a file or nothing."""
+        return self.train if re.fullmatch(r"https?://[^\s<>]+", self.train) else ""
 
 
 def write_bundle(truth: Path, inputs: Path | None, out: Path, options: Options) -> dict[str, Any]:
@@ -101,6 +106,13 @@ def _check(truth: Dataset, inputs: Dataset, phases: dict[str, np.ndarray], optio
         raise HarnessError(f"{track.name} is of another package, whose code no scoring program holds")
     if sorted(truth.case_ids()) != sorted(inputs.case_ids()):
         raise DataError(f"{inputs.path} must have the cases of {truth.path}, and no others")
+    if options.train and not options.train_link:
+        if not Path(options.train).is_file():
+            raise HarnessError(f"--train must be a data set or an address (https://…), got {options.train!r}")
+        with open_dataset(Path(options.train), track) as train:
+            train.truth, train.inputs  # noqa: B018 - which raise where there are none
+            if shared := set(train.case_ids()) & set(truth.case_ids()):
+                raise DataError(f"{options.train} must have no test case, got {len(shared)} of them")
     title = track.title if options.title is None else options.title
     limits = [("the title", title, MAX_TITLE), ("the docker image", options.docker_image, MAX_IMAGE)]
     limits += [
@@ -143,6 +155,8 @@ def _write(
         kit / "sample_submission.zip", track.format, "sample", "all alike", cases["case_ids"],
         (constant for _ in cases["case_ids"]), {"dataset_fingerprint": cases["fingerprint"]},
     )  # fmt: skip
+    if options.train and not options.train_link:
+        shutil.copyfile(options.train, kit / "train.h5")
     references = {folder / f"reference_data_{name}": of_phase for name, of_phase in phases.items()}
     for reference, of_phase in references.items():
         _copy_truth(truth, reference / TRUTH, of_phase)
@@ -190,6 +204,7 @@ def _write_texts(folder: Path, inputs: Dataset, options: Options) -> None:
         loader=PackageLoader("harness.platforms.codabench"), undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
+    environment.filters["range"] = _range
     for name in environment.list_templates():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -197,20 +212,14 @@ def _write_texts(folder: Path, inputs: Dataset, options: Options) -> None:
             track=inputs.track, options=options, title=options.title or inputs.track.title, cases=len(inputs),
             metadata=inputs.metadata is not None, overall=OVERALL,
             private_start=options.end + timedelta(seconds=1),  # a phase starts after the last one has ended
-            definition=definition,
         )  # fmt: skip
         path.write_text(text, encoding="utf-8")
 
 
-def definition(name: str) -> str:
-    """The definition in the docstring of a function of ``metrics``, and its defaults; "" if there is none."""
-    function = getattr(metrics, f"{name}_by_case", None) or getattr(metrics, name, None)
-    if not function:
-        return ""
-    text = re.split(r"\n\w.*\n---", inspect.getdoc(function) or "")[0].replace(" [1]_", "").strip()
-    parameters = inspect.signature(function).parameters.values()
-    defaults = [f"{each.name} = {each.default}" for each in parameters if each.default is not each.empty]
-    return text + "\n\n" * bool(defaults) + ", ".join(defaults)
+def _range(within: tuple[float, float]) -> str:
+    """The values that a score can have, in words."""
+    low, high = within
+    return f"{low:g} or more" if high == np.inf else f"{low:g} to {high:g}"
 
 
 def _logo() -> np.ndarray:

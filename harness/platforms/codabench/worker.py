@@ -109,17 +109,24 @@ def _scored(source: Path) -> tuple[str, ScoreCard, Track, dict[str, float]]:
 
 def _table(card: ScoreCard, track: Track) -> str:
     """The scores as a table in HTML."""
-    head = ("score", "value", "95 % interval", "std over cases")
-    rows = ["".join(f'<th scope="col">{cell}</th>' for cell in head)]
-    for each in track.scores:
+    head = ("score", "value", "95 % interval", "std")
+    rows = ["<thead><tr>" + "".join(f'<th scope="col">{cell}</th>' for cell in head) + "</tr></thead>"]
+    for each in sorted(track.scores, key=lambda one: not one.ranked):
         value = card.metrics[each.key]
         mean, low, high, std = (
             "–" if number is None else f"{number:.{each.digits}f}"
             for number in (value.mean, value.low, value.high, value.std)
         )
-        about = f"{'Lower' if each.lower_is_better else 'Higher'} is better. {each.meaning}"
-        name = f'<th scope="row">{escape(each.title)}<small>{escape(about)}</small></th>'
         interval = low if low == high else f"{low} to {high}"
-        rows.append(name + "".join(f"<td>{cell}</td>" for cell in (mean, interval, std)))
+        cells = "".join(f"<td>{cell}</td>" for cell in (mean, interval, std))
+        counts = "<b>Counts for the rank.</b> " if each.ranked else ""
+        better = "Lower" if each.lower_is_better else "Higher"
+        ranks = " class=ranks" if each.ranked else ""
+        rows.append(
+            f'<tbody{ranks}><tr><th scope="row">{escape(each.title)}</th>{cells}</tr>'
+            f'<tr class="about"><td colspan="{len(head)}">{counts}{better} is better. '
+            f"{escape(each.meaning)}</td></tr></tbody>"
+        )
     names = f"{escape(card.team)} / {escape(card.method)}: {card.cases} cases, {card.groups} groups"
-    return f"<p>{names}</p>\n<table>\n<tr>" + "\n<tr>".join(rows) + "\n</table>"
+    about = "<p>Std is the standard deviation over the cases.</p>"
+    return f"<p>{names}</p>\n<table>\n" + "\n".join(rows) + f"\n</table>\n{about}"

@@ -1,7 +1,7 @@
 """The bundle as Codabench's format has it, its parts, its texts and its starting kit."""
 
-import inspect
 import json
+import re
 import shutil
 import subprocess
 import zipfile
@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 import yaml
 
-import metrics
 from harness.data.store import open_dataset
 from harness.platforms.codabench import competition
 from harness.tracks import MASS_MAPPING
@@ -157,15 +156,40 @@ def test_the_kit_needs_nothing_installed(folder, tmp_path, bare_python):
     assert done.stdout.startswith("accepted"), done.stderr
 
 
-def test_the_evaluation_page_is_made_of_the_definitions(folder):
+def test_the_evaluation_page_tells_each_score_once(folder):
     page = (folder / "pages/evaluation.md").read_text(encoding="utf-8")
     for one in TRACKS[folder.name].scores:
-        assert f"## {one.title} ({'lower' if one.lower_is_better else 'higher'} is better" in page
-        assert one.meaning in page
-    named = metrics.wmape if folder.name == "mass-mapping" else metrics.log_loss_by_case
-    assert inspect.getdoc(named).splitlines()[0] in page
-    assert "Parameters\n" not in page
-    assert ("n_peaks = 3, sigma = 3.0" in page) is (folder.name == "mass-mapping")
+        (row,) = re.findall(rf"^\| {re.escape(one.title)} \| .*$", page, re.M)
+        assert (
+            f"| {'lower' if one.lower_is_better else 'higher'} | {'**yes**' if one.ranked else 'no'} |" in row
+        )
+        assert page.count(one.meaning) == 1
+        assert page.count(f"- **{one.title}** = `") == 1
+    accuracy = (
+        "| accuracy | Share of the alerts whose most probable class is the true one. | 1 | 0 to 1 | higher"
+    )
+    wmape = "| 0 | 0 or more | lower | **yes** |"
+    assert (wmape if folder.name == "mass-mapping" else accuracy) in page
+
+
+@pytest.mark.parametrize("given", ["file", "link"])
+def test_training_data_are_in_the_kit_or_linked(stamps, make_bundle, tmp_path, given):
+    train = stamps / "train.h5" if given == "file" else "https://example.org/train.h5"
+    test = stamps / "test-truth.h5", "--inputs", stamps / "test-inputs.h5", "--seed", 1
+    make_bundle(*test, "--train", train, "--out", tmp_path / "bundle")
+    page = (tmp_path / "bundle/pages/data.md").read_text(encoding="utf-8")
+    kit = unzip(tmp_path / "bundle/starting_kit.zip", tmp_path)
+    if given == "file":
+        assert (kit / "train.h5").read_bytes() == train.read_bytes()
+    else:
+        assert not (kit / "train.h5").exists()
+    assert ("`train.h5` in the starting kit" if given == "file" else f"<{train}>") in page
+
+
+def test_training_data_with_test_cases_are_refused(truths, make_bundle, tmp_path):
+    truth = truths["stamps"][0]
+    result = make_bundle(*truths["stamps"], "--train", truth, "--out", tmp_path / "bundle.zip", status=1)
+    assert "must have no test case" in result.stderr
 
 
 def test_titles_and_images_are_the_organisers(truths, make_bundle, tmp_path):
