@@ -6,7 +6,7 @@ BIN := .venv/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 OLD := astroboard must be set up with Python 3.11 or newer, got %d.%d; name one, as in: make setup PYTHON=python3.12
 
-.PHONY: setup developer demo check test lint benchmark lock clean
+.PHONY: picture setup developer demo check test lint benchmark lock clean
 
 setup: .venv/.complete-$(EXTRA)
 
@@ -28,7 +28,11 @@ developer: .venv/.developer
 	touch $@
 
 demo: setup
-	$(BIN)/astroboard demo --preset smoke --out demo
+	$(BIN)/astroboard demo --preset smoke --out demo --force
+
+# The picture of the README, of the page that the demo makes; needs Chromium.
+picture: developer demo
+	$(BIN)/python -m tests.browser.picture demo/index.html
 
 # The quick tests: no TensorFlow, no pictures, no browser, no cluster.
 check: developer lint
