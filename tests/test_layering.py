@@ -8,10 +8,12 @@ ROOT = Path(__file__).parents[1]
 TESTED_IN = {
     "baselines/network.py": "baselines/mass_mapping/test_unet.py",
     "harness/platforms/codabench/score.py": "harness/platforms/codabench/test_worker.py",
-    "harness/report/cells.py": "harness/report/test_page.py",
+    "harness/evaluation/rounding.py": "harness/platforms/codabench/test_worker.py",
+    "harness/report/alerts_page.py": "harness/runs/test_classification.py",
     "harness/report/claims_page.py": "harness/claims/test_reproduce.py",
     "harness/report/colours.py": "harness/report/drawing/test_stamps.py",
     "harness/report/export.py": "harness/cli/test_scores.py",
+    "harness/report/submission_drawing.py": "harness/report/test_submission_page.py",
     "submissions/formats/registry.py": "submissions/formats/test_base.py",
     "submissions/limits.py": "submissions/test_attacks.py",
 }
