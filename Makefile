@@ -6,7 +6,7 @@ BIN := .venv/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 OLD := astroboard must be set up with Python 3.11 or newer, got %d.%d; name one, as in: make setup PYTHON=python3.12
 
-.PHONY: picture setup developer demo check test lint benchmark lock clean
+.PHONY: picture docs setup developer demo check test lint benchmark lock clean
 
 setup: .venv/.complete-$(EXTRA)
 
@@ -51,9 +51,14 @@ benchmark: developer
 	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-quiet
 
 # The versions in requirements.lock, with hashes and no addresses; run after a change in pyproject.toml.
+# These pages and the API reference as a site; a warning is an error.
+docs: developer
+	$(BIN)/sphinx-build -c docs -W --keep-going -q . site
+	cp site/README.html site/index.html
+
 lock: developer
-	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --extra cpu --extra jax --extra cluster --extra fast --group dev \
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --extra cpu --extra jax --extra cluster --extra fast --group dev --group docs \
 	    --generate-hashes --no-annotate --no-header --upgrade --output-file requirements.lock
 
 clean:
-	rm -rf .venv demo
+	rm -rf .venv demo site

@@ -11,7 +11,9 @@ import pytest
 from harness.cli import main
 from tests.docs.pages import PAGES, README, ROOT, TRANSLATION, inline, tokens, without_comments
 
-LINKING = [*PAGES, TRANSLATION, "CONTRIBUTING.md"]
+LINKING = sorted(
+    {page.relative_to(ROOT).as_posix() for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"))}
+)
 OPTIONS = {
     option
     for command in (main, *main.commands.values())
