@@ -16,13 +16,13 @@ from harness.claims.regime import lacking
 from harness.claims.spec import Claim
 from harness.claims.trainings import MEASURES, TrainingFacts
 from harness.claims.verdicts import Difference, Verdict, combine_verdicts, difference, needed, verdict
-from harness.evaluation.bootstrap import bootstrap
+from harness.evaluation.bootstrap import bootstrap, possible
 from harness.evaluation.entries import check_one_truth
 from harness.evaluation.leaderboard import rank_entries
 from harness.evaluation.records import Record
 from harness.evaluation.scoring import Scored
 from harness.runs.folder import finished
-from harness.tracks import ScoreInfo, get_track
+from harness.tracks import Score, ScoreInfo, get_track
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def judge(
     )
     weights = np.array(claim.weights, float)
     cases, groups = len(submissions[0].case_ids), sums[0].groups
-    info_of = {score.key: score.info for score in track.scores} | TRAININGS
+    info_of: dict[str, ScoreInfo] = {score.key: score for score in track.scores} | TRAININGS
     results = []
     for key in (*claim.expected, *claim.beside):
         if key in MEASURES:
@@ -153,6 +153,8 @@ def _score_result(
     bounds = (log(expected[0]) if expected[0] > 0 else -inf, log(expected[1])) if ratio else expected
     in_units: Callable[[float], float] = exp if ratio else float
     low, high = found.interval()
+    if isinstance(score, Score) and isfinite(low):
+        low, high = possible((low, high), score.within, claim.weights)
     judged = verdict(low, high, bounds) if tested else "not tested"
     decided_by = {
         way: {"seeds": seeds}

@@ -118,14 +118,23 @@ def reproduce(
 
 def _text(record: dict[str, Any], out: Path) -> Iterator[Any]:
     """What is printed of a record: its boards, the table of its claims, and what would decide them."""
-    from harness.report.claims_tables import board_of, claims_table, notes, verdict_text
+    from harness.report.claims_tables import (
+        board_of,
+        claims_table,
+        notes,
+        sides_text,
+        tally_text,
+        verdict_text,
+    )
     from harness.report.terminal import board_text
 
     for board in record["boards"]:
         yield from board_text(board_of(board))
     if record["claims"]:
         yield "Claims", *claims_table(record["claims"], brief=True), 4
+        yield f"verdicts: {tally_text(record['claims'])}"
     for claim in record["claims"]:
-        yield from (f"{claim['name']}, {text}" for text in [verdict_text(claim), *notes(claim)])
+        said = (verdict_text(claim), f"{sides_text(claim)}.", *notes(claim))
+        yield from (f"{claim['name']}, {text}" for text in said)
     yield from (f"left out of {each['name']}: {each['lacking']}" for each in record["left_out"])
     yield f"pages: {out / 'claims.html'}, {out / 'results.md'}"

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -175,6 +176,18 @@ def settled(
         return low, high
     constant = low == high
     return np.where(constant, exact[0], low), np.where(constant, exact[1], high)
+
+
+def possible(
+    bounds: tuple[Any, Any], within: tuple[float, float], weights: Sequence[int] = (1, -1)
+) -> tuple[Any, Any]:
+    """Bounds (...) of a weighted sum of values of a score that are all ``within``, moved to what it can be.
+
+    The interval of the difference between two shares so remains from -1 to 1.
+    """
+    least, most = (sum(each * within[end ^ (each < 0)] for each in weights) for end in (0, 1))
+    low, high = (np.clip(bound, least, most) for bound in bounds)
+    return low, high
 
 
 def none_if_nan(value: float | np.ndarray) -> float | None:

@@ -10,7 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from harness.data.store import open_dataset
-from harness.evaluation.bootstrap import MIN_GROUPS_FOR_RANKS, bootstrap, chance_lower, interval, none_if_nan
+from harness.evaluation.bootstrap import (
+    MIN_GROUPS_FOR_RANKS,
+    bootstrap,
+    chance_lower,
+    interval,
+    none_if_nan,
+    possible,
+)
 from harness.evaluation.entries import check_one_truth, score_all
 from harness.evaluation.records import Record
 from harness.evaluation.scoring import Scored
@@ -104,7 +111,7 @@ def compare(
     scores = []
     for score in track.scores:
         key, resamples = score.key, drawn[score.key]
-        low, high = interval(resamples[:, 0] - resamples[:, 1], groups)
+        low, high = possible(interval(resamples[:, 0] - resamples[:, 1], groups), score.within)
         ranked = resamples[: None if groups >= MIN_GROUPS_FOR_RANKS else 0] * score.sign
         scores.append(
             ScoreDifference(

@@ -6,16 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.files import json_text, write_text
-from harness.report.claims_tables import (
-    HEADER,
-    board_of,
-    board_rows,
-    board_title,
-    notes,
-    score_rows,
-    sides_text,
-    verdict_text,
-)
+from harness.report import claims_tables
 from harness.report.figures import inline, sweep_figure
 from harness.report.page import render, write_leaderboard
 from harness.report.results_page import write_results
@@ -29,18 +20,15 @@ def write_claims(record: dict[str, Any], out: Path) -> None:
     """
     write_text(out / "claims.json", json_text(record))
     write_results(record, out)
-    boards = [board_of(entry) for entry in record["boards"]]
+    boards = [claims_tables.board_of(entry) for entry in record["boards"]]
     shown = []
     for entry, board in zip(record["boards"], boards, strict=True):
         # Drawn anew: a second layout moves what the first placed.
         picture = inline(sweep_figure(board, entry["over"], entry["values"])) if entry["over"] else None
-        header, rows = board_rows(entry, board)
-        title = board_title(entry, board)
+        header, rows = claims_tables.board_rows(entry, board)
+        title = claims_tables.board_title(entry, board)
         shown.append(entry | {"heading": title, "picture": picture, "header": header, "rows": rows})
-    functions = {each.__name__: each for each in (score_rows, sides_text, notes, verdict_text)}
-    page = render(
-        "claims.html", record=record, claims=record["claims"], boards=shown, columns=HEADER, **functions
-    )
+    page = render("claims.html", record=record, boards=shown, tables=claims_tables)
     write_text(out / "claims.html", page)
     if boards:
         write_leaderboard(boards, out)

@@ -2,16 +2,106 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from harness.evaluation.board import Board
 from harness.report.cells import board_table, number, with_interval
+from harness.report.forest import forest_row
 from harness.tracks import get_track
 
 HEADER = ("score", "A", "B", "difference [95 %]", "claimed", "of this score", "reported A", "reported B")
 ALSO_SHOWN = ("mae", "correlation")
 """Scores of maps that do not rank, and tell whether a network has learnt anything."""
-ONE_SEED = "one seed: the interval is over groups alone, and another seed may say otherwise"
+ONE_SEED = "One seed: the interval is over groups alone, and another seed may say otherwise."
+VERDICTS = ("confirmed", "refuted", "mixed", "undecided", "not tested")
+OURS = "Our own questions"
+REAL = "real"
+"""The name of the only data set that is not simulated."""
+
+
+def tally(claims: Sequence[dict[str, Any]]) -> list[tuple[str, int]]:
+    """How many claims have each verdict; those that none has are left out."""
+    counts = Counter(claim["verdict"] for claim in claims)
+    return [(each, counts[each]) for each in VERDICTS if counts[each]]
+
+
+def tally_text(claims: Sequence[dict[str, Any]]) -> str:
+    """The tally in words: ``7 confirmed, 2 refuted``."""
+    return ", ".join(f"{count} {verdict}" for verdict, count in tally(claims))
+
+
+def by_report(claims: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """The claims by the report that they are from, which a source names before its colon; ours are last."""
+    reports: dict[str, list[dict[str, Any]]] = {}
+    for claim in sorted(claims, key=lambda claim: claim["standing"] == "ours"):
+        name = OURS if claim["standing"] == "ours" else claim["source"].partition(":")[0]
+        reports.setdefault(name, []).append(claim)
+    return reports
+
+
+def trained_text(record: dict[str, Any]) -> str:
+    """What was trained: how large networks, for how many steps, on how many cases, simulated or real ones."""
+    facts = {run["name"]: run for run in record["runs"] if run["epochs"]}
+    names: dict[tuple[str, str], set[str]] = {}
+    for entry in (*record["claims"], *record["boards"]):
+        listed = [side["runs"] for side in entry["sides"]] if "sides" in entry else entry["runs"].values()
+        kind = "real" if entry["data"] == REAL else "simulated"
+        names.setdefault((entry["track"], kind), set()).update(*listed)
+    texts = []
+    for (track, kind), chosen in names.items():
+        runs = [facts[name] for name in sorted(chosen & set(facts))]
+        if runs:
+            weights, steps, cases = (
+                _span([run[key] for run in runs]) for key in ("parameters", "steps", "cases")
+            )
+            plural = "" if len(runs) == 1 else "s"
+            texts.append(
+                f"{len(runs)} network{plural} of {weights} weights, {steps} steps each, on {cases} {kind} "
+                f"{get_track(track).noun}"
+            )
+    if not texts:
+        return "No network was trained."
+    hours = sum(run["seconds"] for run in facts.values()) / 3600
+    hardware = "; ".join(dict.fromkeys(run["hardware"] for run in facts.values()))
+    return (
+        f"Trained here: {'; '.join(texts)}. All trainings together took {hours:.1f} hours"
+        + (f" ({hardware}). " if hardware else ". ")
+        + "The verdicts hold for networks of this size, after this training. The reports trained their own "
+        "networks on other data."
+    )
+
+
+def _span(numbers: Sequence[float | None]) -> str:
+    """From the least to the greatest number, in words: ``840``, ``588 thousand to 4.1 million``."""
+    known = [number for number in numbers if number]
+    return " to ".join(dict.fromkeys(map(_in_words, (min(known), max(known))))) if known else "0"
+
+
+def _in_words(number: float) -> str:
+    for size, word in ((1e6, "million"), (1e5, "thousand")):
+        if number >= size:
+            scaled = number / (size if word == "million" else 1e3)
+            return f"{scaled:.1f} {word}" if scaled < 10 else f"{scaled:.0f} {word}"
+    return f"{number:,.0f}"
+
+
+def forest(claim: dict[str, Any]) -> list[dict[str, Any]]:
+    """A row of the forest plot for each score that is judged: its cells by name, and where its marks are."""
+    rows = []
+    for score, cells in zip(claim["scores"], score_rows(claim), strict=False):
+        reported = [each["scores"].get(score["key"]) for each in claim["reported"]]
+        known = len(reported) == len(claim["sides"]) and None not in reported
+        weights = [side["weight"] for side in claim["sides"]]
+        at = forest_row(
+            score["difference"], score["low"], score["high"], tuple(score["expected"]),
+            sum(weight * value for weight, value in zip(weights, reported, strict=True)) if known else None,
+            score["ratio"],
+        )  # fmt: skip
+        rows.append({**dict(zip(HEADER, cells, strict=True)), "at": at, "verdict": score["verdict"],
+                     "decides": score["decides"]})  # fmt: skip
+    return rows
 
 
 def verdict_text(claim: dict[str, Any]) -> str:
@@ -63,6 +153,14 @@ def score_rows(claim: dict[str, Any]) -> list[list[str]]:
     return rows
 
 
+def side_table(claim: dict[str, Any]) -> tuple[tuple[str, ...], list[list[str]]]:
+    """The header and rows of what A and B have of each score here, and of those that the report states."""
+    chosen = [HEADER.index(name) for name in ("score", "A", "B", "reported A", "reported B")]
+    return tuple(HEADER[each] for each in chosen), [
+        [cells[each] for each in chosen] for cells in score_rows(claim)
+    ]
+
+
 def _reported(claim: dict[str, Any], key: str, digits: int) -> list[str]:
     """What the report states of a score of each side, a dash where it states nothing."""
     values = [reported["scores"].get(key) for reported in claim["reported"]]
@@ -89,17 +187,21 @@ def notes(claim: dict[str, Any]) -> list[str]:
     """What a reader should know of the verdict, and what would decide each undecided score."""
     sentences = [f"Reported of {name}: {each['of']}." for name, each in _reports(claim)]
     if claim["seeds"] == 1 and not claim["lacking"]:
-        sentences.append(f"{ONE_SEED[0].upper()}{ONE_SEED[1:]}.")
-    for score in (
-        score for score in claim["scores"] if score["verdict"] == "undecided" and claim["seeds"] > 1
-    ):
-        ways = []
-        for name, way in score["decided_by"].items():
-            seeds, cases = f"{way['seeds']:,} seeds", f"{way['cases']:,} test cases" if "cases" in way else ""
-            ways.append({"seeds": seeds, "groups": cases, "both": f"{seeds} and {cases}"}[name])
-        decider = " or ".join(ways) or "nothing within reach"
-        sentences.append(f"{score['title']}: if the difference stays as it is, {decider} would decide it.")
+        sentences.append(ONE_SEED)
+    undecided = [score for score in claim["scores"] if score["verdict"] == "undecided" and claim["seeds"] > 1]
+    if undecided:
+        needs = "; ".join(f"{score['title']} needs {_ways(score['decided_by'])}" for score in undecided)
+        sentences.append(f"To decide, if the differences stay as they are: {needs}.")
     return sentences
+
+
+def _ways(decided_by: dict[str, dict[str, int]]) -> str:
+    """What would decide a score: ``either 7 seeds or 600 test cases``."""
+    ways = []
+    for name, way in decided_by.items():
+        seeds, cases = f"{way['seeds']:,} seeds", f"{way['cases']:,} test cases" if "cases" in way else ""
+        ways.append({"seeds": seeds, "groups": cases, "both": f"{seeds} with {cases}"}[name])
+    return ("either " if len(ways) > 1 else "") + (" or ".join(ways) or "more than is within reach")
 
 
 def _reports(claim: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:

@@ -21,6 +21,8 @@ from harness.report.claims_tables import (
     claims_table,
     notes,
     sides_text,
+    tally_text,
+    trained_text,
 )
 from harness.report.export import markdown_table
 from harness.report.figures import save_figure, sweep_figure
@@ -58,17 +60,14 @@ def results_page(record: dict[str, Any]) -> str:
 
 
 def _introduction(record: dict[str, Any]) -> list[str]:
-    trained = [run for run in record["runs"] if run["epochs"]]
-    hours = sum(run["seconds"] for run in trained) / 3600
-    hardware = "; ".join(dict.fromkeys(run["hardware"] for run in trained))
     versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
     return [
-        "`astroboard reproduce` wrote this page from its record; `--report` writes it anew. All data",
-        "are simulated unless real ones are named; what a report states is of its own data. How a verdict is",
-        "made, and when a claim is not tested: [claims.md](claims.md).",
+        trained_text(record),
         "",
-        f"{len(trained)} networks were trained, for {hours:.1f} hours in all"
-        + (f", on {hardware}." if hardware else "."),
+        *([f"{tally_text(record['claims'])}.", ""] if record["claims"] else []),
+        "`astroboard reproduce` wrote this page from its record; `--report` writes it anew. Reported scores",
+        "are those of the report, on its own data. [claims.md](claims.md) explains the verdicts.",
+        "",
         f"Versions: {versions}." if versions else "",
     ]
 

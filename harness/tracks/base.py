@@ -127,6 +127,8 @@ class Track:
     ----------
     name, title : str
         The name in commands and files, and a heading.
+    noun : str
+        What its cases are, several of them.
     inputs, truth : Column
         The columns of a data set that a method is given, and that it predicts.
     scores : tuple of Score
@@ -176,6 +178,7 @@ class Track:
     truth: Column
     scores: tuple[Score, ...]
     format: Format
+    noun: str = "cases"
     columns: ByCase | None = None
     further_statistics: Callable[[Columns, np.ndarray], dict[str, np.ndarray]] | None = None
     classes: tuple[str, ...] = ()

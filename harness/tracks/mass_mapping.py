@@ -39,6 +39,7 @@ def _map_scores(targets: np.ndarray, predictions: np.ndarray) -> dict[str, np.nd
 MASS_MAPPING = Track(
     name="mass-mapping",
     title="Dark matter from weak lensing",
+    noun="maps",
     inputs=Column("epsilon", "float16", (128, 128, 3)),
     truth=Column("kappa", "float16", (128, 128)),
     scores=SCORES,

@@ -121,6 +121,7 @@ POSITIVE = (0.0, np.inf)
 STAMPS = Track(
     name="stamps",
     title="Early classification of alert stamps",
+    noun="alerts",
     inputs=Column("images", "float32", (63, 63, 3)),
     truth=Column("labels", "int8", ()),
     scores=(

@@ -9,10 +9,14 @@ import pytest
 from harness.data.store import create, open_dataset
 from harness.evaluation.leaderboard import rank_entries
 from harness.evaluation.scoring import score
+from harness.report.claims_page import write_claims
+from harness.report.claims_tables import VERDICTS
 from harness.report.page import update_leaderboard, write_leaderboard
 from harness.tracks import MASS_MAPPING, STAMPS
 from submissions import write_submission
 from tests.browser.boards import two_boards
+from tests.harness.report.test_claims_tables import claim as made_claim
+from tests.harness.report.test_claims_tables import score as claim_score
 
 CHROMIUM = "/usr/bin/chromium"
 QUIET = ("quic", "gpu", "background-networking", "component-update", "sync")
@@ -91,4 +95,24 @@ def site(tmp_path_factory):
         board = add_competition(track, folder / track.name, folder, rng)
         page = folder / f"submissions/{board.rows[0].submission_sha256[:16]}.html"
         page.with_name(f"{board.track}.html").write_bytes(page.read_bytes())
+    write_claims(claims_of_all_verdicts(), folder / "claims")
     return folder
+
+
+def claims_of_all_verdicts():
+    """A record of `reproduce` with a claim of each verdict, one of them without scores, and hostile words."""
+    said = '<script>alert("x")</script> '
+    scores = [claim_score(key, decides=key == "dicee") for key in ("dicee", "wmape")]
+    both = [{"of": name, "scores": {"dicee": value}} for name, value in (("a", 0.25), ("b", 0.75))]
+    claims = [
+        made_claim(
+            *scores, name=verdict.replace(" ", "-"), verdict=verdict, says=f"{said}{verdict}", reported=both
+        )
+        for verdict in VERDICTS
+    ]
+    claims.append(made_claim(name="empty", verdict="not tested", lacking=["not trained: b"], standing="ours"))
+    return {
+        "schema": "astroboard-claims/1", "preset": "smoke", "seeds": 1, "claims": claims, "boards": [],
+        "presets": {"smoke": {"cases": {"mass-mapping": 60}, "seeds": {"mass-mapping": 1}}},
+        "left_out": [], "runs": [], "versions": {"astroboard": "0.1.0"},
+    }  # fmt: skip

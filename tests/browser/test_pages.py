@@ -11,7 +11,8 @@ from tests.browser.boards import HOSTILE_AS_SHOWN, NAMES, PUBLISHED
 
 pytestmark = pytest.mark.slow
 
-PAGES = ("forty.html", "index.html", "submissions/mass-mapping.html", "submissions/stamps.html")
+PAGES = ("forty.html", "index.html", "submissions/mass-mapping.html", "submissions/stamps.html",
+         "claims/claims.html")  # fmt: skip
 FIRST = "#mass-mapping table.board"
 
 
@@ -244,3 +245,16 @@ def test_on_paper_all_columns_are_seen(site, open_page, name):
     )
     assert cut == 0
     assert page.evaluate("document.documentElement.scrollWidth") <= 1030
+
+
+def test_a_link_to_a_claim_opens_it(site, open_page):
+    """Verdicts are told by a sign and a word, and the plot's numbers are cells of a table."""
+    page, _ = open_page(site / "claims/claims.html", fragment="mixed")
+    assert page.locator("details[open]").count() == 1
+    assert page.locator("#mixed").is_visible()
+    assert page.locator(".tally li").all_inner_texts() == [
+        "1 confirmed", "1 refuted", "1 mixed", "1 undecided", "2 not tested",
+    ]  # fmt: skip
+    row = page.get_by_role("row", name="DICEE").first
+    assert "−0.25 [−0.50," in row.inner_text()
+    assert row.locator("svg.plot").get_attribute("aria-hidden") == "true"

@@ -163,3 +163,9 @@ def test_rows_of_a_board_are_methods(made):
     assert result["board"]["title"] == "Two kernels"
     assert result["values"] == {"cnn, kernel = 5": 5.0, "cnn, kernel = 3": 3.0}
     assert result["runs"]["cnn, kernel = 3"] == ["1-0", "1-1"]
+
+
+def test_the_interval_of_a_share_stays_between_the_differences_that_there_can_be(judged):
+    found = judged("rotation-invariance", ((1, 1), (1, 1)), (0.9, 0.2))
+    assert all(-1 <= score["low"] <= score["high"] <= 1 for score in found["scores"])
+    assert any(score["high"] == 1 for score in found["scores"])  # two seeds: Student's t is 12.7

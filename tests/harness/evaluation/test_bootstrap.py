@@ -16,6 +16,7 @@ from harness.evaluation.bootstrap import (
     holm,
     interval,
     kendall_tau,
+    possible,
     signed_rank,
     tail,
 )
@@ -231,3 +232,10 @@ def test_kendall_tau_is_scipys():
         assert kendall_tau(first, second) == pytest.approx(stats.kendalltau(first, second).statistic)
     assert kendall_tau(np.ones(4), np.arange(4.0)) is None
     assert kendall_tau(np.ones(1), np.ones(1)) is None
+
+
+def test_an_interval_of_differences_stays_where_differences_can_be():
+    assert possible((-1.5, 0.5), (0.0, 1.0)) == (-1, 0.5)
+    assert possible((-3.0, 1.75), (0.0, 1.0), (1, -1, -1, 1)) == (-2, 1.75)
+    assert possible((-3.0, 3.0), (-1.0, 1.0)) == (-2, 2)
+    assert possible((-40.0, 30.0), (0.0, np.inf)) == (-40, 30)

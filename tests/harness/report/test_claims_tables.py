@@ -1,6 +1,19 @@
 """Tables of claims, of a record that is made up."""
 
-from harness.report.claims_tables import HEADER, claims_table, notes, score_rows, sides_text, verdict_text
+from harness.report.claims_tables import (
+    HEADER,
+    OURS,
+    by_report,
+    claims_table,
+    forest,
+    notes,
+    score_rows,
+    side_table,
+    sides_text,
+    tally_text,
+    trained_text,
+    verdict_text,
+)
 
 
 def score(key, **changed):
@@ -63,8 +76,59 @@ def test_what_would_decide():
     }
     undecided = claim(score("dicee", verdict="undecided", decided_by=ways), reported=[])
     assert notes(undecided) == [
-        "DICEE: if the difference stays as it is, 7 seeds or 3 seeds and 600 test cases would decide it."
+        "To decide, if the differences stay as they are: DICEE needs either 7 seeds or 3 seeds with "
+        "600 test cases."
     ]
+    alone = score("dicee", verdict="undecided", decided_by={"seeds": ways["seeds"]})
+    never = score("wmape", verdict="undecided")
+    assert notes(claim(alone, never, reported=[])) == [
+        "To decide, if the differences stay as they are: DICEE needs 7 seeds; WMAPE needs more than is "
+        "within reach."
+    ]
+
+
+def test_claims_are_counted_by_verdict_and_grouped_by_report():
+    claims = [
+        claim(name="a", standing="ours", source="the definition: of it"),
+        claim(name="b", source="Doe (2020), USM", verdict="refuted"),
+        claim(name="c", source="Doe (2020), USM: the notebooks", standing="proposed"),
+    ]
+    assert tally_text(claims) == "2 confirmed, 1 refuted"
+    grouped = [(report, [each["name"] for each in of]) for report, of in by_report(claims).items()]
+    assert grouped == [("Doe (2020), USM", ["b", "c"]), (OURS, ["a"])]
+
+
+def test_what_was_trained_in_words():
+    common = {"seconds": 1800, "hardware": "a machine", "cases": 1400}
+    runs = [
+        common | {"name": "a0", "epochs": 8, "parameters": 588321, "steps": 840},
+        common | {"name": "a1", "epochs": 8, "parameters": 4118561, "steps": 42000},
+        common | {"name": "b0", "epochs": 0, "parameters": 0, "steps": 0},
+        common | {"name": "s0", "epochs": 2, "parameters": 55185, "steps": 840},
+    ]
+    sides = [{"runs": ["a0", "a1"]}, {"runs": ["b0"]}]
+    real = claim(track="stamps", data="real", sides=[{"runs": ["s0"]}])
+    record = {"runs": runs, "claims": [claim(sides=sides), claim(sides=sides), real], "boards": []}
+    assert trained_text(record).startswith(
+        "Trained here: 2 networks of 588 thousand to 4.1 million weights, 840 to 42,000 steps each, on 1,400 "
+        "simulated maps; 1 network of 55,185 weights, 840 steps each, on 1,400 real alerts. All trainings "
+        "together took 1.5 hours (a machine). "
+    )
+    assert trained_text(record | {"runs": runs[2:3]}) == "No network was trained."
+
+
+def test_rows_of_the_plot():
+    reported = [{"of": name, "scores": {"dicee": value}} for name, value in (("a", 0.25), ("b", 0.5))]
+    made = claim(score("dicee"), score("wmape", decides=False), reported=reported)
+    first, second = forest(made)
+    assert (first["score"], first["verdict"], first["decides"]) == ("DICEE", "confirmed", True)
+    assert first["at"]["reported"] == first["at"]["mark"] < 50  # both are -0.25
+    assert first["at"]["claimed"] == (0, 50)
+    assert (second["decides"], second["at"]["reported"]) == (False, None)
+    assert forest(claim(score("dicee")))[0]["at"]["reported"] is None  # of B nothing is stated
+    header, rows = side_table(made)
+    assert header == ("score", "A", "B", "reported A", "reported B")
+    assert rows[0] == ["DICEE", "0.50", "0.75", "0.25", "0.50"]
 
 
 def test_four_sides_are_two_differences():

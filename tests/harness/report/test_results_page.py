@@ -47,7 +47,9 @@ def test_sections(record, tmp_path):
     assert re.findall("^## (.*)$", page, re.M) == [
         "The reports' claims", "Leaderboards", "Diagnostics", "Trainings", "Left out",
     ]  # fmt: skip
-    assert "4 networks were trained, for 0.1 hours in all, on a machine." in page
+    assert "4 networks of 1,234 weights, 104 steps each, on 100 simulated maps." in page
+    assert "took 0.1 hours (a machine)" in page
+    assert "\n1 confirmed.\n" in page
     assert "| smoke | mass-mapping | 60 | 1 |" in page
     assert "| ks93 | smoke | 1 | 1,234 | 100 | 8 | 104 | 800 | 1.5 | 7 % |" in page
     assert "- `real-stamps` (Real stamps): no real alerts" in page
