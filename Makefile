@@ -4,6 +4,8 @@ PYTHON ?= python3
 EXTRA ?= cpu
 BIN := .venv/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
+# A file's tests share what is made for them, so that they run in one process, as the files come.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 OLD := astroboard must be set up with Python 3.11 or newer, got %d.%d; name one, as in: make setup PYTHON=python3.12
 
 .PHONY: picture docs setup developer demo check test lint benchmark lock clean
@@ -36,10 +38,10 @@ picture: developer demo
 
 # The quick tests: no TensorFlow, no pictures, no browser, no cluster.
 check: developer lint
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test: developer lint
-	$(BIN)/python -m pytest -n 2
+	$(PYTEST)
 
 lint: developer
 	$(BIN)/ruff check .

@@ -7,9 +7,9 @@ import os
 import random
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from math import ceil, inf, isfinite
+from math import isfinite
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 from weakref import proxy
@@ -19,59 +19,19 @@ import numpy as np
 
 from baselines import backend
 from baselines.backend import keras
+from baselines.batches import Batches
+from baselines.learning_rate import Schedule, plateau_rate
 from baselines.network import MODEL, load
-from baselines.protocol import BaselineError, Training, must_be
+from baselines.protocol import BaselineError, Training
 
 HISTORY, CHECKPOINT = "history.csv", "checkpoint.npz"
 SECONDS_BETWEEN_STEPS = 0.5  # that are told of
-PLATEAU = 3  # epochs in a row without a lower validation loss
 
-Schedule = Literal["constant", "cosine", "plateau"]
 Keep = Literal["last", "best"]
 Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
 
 Scores = Callable[[np.ndarray, np.ndarray], dict[str, float]]
 """Takes truth and predictions of a batch, returns the means of some scores over its cases."""
-
-
-class Batches(keras.utils.PyDataset):
-    """Batches whose order in an epoch follows from the seed and the epoch's number alone.
-
-    ``order(rng)`` draws the rows of an epoch, always equally many; ``read(rows)`` returns their inputs and
-    truth. With several ``devices`` the last rows are left out, so that each device has as many.
-    """
-
-    def __init__(
-        self, read: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
-        order: Callable[[np.random.Generator], np.ndarray], batch_size: int, seed: int,
-    ) -> None:  # fmt: skip
-        super().__init__(workers=backend.n_readers())
-        self.read, self.order, self.batch_size, self.seed = read, order, batch_size, seed
-        self.devices = 1
-        self.fault: Exception | None = None
-        self.begin(0)
-
-    def begin(self, epoch: int) -> None:
-        """Draw the rows of an epoch."""
-        rows = self.order(np.random.default_rng(np.random.SeedSequence([self.seed, epoch])))
-        self.rows = rows[: len(rows) // self.devices * self.devices]
-
-    def share(self, devices: int) -> None:
-        """Have each batch shared by so many devices; `BaselineError` if its size is no multiple of them."""
-        if self.batch_size % devices:
-            raise must_be("batch_size", f"a multiple of the {devices} devices", self.batch_size)
-        self.devices = devices
-        self.begin(0)
-
-    def __len__(self) -> int:
-        return ceil(len(self.rows) / self.batch_size)
-
-    def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-        try:
-            return self.read(self.rows[number * self.batch_size : (number + 1) * self.batch_size])
-        except Exception as error:
-            self.fault = error  # TensorFlow raises another one in its place
-            raise
 
 
 class EpochEnd(keras.callbacks.Callback):
@@ -323,28 +283,6 @@ def _checkpoint_key(
         **{name: _described(getattr(model, name)) for name in ("optimizer", "loss")},
         "shapes": [list(variable.shape) for variable in model.variables],
     }
-
-
-def adam(learning_rate: float, schedule: Schedule, steps: int, beta_1: float = 0.9) -> keras.optimizers.Adam:
-    """Adam from that rate on: ``cosine`` lets it fall to 0 over all ``steps``, along half a cosine."""
-    if schedule == "cosine":
-        return keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(learning_rate, steps), beta_1)
-    return keras.optimizers.Adam(learning_rate, beta_1)
-
-
-def plateau_rate(first: float, losses: Sequence[float]) -> float:
-    """The learning rate after epochs with these validation losses, from ``first`` on.
-
-    It is halved after every three epochs in a row that do not lower the loss, as the callback
-    ``ReduceLROnPlateau`` of Keras does with a factor of ½, a patience of 3 and a least change of 0.
-    """
-    rate, lowest, waited = first, inf, 0
-    for loss in losses:
-        waited = 0 if loss < lowest else waited + 1
-        lowest = min(lowest, loss)
-        if waited == PLATEAU:
-            rate, waited = rate / 2, 0
-    return rate
 
 
 def _described(keras_object: Any) -> Any:

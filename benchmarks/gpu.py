@@ -109,7 +109,7 @@ def cells(row: dict[str, Any]) -> list[str]:
 def measure(preset: str, seconds: float, batch: int, precision: str, jit: bool) -> dict[str, Any]:
     """Speeds of one combination: of a matrix product, of steps on one batch, and of steps on cases read."""
     from baselines.backend import make_deterministic, n_readers, silence_remapper
-    from baselines.keras_loop import Batches
+    from baselines.batches import Batches
     from baselines.mass_mapping.unet import Examples, UNet
     from baselines.presets import make, settings
     from baselines.protocol import Cases
@@ -155,7 +155,7 @@ def measure(preset: str, seconds: float, batch: int, precision: str, jit: bool) 
 def network(baseline: Any) -> Any:
     """The compiled network, as the training makes it."""
     from baselines.backend import compile_step, keras
-    from baselines.keras_loop import adam
+    from baselines.learning_rate import adam
     from baselines.mass_mapping.networks import unet
 
     keras.config.set_dtype_policy(baseline.precision)

@@ -4,7 +4,8 @@ import h5py
 import numpy as np
 import pytest
 
-from baselines.keras_loop import Batches, adam
+from baselines.batches import Batches
+from baselines.learning_rate import adam
 from baselines.mass_mapping.networks import unet
 from baselines.mass_mapping.unet import Examples, UNet
 from baselines.presets import make, settings

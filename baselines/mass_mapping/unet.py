@@ -144,7 +144,10 @@ class UNet(Network):
         self, network: Callable[[], Any], train: Examples, validation: Examples, training: Training
     ) -> dict[str, Any]:
         """Train what ``network`` makes with this baseline's settings; keep it, and return its best epoch."""
-        from baselines.keras_loop import Batches, adam, fit, keras
+        from baselines.backend import keras
+        from baselines.batches import Batches
+        from baselines.keras_loop import fit
+        from baselines.learning_rate import adam
 
         batches = Batches(train.read, train.shuffled, self.batch_size, training.seed)
         unseen = Batches(validation.read, validation.in_order, self.batch_size, training.seed)

@@ -101,7 +101,9 @@ class PlainCNN(Network):
 
         ``class_shares`` are the frequencies of the classes that its probabilities are for.
         """
-        from baselines.keras_loop import Batches, fit, keras
+        from baselines.backend import keras
+        from baselines.batches import Batches
+        from baselines.keras_loop import fit
         from baselines.stamps.losses import StampLoss, inverse_frequencies
         from baselines.stamps.scores import TrackScores
 

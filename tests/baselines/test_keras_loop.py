@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from baselines import keras_loop as loop
-from baselines.keras_loop import Batches, keras
+from baselines.backend import keras
+from baselines.batches import Batches
 from baselines.protocol import BaselineError, Training, no_progress
 
 pytestmark = pytest.mark.slow
@@ -83,25 +84,6 @@ def stopped(folder, last):
 def history(folder):
     with (folder / "history.csv").open() as file:
         return list(csv.DictReader(file))
-
-
-def test_batches_hold_every_row_once():
-    data = batches()
-    assert len(data) == 5
-    rows = np.concatenate([data[number][0] for number in range(5)])
-    np.testing.assert_array_equal(np.sort(rows, axis=0), np.sort(X, axis=0))
-    assert len(data[4][0]) == 2
-
-
-def test_order_follows_from_seed_and_epoch_alone():
-    first, second = batches(), batches()
-    first.begin(1)
-    first.begin(4)
-    second.begin(4)
-    np.testing.assert_array_equal(first.rows, second.rows)
-    second.begin(5)
-    assert (first.rows != second.rows).any()
-    assert (batches(seed=1).rows != batches(seed=2).rows).any()
 
 
 def test_epochs_are_shown_in_their_own_orders(tmp_path):
@@ -330,54 +312,6 @@ def test_other_data_of_the_same_size_start_anew(tmp_path):
     loop.fit(with_dropout(), batches(y=2 * Y), batches(shuffled=False), 6, training)
     assert told[:2] == ["resuming after epoch 6", "first epoch"]
     assert first["epochs"] == 6
-
-
-@pytest.mark.parametrize(("schedule", "expected"), [("constant", 0.5), ("cosine", 0.0)])
-def test_learning_rate_follows_its_schedule_to_the_last_step(tmp_path, schedule, expected):
-    def build():
-        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-        model.compile(optimizer=loop.adam(0.5, schedule, 3 * 5), loss="mse")
-        rates.append(model.optimizer)
-        return model
-
-    rates = []
-    loop.fit(build, batches(), batches(), 3, Training(0, tmp_path))
-    assert float(rates[0].learning_rate) == pytest.approx(expected, abs=1e-7)
-
-
-LOSSES = [5, 4, 4, 4, 4, 3, 3.5, 3, 3.1, 3, 2, 2, 2, 2, 2, 2, 2.5]
-
-
-def test_the_plateau_is_that_of_keras():
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    model.compile(optimizer=loop.adam(0.5, "plateau", 0))
-    peer = keras.callbacks.ReduceLROnPlateau(factor=0.5, patience=3, min_delta=0)
-    peer.set_model(model)
-    peer.on_train_begin()
-    for epoch, loss in enumerate(LOSSES):
-        peer.on_epoch_end(epoch, {"val_loss": loss})
-        rate = float(model.optimizer.learning_rate)
-        assert loop.plateau_rate(0.5, LOSSES[: epoch + 1]) == rate
-    assert rate == 0.5 / 16
-
-
-def test_the_learning_rate_falls_on_a_plateau_and_goes_on_so_after_a_stop(tmp_path):
-    def build():
-        layers = [keras.Input((2,)), keras.layers.Dense(1, kernel_initializer="zeros")]
-        model = keras.Sequential(layers)
-        model.compile(optimizer=loop.adam(0.5, "plateau", 0, beta_1=0.5), loss="mse")
-        made.append(model.optimizer)
-        return model
-
-    made = []
-    data = batches(y=-Y), batches()  # what is learnt is wrong, so that the first epoch stays the best
-    with pytest.raises(Stop):
-        loop.fit(build, *data, 8, Training(0, tmp_path, stop_after(5)), schedule="plateau")
-    loop.fit(build, *data, 8, Training(0, tmp_path), schedule="plateau")
-    assert made[-1].beta_1 == 0.5
-    history = np.genfromtxt(tmp_path / "history.csv", delimiter=",", names=True)
-    rate = loop.plateau_rate(0.5, history["val_loss"][:-1])
-    assert float(made[-1].learning_rate) == rate < 0.5
 
 
 @pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])

@@ -4,7 +4,8 @@ import tensorflow as tf
 
 import metrics
 from baselines import keras_loop as loop
-from baselines.keras_loop import Batches, keras
+from baselines.backend import keras
+from baselines.batches import Batches
 from baselines.mass_mapping.losses import LOSSES, WEIGHTS, CombinedLoss, MultiFocal, SoftDICEE, SoftDPEAKS
 from tests.reference import losses as reference
 from tests.reference import mass_mapping as scores

@@ -3,7 +3,7 @@ import pytest
 from sklearn.metrics import log_loss
 from sklearn.utils.class_weight import compute_class_weight
 
-from baselines.keras_loop import keras
+from baselines.backend import keras
 from baselines.stamps.losses import LOSSES, StampLoss, inverse_frequencies
 from tests.reference import stamp_losses as slow
 

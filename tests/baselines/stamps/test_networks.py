@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from baselines.keras_loop import keras
+from baselines.backend import keras
 from baselines.stamps.networks import (
     RotationAverage,
     Rotations,

@@ -8,7 +8,7 @@ from harness.claims.reproduce import reproduce
 from harness.claims.spec import Size, select
 
 TINY = str(Path(__file__).with_name("tiny.toml"))
-SIZE = Size({"mass-mapping": 40, "stamps": 160}, {"mass-mapping": 2, "stamps": 2}, folds=3)
+SIZE = Size({"mass-mapping": 40, "stamps": 160}, {"mass-mapping": 2, "stamps": 2}, folds=2)
 SIZES = {TINY: SIZE}
 
 

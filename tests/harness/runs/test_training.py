@@ -203,9 +203,8 @@ def test_killed_five_times_submits_the_bytes_of_an_unbroken_run(maps, tmp_path):
         submit([tmp_path / name], inputs, "us", tmp_path / f"{name}.zip")
         assert not list((tmp_path / name).rglob("checkpoint*"))
     again = [sys.executable, "-m", "harness.cli", "submit", tmp_path / "part", "--inputs", inputs]
-    for name in ("once", "twice"):
-        subprocess.run([*again, "--team", "us", tmp_path / f"{name}.zip"], env=environment, check=True)
-    zips = {(tmp_path / f"{name}.zip").read_bytes() for name in ("part", "whole", "once", "twice")}
+    subprocess.run([*again, "--team", "us", tmp_path / "again.zip"], env=environment, check=True)
+    zips = {(tmp_path / f"{name}.zip").read_bytes() for name in ("part", "whole", "again")}
     assert len(zips) == 1
 
 
@@ -253,7 +252,10 @@ print(maps[0].std(), abs(maps[1] - maps[0]).max())
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])
 def test_two_devices_learn_what_one_does(maps, tmp_path, backend):
     preset = tmp_path / "settings.toml"
-    preset.write_text(UNET.replace("0.3", "0.0").replace("= 6", "= 2") + "learning_rate = 1e-4\n")
+    preset.write_text(
+        UNET.replace("0.3", "0.0").replace("= 6", "= 2").replace("= 8\nsched", "= 1\nsched")
+        + "learning_rate = 1e-4\n"
+    )
     flags = "--xla_force_host_platform_device_count=2" if backend == "jax" else ""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "KERAS_BACKEND": backend, "XLA_FLAGS": flags}
     command = [sys.executable, "-c", MIRRORED, maps, tmp_path, preset]

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from baselines.keras_loop import keras
+from baselines.backend import keras
 from baselines.mass_mapping.trivial import Zeros
 from baselines.presets import PRESETS, make, settings, updated
 from baselines.protocol import BaselineError, Training
