@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,11 @@ def write_alerts(
         }
         for answer, each in zip(answers, images, strict=False)
     ]
-    page = render("alerts.html", cards=cards, cuts=cuts, runs=runs, total=len(answers), left_out=left_out)
+    counted = Counter(answer["class"] for answer in answers)
+    counts = {name: counted[name] for name in classes if counted[name]}
+    page = render(
+        "alerts.html", cards=cards, counts=counts, cuts=cuts, runs=runs, total=len(answers), left_out=left_out
+    )
     write_text(folder / FILES[1], page)
 
 

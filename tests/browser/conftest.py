@@ -9,12 +9,14 @@ import pytest
 from harness.data.store import create, open_dataset
 from harness.evaluation.leaderboard import rank_entries
 from harness.evaluation.scoring import score
+from harness.report.alerts_page import write_alerts
 from harness.report.claims_page import write_claims
 from harness.report.claims_tables import VERDICTS
 from harness.report.page import update_leaderboard, write_leaderboard
+from harness.runs.classification import cuts
 from harness.tracks import MASS_MAPPING, STAMPS
 from submissions import write_submission
-from tests.browser.boards import two_boards
+from tests.browser.boards import HOSTILE, two_boards
 from tests.harness.report.test_claims_tables import claim as made_claim
 from tests.harness.report.test_claims_tables import score as claim_score
 
@@ -96,7 +98,25 @@ def site(tmp_path_factory):
         page = folder / f"submissions/{board.rows[0].submission_sha256[:16]}.html"
         page.with_name(f"{board.track}.html").write_bytes(page.read_bytes())
     write_claims(claims_of_all_verdicts(), folder / "claims")
+    (folder / "alerts").mkdir()
+    answers = list(a_night(rng))
+    images = rng.normal(size=(6, 63, 63, 3)).astype(np.float32)
+    write_alerts(answers, images, cuts(answers), ["runs/<b>one", "runs/two"], 3, folder / "alerts")
     return folder
+
+
+def a_night(rng, alerts=8):
+    """The answers of `classify` to alerts, with hostile names, and one without coordinates and brightness."""
+    for number, probabilities in enumerate(rng.dirichlet(np.ones(5), alerts)):
+        place = {"ra": None, "dec": None, "magnitude": None, "filter": None, "jd": None}
+        if number:
+            place = {"ra": 40.0 * number, "dec": -9.5, "magnitude": 18.5, "filter": 1.0, "jd": 2459000.5}
+        yield {
+            "candid": 10**17 + number, "objectId": HOSTILE if number == 1 else "ZTF18abcdefg", **place,
+            "class": STAMPS.classes[probabilities.argmax()], "purity": 0.5,
+            "agree": 1, "by_run": [0.25, 0.125],
+            "probabilities": dict(zip(STAMPS.classes, probabilities.tolist(), strict=True)),
+        }  # fmt: skip
 
 
 def claims_of_all_verdicts():

@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from harness.report.alerts_page import OBJECT_PAGES, PLACE_PAGES
 from tests.browser.boards import HOSTILE_AS_SHOWN, NAMES, PUBLISHED
 
 pytestmark = pytest.mark.slow
 
 PAGES = ("forty.html", "index.html", "submissions/mass-mapping.html", "submissions/stamps.html",
-         "claims/claims.html")  # fmt: skip
+         "claims/claims.html", "alerts/index.html")  # fmt: skip
+OTHER_SITES = tuple(address.split("{")[0] for address in (OBJECT_PAGES | PLACE_PAGES).values())
 FIRST = "#mass-mapping table.board"
 
 
@@ -107,6 +109,23 @@ def test_without_scripts_a_table(site, open_page):
     assert header(page, "WMAPE").locator(".name").text_content() == "WMAPE"
 
 
+def test_alerts_of_a_night_are_counted_linked_and_text(site, open_page):
+    page, noted = open_page(site / "alerts/index.html")
+    assert page.locator("figure").count() == 6
+    counts = re.findall(
+        r"(\d+) (AGN|SN|VS|asteroid|bogus)", page.get_by_text("Most probable classes").inner_text()
+    )
+    assert sum(int(count) for count, _ in counts) == 8
+    assert page.locator("figure", has_text="Coordinates unknown").count() == 1
+    hostile = page.locator("figure").nth(1)
+    assert HOSTILE_AS_SHOWN in hostile.text_content()
+    assert hostile.get_by_role("link").all_text_contents() == ["SIMBAD", "Legacy Survey"]
+    assert page.locator("script").count() == 1
+    page.emulate_media(media="print")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+    assert noted == []
+
+
 def test_names_are_text(site, open_page):
     page, noted = open_page(site / "forty.html")
     teams = page.locator(f"{FIRST} .team").all_text_contents()
@@ -140,7 +159,9 @@ def test_links_resolve(site, open_page, name):
     page, _ = open_page(site / name)
     links = page.locator("a").evaluate_all("all => all.map(one => one.getAttribute('href'))")
     assert links
-    for link in set(links) - {PUBLISHED}:
+    elsewhere = {link for link in links if link.startswith(OTHER_SITES)}
+    assert not elsewhere or name.startswith("alerts/")
+    for link in set(links) - {PUBLISHED} - elsewhere:
         target, _, fragment = link.partition("#")
         path = ((site / name).parent / target).resolve() if target else site / name
         assert path.is_file(), link
