@@ -202,7 +202,9 @@ def leaderboard(
 @click.argument("first", type=SUBMISSION, metavar="A")
 @click.argument("second", type=SUBMISSION, metavar="B")
 @truth_option
-@click.option("--out", type=NEW_FOLDER, help="Write comparison.json and pictures there, in a new folder.")
+@click.option(
+    "--out", type=NEW_FOLDER, help="Write a page there, with pictures and scores by case, in a new folder."
+)
 @click.option(
     "--inputs", "--data", "data", type=FILE,
     help="test-inputs.h5: images of the alerts, for pictures of stamps.",
@@ -230,5 +232,5 @@ def compare(
         write_comparison(found, scored, truth, out, data)
     from harness.report.terminal import difference_tables
 
-    written = [f"comparison: {out}"] if out else []
+    written = [f"page: {out / 'index.html'}"] if out else []
     print_result(found.to_json(), as_json, [*difference_tables(found), *written])

@@ -59,7 +59,10 @@ class ScoreDifference(Record):
 
 @dataclass(frozen=True)
 class CaseDifference(Record):
-    """A case where the two differ much in the score with the key ``score``."""
+    """A case where the two differ much in the score with the key ``score``.
+
+    Of classes, ``label`` is the true one, ``a_answer`` and ``b_answer`` are the most probable ones.
+    """
 
     score: str
     case_id: str
@@ -67,6 +70,9 @@ class CaseDifference(Record):
     a: float
     b: float
     difference: float
+    label: str | None = None
+    a_answer: str | None = None
+    b_answer: str | None = None
 
 
 @dataclass(frozen=True)
@@ -144,7 +150,24 @@ def _most_different_cases(first: Scored, second: Scored, count: int) -> list[Cas
     for index, score in enumerate(scores):
         for row in np.lexsort((-total, -np.abs(differences[index])))[: count if score.ranked else 0]:
             if differences[index, row]:
-                values = (float(each[index, row]) for each in (a, b, differences))
-                group = int(first.groups[row])
-                cases.append(CaseDifference(score.key, first.case_ids[row], group, *values))
+                one, other, difference = (float(each[index, row]) for each in (a, b, differences))
+                cases.append(
+                    CaseDifference(
+                        score.key, first.case_ids[row], int(first.groups[row]), one, other, difference,
+                        **_classes(first, second, row),
+                    )
+                )  # fmt: skip
     return cases
+
+
+def _classes(first: Scored, second: Scored, row: int) -> dict[str, str]:
+    """The true class of a case, and the most probable ones; nothing where the truth is no class."""
+    track = first.track
+    if not track.answer:
+        return {}
+    columns = {
+        "label": first.columns[track.label],
+        "a_answer": first.columns[track.answer],
+        "b_answer": second.columns[track.answer],
+    }
+    return {name: track.classes[int(column[row])] for name, column in columns.items()}

@@ -24,6 +24,8 @@ NO_VALUE = "#c9a0a0"
 """Pixels of a stamp that hold no number."""
 TRUE_CLASS, OTHER_CLASS = "#4daf4a", "#999999"
 TRAINING, VALIDATION = "C0", "C1"
+PAIR = ("#0072b2", "#e69f00")
+"""Of two that are compared: colours of Okabe & Ito (2008), which all readers can tell apart."""
 REFERENCE_LINE = "#999999"
 
 _TEXT = ("text.color", "axes.labelcolor", "axes.titlecolor", "axes.edgecolor", "xtick.color", "ytick.color")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from harness.tracks import get_track, load
 from submissions import open_submission
 
 CASES = ("best", "better than three in four", "median", "worse than three in four", "worst")
-MOST_ENTRIES = 60
+MOST_ENTRIES, MOST_DIGITS = 60, 3
 
 
 def gallery(
@@ -39,27 +39,49 @@ def gallery(
     if not rows or board.part == "public" or board.ladder or not side_by_side:
         return ""
     entries = [by_sha256[row.submission_sha256] for row in rows]
-    first, track = entries[0], entries[0].track
-    order = by_difficulty(first)
+    order = by_difficulty(entries[0])
     places = np.linspace(0, len(order) - 1, len(CASES)).round().astype(int)
-    chosen = dict(zip(order[places].tolist(), CASES, strict=True))  # by index: few cases are named once
-    case_ids = [first.case_ids[index] for index in chosen]
+    called = (f"{name} for {rows[0].method}" for name in CASES)
+    chosen = dict(zip(order[places].tolist(), called, strict=True))  # by index: few cases are named once
+    label = "Case, from the best to the worst of the first entry"
+    return strips(
+        entries, [f"{row.rank}" for row in rows], chosen, truth, inputs, executor, label, len(chosen) // 2
+    )
+
+
+def strips(
+    entries: Sequence[Scored], marks: Sequence[str], chosen: Mapping[int, str], truth: Path,
+    inputs: Path | None = None, executor: Executor | None = None, label: str = "Case", first: int = 0,
+) -> str:  # fmt: skip
+    """The HTML of some cases under each of the submissions, one case at a time, on the scale of its truth.
+
+    ``chosen`` has the indices of the cases and what each is called; ``marks`` stand before the methods. A
+    slider with this ``label`` goes through the cases, from the one that is ``first``.
+    """
+    track = entries[0].track
+    side_by_side = load(track.drawing).side_by_side
+    case_ids = [entries[0].case_ids[index] for index in chosen]
     tasks = [(entry.path.absolute(), track.name, case_ids) for entry in entries]
     predictions = list(in_order(executor, _predictions, tasks))
-    shown, cases = ordering(track)[0], []
+    shown, cases = ordering(track), []
     with open_dataset(truth) as data, open_dataset(inputs or truth, data.track) as given:
-        inputs_of, target_of = (
-            value_of_case(given, track.inputs.name),
-            value_of_case(data, track.truth.name),
-        )
+        inputs_of = value_of_case(given, track.inputs.name)
+        target_of = value_of_case(data, track.truth.name)
         for number, (index, name) in enumerate(chosen.items()):
             case_id = case_ids[number]
             drawn = side_by_side(
                 inputs_of(case_id), target_of(case_id), [each[number] for each in predictions]
             )
-            values = [entry.columns[shown.column][index] for entry in entries]
-            cases.append({"name": name, "case_id": case_id, "values": values, **drawn})
-    return render("gallery.html", board=board, rows=rows, cases=cases, shown=shown)
+            texts = [
+                [(score.title, entry.columns[score.column][index], min(score.digits, MOST_DIGITS))
+                 for score in shown]
+                for entry in entries
+            ]  # fmt: skip
+            cases.append({"name": name, "case_id": case_id, "texts": texts, **drawn})
+    return render(
+        "gallery.html", track=track.name, entries=list(zip(marks, entries, strict=True)), cases=cases,
+        label=label, first=first,
+    )  # fmt: skip
 
 
 def _predictions(task: tuple[Path, str, list[str]]) -> np.ndarray:

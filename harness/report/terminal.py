@@ -22,6 +22,7 @@ from harness.report.cells import (
     with_arrow,
     with_interval,
 )
+from harness.report.comparison_text import chance_text, verdict
 from harness.tracks import Score, Track
 from submissions.report import plain
 
@@ -128,15 +129,15 @@ def board_text(board: Board) -> Iterator[Cells | Text]:
         yield Text(plain(f"not ranked: {name} ({refused.file}): {refused.reason}"))
 
 
-def difference_tables(comparison: Comparison) -> list[Cells]:
-    """A table of the scores of two submissions, and one of the cases where they differ most."""
+def difference_tables(comparison: Comparison) -> list[Cells | str]:
+    """A table of the scores of two submissions, who is better, and the cases where they differ most."""
     scores = [
         (
             with_arrow(score.title, score.lower_is_better),
             number(score.a, score.digits),
             number(score.b, score.digits),
             with_interval(score.difference, score.low, score.high, score.digits),
-            number(score.p_a_better, 3),
+            chance_text(score.p_a_better),
         )
         for score in comparison.scores
     ]
@@ -144,13 +145,22 @@ def difference_tables(comparison: Comparison) -> list[Cells]:
     cases = []
     for case in comparison.cases:
         score = by_key[case.score]
-        cases.append((score.title, case.case_id, number(case.a, score.digits), number(case.b, score.digits)))
+        values = (number(each, score.digits) for each in (case.a, case.b))
+        said = (case.a_answer, case.b_answer) if case.label else values
+        cases.append((score.title, case.case_id, *([case.label] if case.label else []), *said))
+    classes = any(case.label for case in comparison.cases)
     a, b = comparison.a, comparison.b
     title = f"A: {a.team} / {a.method}\nB: {b.team} / {b.method}\n"
     title += f"{comparison.cases_compared} cases, {comparison.groups} groups"
     return [
         (title, ("score", "A", "B", "A − B [95 %]", "P(A is better)"), scores, 1),
-        ("Where they differ most", ("score", "case", "A", "B"), cases, 2),
+        *verdict(comparison),
+        (
+            "Where they differ most",
+            ("score", "case", *(["true class"] if classes else []), "A", "B"),
+            cases,
+            5 if classes else 2,
+        ),
     ]
 
 

@@ -146,6 +146,8 @@ class Track:
         The names of the classes, if the truth is a label; its columns are the track's own choice.
     label : str
         The column by case that has the true class, by its number.
+    answer : str
+        The column by case that has the most probable class, by its number.
     constant_prediction : float
         Every number of a valid prediction that is the same for all cases, as in a sample submission.
     test_metadata : tuple of str
@@ -183,6 +185,7 @@ class Track:
     further_statistics: Callable[[Columns, np.ndarray], dict[str, np.ndarray]] | None = None
     classes: tuple[str, ...] = ()
     label: str = ""
+    answer: str = ""
     constant_prediction: float = 0.0
     test_metadata: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()

@@ -165,6 +165,7 @@ STAMPS = Track(
     further_statistics=_statistics,
     classes=CLASSES,
     label="label",
+    answer="predicted",
     constant_prediction=1 / len(CLASSES),
     test_metadata=tuple(TEST_METADATA.split()),
     sources=("harness.data.sources.alert_pickle", "harness.data.sources.avro_alerts"),

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from harness.data.store import create, open_dataset
+from harness.evaluation.comparison import compare
 from harness.evaluation.leaderboard import rank_entries
 from harness.evaluation.scoring import score
 from harness.report.alerts_page import write_alerts
 from harness.report.claims_page import write_claims
 from harness.report.claims_tables import VERDICTS
+from harness.report.comparison_page import write_comparison
 from harness.report.page import update_leaderboard, write_leaderboard
 from harness.runs.classification import cuts
 from harness.tracks import MASS_MAPPING, STAMPS
@@ -97,6 +99,9 @@ def site(tmp_path_factory):
         board = add_competition(track, folder / track.name, folder, rng)
         page = folder / f"submissions/{board.rows[0].submission_sha256[:16]}.html"
         page.with_name(f"{board.track}.html").write_bytes(page.read_bytes())
+    files = [folder / "mass-mapping" / name for name in ("a.zip", "b.zip", "data.h5")]
+    found, scored = compare(*files)
+    write_comparison(found, scored, files[2], folder / "compare-mass-mapping")
     write_claims(claims_of_all_verdicts(), folder / "claims")
     (folder / "alerts").mkdir()
     answers = list(a_night(rng))

@@ -13,7 +13,7 @@ from tests.browser.boards import HOSTILE_AS_SHOWN, NAMES, PUBLISHED
 pytestmark = pytest.mark.slow
 
 PAGES = ("forty.html", "index.html", "submissions/mass-mapping.html", "submissions/stamps.html",
-         "claims/claims.html", "alerts/index.html")  # fmt: skip
+         "claims/claims.html", "compare-mass-mapping/index.html", "alerts/index.html")  # fmt: skip
 OTHER_SITES = tuple(address.split("{")[0] for address in (OBJECT_PAGES | PLACE_PAGES).values())
 FIRST = "#mass-mapping table.board"
 
@@ -178,7 +178,7 @@ def test_a_definition_is_one_click_away(site, open_page):
 
 def test_one_case_under_every_method_by_keyboard(site, open_page):
     page, noted = open_page(site / "index.html")
-    for track, pictures in (("mass-mapping", 1 + 2 * 2), ("stamps", 3 + 2)):
+    for track, pictures in (("mass-mapping", 1 + 3 + 2 * 2), ("stamps", 3 + 2)):
         gallery = page.locator(f"#{track} .gallery")
         slider, shown = gallery.get_by_role("slider"), gallery.locator(".case:visible")
         assert "median" in shown.text_content()

@@ -1,6 +1,6 @@
 """How each track draws its cases: the modules that `Track.drawing` names.
 
-Such a module has two functions, and may have three more:
+Such a module has two functions, and may have four more:
 
 - ``case_figure(inputs, target, prediction, title) -> Figure | None`` draws one case. ``inputs``, ``target``
   and ``prediction`` are None where they are unknown; None is returned where the figure needs them.
@@ -12,6 +12,8 @@ Such a module has two functions, and may have three more:
   share of the cases and their number.
 - ``side_by_side(inputs, target, predictions) -> dict[str, Any]`` gives what gallery.html shows of one case
   under every method: a picture with the tiles of the maps, or the shares of the classes.
+- ``comparison_figure(inputs, target, predictions, names, title) -> Figure | None`` draws a case and what two
+  submissions, called ``names``, predict of it, on the same scales. None where the figure needs the inputs.
 - ``dataset_figures(data) -> Iterator[tuple[str, Figure]]`` draws what a data set holds: figures by the names
   of their files. ``data`` may have only the inputs or only the truth.
 """

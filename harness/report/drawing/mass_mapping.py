@@ -23,8 +23,8 @@ TRUE_PEAKS_SHOWN, PREDICTED_PEAKS_SHOWN, PEAKS_WITH_WEIGHTS = 5, 3, 10
 """How many peaks are marked, as in figures 1 and 3 of the report."""
 INPUTS = ("e1", "e2", "Δe")
 SAMPLES = 4
-ACROSS, SPRITE_BYTES = 8, 110_000
-"""Tiles in a row of the picture of a case under every method, and how large it may be."""
+ACROSS, SPRITE_BYTES, INPUT_BYTES = 8, 110_000, 12_000
+"""Tiles in a row of the picture of a case under every method; the bytes that it and its inputs may have."""
 REACH = 0.25
 """The largest difference that is drawn there, in units of the scale of the true map."""
 NO_TICKS: dict[str, Any] = {"xticks": [], "yticks": []}
@@ -78,13 +78,18 @@ def case_figure(
 
 
 def side_by_side(
-    _inputs: np.ndarray | None, target: np.ndarray, predictions: Sequence[np.ndarray]
+    inputs: np.ndarray | None, target: np.ndarray, predictions: Sequence[np.ndarray]
 ) -> dict[str, Any]:
     """A true map and predictions of it (H, W), as tiles of one grey picture, on the scale of the true map.
 
     The tiles are the truth, its negative, which is what a browser makes differences of, and the predictions.
-    ``colours`` are the tables that give grey its colours; differences reach to ``reach`` on both sides.
+    ``colours`` are the tables that give grey its colours; differences reach to ``reach`` on both sides. The
+    inputs (H, W, 3), if they are known, are a ``picture`` of three ``channels`` side by side.
     """
+    given = []
+    for image in () if inputs is None else np.moveaxis(inputs.astype(np.float32), -1, 0):
+        reach = _input_reach(image)
+        given.append((image / reach / 2 + 0.5).clip(0, 1))
     target = target.astype(np.float32)
     low, high = float(np.quantile(target, 0.002)), float(target.max())
     scaled = [(each.astype(np.float32) - low) / ((high - low) or 1.0) for each in (target, *predictions)]
@@ -94,6 +99,8 @@ def side_by_side(
     grid[: len(tiles)] = tiles
     picture = grid.reshape(down, ACROSS, side, side).swapaxes(1, 2).reshape(down * side, ACROSS * side)
     return {
+        "picture": grey_picture(np.concatenate(given, axis=1), INPUT_BYTES) if given else None,
+        "channels": INPUTS,
         "sprite": grey_picture(picture, SPRITE_BYTES), "side": side, "height": down * side,
         "width": ACROSS * side, "low": low, "high": high, "reach": REACH * (high - low),
         "tiles": [(side * (index % ACROSS), side * (index // ACROSS)) for index in range(len(tiles))],
@@ -103,6 +110,34 @@ def side_by_side(
             "residual-dark": colour_table(colours.DIFFERENCE_ON_DARK, REACH),
         },
     }  # fmt: skip
+
+
+def comparison_figure(
+    inputs: np.ndarray | None, target: np.ndarray, predictions: Sequence[np.ndarray], names: Sequence[str],
+    title: str,
+) -> Figure | None:  # fmt: skip
+    """The inputs and the true map, and below it two predictions (H, W) and their differences, on one scale.
+
+    Both predictions have the scale of the true map. Both differences have that of the larger ones, so that
+    the better prediction is the paler one.
+    """
+    figure = Figure(figsize=(15, 7.6), layout="constrained")
+    upper, lower = figure.subplots(2, 4, subplot_kw=NO_TICKS)
+    _draw_case(upper, inputs, target)
+    target, predictions = target.astype(np.float32), [each.astype(np.float32) for each in predictions]
+    limits = tuple(np.quantile(target, [0.005, 0.999]))
+    differences = [each - target for each in predictions]
+    reach = float(np.quantile(np.abs(differences), 0.999)) or 1.0
+    for axis, image, name in zip(lower[:2], predictions, names, strict=True):
+        drawn = axis.imshow(image, vmin=limits[0], vmax=limits[1], cmap=colours.MAP)
+        figure.colorbar(drawn, ax=axis, shrink=0.8)
+        axis.set_title(name, parse_math=False)
+    for axis, image, name in zip(lower[2:], differences, "AB", strict=True):
+        drawn = axis.imshow(image, vmin=-reach, vmax=reach, cmap=colours.DIFFERENCE)
+        figure.colorbar(drawn, ax=axis, shrink=0.8)
+        axis.set_title(f"{name} − true")
+    figure.suptitle(title, parse_math=False)
+    return figure
 
 
 def dataset_figures(data: Dataset) -> Iterator[tuple[str, Figure]]:
@@ -132,8 +167,7 @@ def _draw_case(axes: Any, inputs: np.ndarray | None, target: np.ndarray | None) 
         image = image.astype(np.float32)
         low, high = np.quantile(image, [0.005, 0.999])
         if name in INPUTS:
-            # Three robust standard deviations: the shear of the noise-free pixels is faint beside the noise.
-            high = 3 * 1.4826 * np.median(np.abs(image)) or np.abs(image).max() or 1.0
+            high = _input_reach(image)
             low = -high
         colour_map = colours.DIFFERENCE if name in INPUTS else colours.MAP
         drawn = axis.imshow(image, vmin=low, vmax=high, cmap=colour_map, interpolation="nearest")
@@ -141,6 +175,11 @@ def _draw_case(axes: Any, inputs: np.ndarray | None, target: np.ndarray | None) 
         axis.set_title(name)
     if target is not None:
         _mark_peaks(axes[3], target.astype(np.float32), TRUE_PEAKS_SHOWN, "true peaks")
+
+
+def _input_reach(image: np.ndarray) -> float:
+    """Three robust standard deviations: the shear of the noise-free pixels is faint beside the noise."""
+    return float(3 * 1.4826 * np.median(np.abs(image)) or np.abs(image).max() or 1.0)
 
 
 def _mark_peaks(axis: Any, image: np.ndarray, number_of_peaks: int, name: str) -> None:

@@ -76,6 +76,33 @@ def side_by_side(
     return drawn
 
 
+def comparison_figure(
+    inputs: np.ndarray | None, target: np.ndarray, predictions: Sequence[np.ndarray], names: Sequence[str],
+    title: str,
+) -> Figure | None:  # fmt: skip
+    """The images (63, 63, 3) of an alert, and the probabilities that two submissions give each class.
+
+    None without images.
+    """
+    if inputs is None:
+        return None
+    figure = Figure(figsize=(14, 3.6), layout="constrained")
+    axes = figure.subplots(1, 4, width_ratios=[1, 1, 1, 1.6])
+    _draw_stamp(axes[:3], inputs)
+    for axis, name in zip(axes, CHANNELS, strict=False):
+        axis.set_title(name)
+    places, height = np.arange(len(CLASSES)), 0.4
+    for shift, shares, name, colour in zip((-0.5, 0.5), predictions, names, colours.PAIR, strict=True):
+        bars = axes[3].barh(places + shift * height, shares, height, color=colour, label=name)
+        axes[3].bar_label(bars, fmt="%.2f", padding=3)
+    axes[3].set_yticks(places, CLASSES)
+    axes[3].set(xlim=(0, 1.15), title=f"probability (true: {CLASSES[int(target)]})")
+    axes[3].invert_yaxis()
+    figure.legend(loc="outside lower right")
+    figure.suptitle(title, parse_math=False)
+    return figure
+
+
 def _draw_stamp(axes: Any, stamp: np.ndarray) -> None:
     """Draw the channels of a stamp (h, w, 3), pixels without a value in a colour.
 

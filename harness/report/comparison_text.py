@@ -1,0 +1,63 @@
+"""What a comparison says in words, the same on the terminal and on its page."""
+
+from __future__ import annotations
+
+from harness.evaluation.bootstrap import MIN_GROUPS_FOR_INTERVAL, MIN_GROUPS_FOR_RANKS
+from harness.evaluation.comparison import Comparison, ScoreDifference
+
+
+def better(score: ScoreDifference) -> str:
+    """``A`` or ``B``, the one that is better in all of the interval; empty where neither is."""
+    if score.low is None or score.high is None or score.low <= 0 <= score.high:
+        return ""
+    return "A" if (score.high < 0) == score.lower_is_better else "B"
+
+
+def verdict(comparison: Comparison) -> list[str]:
+    """Who is better in the scores that rank, and what is not known of few groups: a sentence each."""
+    ranked = [score for score in comparison.scores if score.ranked]
+    groups = comparison.groups
+    if all(score.difference == 0 for score in comparison.scores) and not comparison.cases:
+        return ["A and B have the same scores in every case."]
+    if groups < MIN_GROUPS_FOR_INTERVAL:
+        return [
+            f"Who is better cannot be told: an interval needs {MIN_GROUPS_FOR_INTERVAL} groups of cases or "
+            f"more, and there {_are(groups)}."
+        ]
+    parts = []
+    for name in ("A", "B"):
+        won = [f"{score.title}{_chance(score, name)}" for score in ranked if better(score) == name]
+        parts += [f"{name} is better in {_listed(won)}"] if won else []
+    tied = [score.title for score in ranked if not better(score)]
+    parts += [f"{_listed(tied)} cannot be told apart"] if tied else []
+    sentences = ["; ".join(parts) + "."]
+    if groups < MIN_GROUPS_FOR_RANKS:
+        sentences.append(
+            f"No probability is given: it needs {MIN_GROUPS_FOR_RANKS} groups of cases or more, and there "
+            f"{_are(groups)}."
+        )
+    return sentences
+
+
+def _are(groups: int) -> str:
+    return "is 1" if groups == 1 else f"are {groups}"
+
+
+def _chance(score: ScoreDifference, name: str) -> str:
+    if score.p_a_better is None:
+        return ""
+    text = chance_text(score.p_a_better if name == "A" else 1 - score.p_a_better)
+    return f" (P {text[0]} {text[1:]})" if text[0] in "<>" else f" (P = {text})"
+
+
+def chance_text(chance: float | None) -> str:
+    """A probability to two digits, or three near 0 and 1, which the number of resamples cannot reach."""
+    if chance is None:
+        return "–"
+    if not 0.001 <= chance <= 0.999:
+        return "<0.001" if chance < 0.5 else ">0.999"
+    return f"{chance:.2f}" if 0.01 <= chance <= 0.99 else f"{chance:.3f}"
+
+
+def _listed(words: list[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if words[1:] else words)
