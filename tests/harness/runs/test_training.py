@@ -133,16 +133,20 @@ def test_divergence_in_the_first_epoch_leaves_nothing(stamps, tmp_path, preset):
 
 
 UNET = """
-[unet-finetuned]
+[unet]
 filters = 2
-depth = 3
+depth = 2
 padding = 0
-dropout = 0.3
-epochs = 6
+dropout = {dropout}
+epochs = {epochs}
 batch_size = 8
-finetuning_epochs = 8
+learning_rate = {rate}
 schedule = "cosine"
-loss_settings = { peaks = 5.0 }
+loss_settings = {{ peaks = 5.0 }}
+
+[unet-finetuned]
+like = "unet"
+finetuning_epochs = {finetuning}
 """
 ATTEMPTS = """
 import os, sys
@@ -167,7 +171,7 @@ for _ in sys.stdin:  # a process of its own for every attempt, with TensorFlow i
 
 def test_killed_five_times_submits_the_bytes_of_an_unbroken_run(maps, tmp_path):
     preset = tmp_path / "settings.toml"
-    preset.write_text(UNET)
+    preset.write_text(UNET.format(dropout=0.3, epochs=6, rate=1e-3, finetuning=8))
     command = [
         sys.executable,
         "-W",
@@ -237,10 +241,11 @@ if os.environ["KERAS_BACKEND"] == "tensorflow":
 from baselines.backend import n_devices
 from harness.data.store import open_dataset
 from harness.runs.training import restored, train
-data, folder, preset = map(Path, sys.argv[1:])
+name, *paths = sys.argv[1:]
+data, folder, preset = map(Path, paths)
 maps = []
 for strategy in ("single", "mirrored"):
-    record = train("unet-finetuned", data, folder / strategy, str(preset), 0, strategy=strategy)
+    record = train(name, data, folder / strategy, str(preset), 0, strategy=strategy)
     assert record["strategy"] == strategy
     with open_dataset(data / "test-inputs.h5") as cases:
         maps.append(restored(folder / strategy)[1].predict(cases.inputs[:]))
@@ -249,16 +254,13 @@ print(maps[0].std(), abs(maps[1] - maps[0]).max())
 """
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
-def test_two_devices_learn_what_one_does(maps, tmp_path, backend):
+@pytest.mark.parametrize(("backend", "name"), [("tensorflow", "unet-finetuned"), ("jax", "unet")])
+def test_two_devices_learn_what_one_does(maps, tmp_path, backend, name):
     preset = tmp_path / "settings.toml"
-    preset.write_text(
-        UNET.replace("0.3", "0.0").replace("= 6", "= 2").replace("= 8\nsched", "= 1\nsched")
-        + "learning_rate = 1e-4\n"
-    )
+    preset.write_text(UNET.format(dropout=0.0, epochs=2, rate=1e-4, finetuning=1))
     flags = "--xla_force_host_platform_device_count=2" if backend == "jax" else ""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "KERAS_BACKEND": backend, "XLA_FLAGS": flags}
-    command = [sys.executable, "-c", MIRRORED, maps, tmp_path, preset]
+    command = [sys.executable, "-c", MIRRORED, name, maps, tmp_path, preset]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     spread, apart = map(float, done.stdout.split()[:2])
