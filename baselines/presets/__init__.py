@@ -50,6 +50,36 @@ def settings(preset: str, baseline: str) -> dict[str, Any]:
     return inherited | own
 
 
+def searched(baseline: str, preset: str, path: Path | None = None) -> dict[str, Any]:
+    """What `tune` searches: by the name of each setting a list, or a table of its least and greatest value.
+
+    It is the baseline's table in the file, or in ``search.toml``. Lists are cut to the values up to those in
+    the table ``[most]`` of the preset, or in the baseline's own. Raises `BaselineError` if there is no table.
+    """
+    source = path or resources.files(__name__) / "search.toml"
+    tables = read_tables(source)
+    table = table_of(tables, baseline, str(source)) if baseline in tables else {}
+    own_most = table.pop("most", {})
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        entries = isinstance(value, dict) and "min_value" not in value
+        flat |= {f"{key}.{entry}": inner for entry, inner in value.items()} if entries else {key: value}
+    if not flat:
+        expected = f"a file with a table [{baseline}] of the settings to search"
+        if path:
+            raise must_be(str(path), expected, "none", "docs/tuning.md has its format")
+        advice = "docs/tuning.md has its format"
+        raise must_be("--space", expected, f"none, and {baseline} has no search of its own", advice)
+    most = tables.get("most", {}).get(preset, {}) | own_most.get(preset, {})
+    for key in flat.keys() & most.keys():
+        try:
+            flat[key] = [value for value in flat[key] if value <= most[key]]
+        except TypeError as error:
+            expected = f"a list of numbers, since [most] has {most[key]}"
+            raise must_be(f"{source}: {baseline}.{key}", expected, flat[key]) from error
+    return flat
+
+
 def read_tables(source: Traversable | Path) -> dict[str, Any]:
     """The content of a TOML file. Raises `BaselineError` if it is none."""
     try:

@@ -259,10 +259,14 @@ def tune(
             record = epochs.find_epochs(
                 baseline, data, out, preset, seed=seed, progress=progress, force=forced(), **given
             )
-        print_result(record, as_json, _epochs_text(record, out))
+        print_result(record, as_json, _epochs_text(record, data, out))
         return
+    from baselines.presets import searched
     from harness.extras import require
 
+    searched(
+        baseline, preset, given.get("space")
+    )  # refuses what has nothing to search before Keras is loaded
     require("tune", "keras", "keras_tuner")
     from harness.runs import tuning
 
@@ -271,39 +275,46 @@ def tune(
         record = tuning.tune(
             baseline, data, out, preset, seed=seed, progress=progress, force=forced(), **given
         )
-    print_result(record, as_json, _trials_text(record, out))
+    print_result(record, as_json, _trials_text(record, data, out))
 
 
-def _epochs_text(record: dict[str, Any], out: Path) -> Iterator[Any]:
+def _epochs_text(record: dict[str, Any], data: Path, out: Path) -> Iterator[Any]:
     """The curve as a table, and how to use the best number of epochs."""
     from harness.runs.epochs import table
 
     rows = [(str(epoch), *(f"{value:.4f}" for value in values)) for epoch, *values in table(record)]
     header = ("epoch", "mean", *(f"seed {record['seed'] + run}" for run in range(record["runs"])))
     yield f"{record['baseline']}, {record['monitor']}", header, rows, 0
-    yield (
-        f"{record['best']['epochs']} epochs, mean {record['best']['mean']:.4f}: "
-        f"astroboard train {record['baseline']} --preset {out / 'best.toml'} …"
-    )
+    yield f"best: {record['best']['epochs']} epochs, mean {record['best']['mean']:.4f}"
+    yield _train_with(record["baseline"], data, out)
 
 
-def _trials_text(record: dict[str, Any], out: Path) -> Iterator[Any]:
-    """The trials as a table, and how to use the best; a worker has only their number."""
+def _train_with(baseline: str, data: Path, out: Path) -> str:
+    """The command that trains with the best settings that were found."""
+    words = ["--data", str(data), "--preset", str(out / "best.toml"), "--out", f"{out}-{baseline}"]
+    return f"next: astroboard train {join([baseline, *words])}"
+
+
+def _trials_text(record: dict[str, Any], data: Path, out: Path) -> Iterator[Any]:
+    """The trials as a table, those that failed, and how to use the best; a worker has only their number."""
     if "worker" in record:
         yield f"{record['worker']}: {record['trials']} trials; the chief has the result"
         return
-    keys = list(record["trials"][record["best"]]["scores"])
-    rows = []
-    for trial in sorted(record["trials"], key=lambda trial: trial["objective"]):
-        values = (
-            f"{name} {f'{value:.4g}' if isinstance(value, float) else value}"
-            for name, value in trial["values"].items()
+    trials = sorted(record["trials"], key=lambda trial: trial["objective"])
+    settings, scores = (tuple(trials[0][name]) for name in ("values", "scores"))
+    rows = [
+        (
+            str(trial["trial"]),
+            *(_in_words(trial["values"][name]) for name in settings),
+            f"{trial['objective']:.3f}",
+            *(f"{trial['scores'][key]:.4g}" for key in scores),
         )
-        setting = trial["failure"] or ", ".join(values)
-        scores = (f"{trial['scores'][key]:.4g}" if trial["scores"] else "–" for key in keys)
-        rows.append((str(trial["trial"]), setting, f"{trial['objective']:.3f}", *scores))
-    yield f"{record['baseline']}, the best first", ("trial", "setting", "objective", *keys), rows, 2
-    yield f"best setting: astroboard train {record['baseline']} --preset {out / 'best.toml'} …"
+        for trial in trials
+        if trial["scores"]
+    ]
+    yield f"{record['baseline']}, the best first", ("trial", *settings, "objective", *scores), rows, 0
+    yield from (f"trial {trial['trial']} failed: {trial['failure']}" for trial in trials if trial["failure"])
+    yield _train_with(record["baseline"], data, out)
 
 
 SHOWN_ALERTS = 20  # in the terminal, where the whole list is in a file

@@ -290,12 +290,15 @@ class Commands(click.Group):
             if isinstance(error, OSError) and error.errno == errno.EPIPE:
                 raise  # the reader of a pipe is gone, and click ends quietly
             from baselines.protocol import BaselineError
+            from harness.cli.faults import of_extension
             from harness.extras import advice
             from submissions import SubmissionError
 
             if isinstance(error, ModuleNotFoundError) and error.name and "." not in error.name:
                 raise click.ClickException(f"this command needs {advice([error.name])}") from error
             if not isinstance(error, (HarnessError, SubmissionError, BaselineError, OSError, MemoryError)):
+                if fault := of_extension(error):
+                    raise click.ClickException(plain(fault)) from error
                 raise
             raise click.ClickException(plain(str(error)) or type(error).__name__) from error
 

@@ -92,6 +92,12 @@ class Row(Record):
     public_rank: int | None = None
     baseline: bool = False
 
+    @property
+    def deterministic(self) -> bool:
+        """Whether the row has several seeds, and the same scores from all of them."""
+        spreads = [(cell.seed_std or 0.0, cell.mean) for cell in self.metrics.values()]
+        return len(self.seeds) > 1 and all(std <= 1e-12 * abs(mean) for std, mean in spreads)
+
     def to_json(self) -> dict[str, Any]:
         """As of any record; rows of a ladder keep the order of keys that they always had."""
         value = super().to_json()

@@ -12,6 +12,8 @@ from harness.extras import missing, require
 from harness.files import HarnessError
 
 ENTRY_POINTS = "astroboard.baselines"
+ATTRIBUTES, METHODS = ("track", "summary"), ("fit", "predict", "save", "restore")
+"""What the class of a baseline must have, as in baselines/protocol.py."""
 
 
 def baseline_names() -> list[str]:
@@ -44,6 +46,14 @@ def _loaded(name: str) -> type[Baseline]:
         loaded: type[Baseline] = entry.load()
     except (ImportError, AttributeError) as error:
         raise HarnessError(f"the baseline {name} ({entry.value}) cannot be loaded: {error}") from error
+    lacks = [each for each in ATTRIBUTES if not isinstance(getattr(loaded, each, None), str)]
+    lacks += [f"{each}()" for each in METHODS if not callable(getattr(loaded, each, None))]
+    if lacks or not isinstance(loaded, type):
+        has = f"one without {', '.join(lacks)}" if lacks else f"{loaded!r}"
+        raise HarnessError(
+            f"the baseline {name} ({entry.value}) must be a class with {', '.join(ATTRIBUTES)}, "
+            f"{', '.join(f'{each}()' for each in METHODS)}, got {has}; add what is missing to {entry.value}"
+        )
     return loaded
 
 

@@ -12,7 +12,6 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Matern
 
-from baselines.presets import make, preset_text, read_tables, settings, table_of, updated
+from baselines.presets import make, preset_text, searched, settings, updated
 from baselines.protocol import Baseline, BaselineError, Cases, Training, evenly_spaced, gather
 from harness.data.store import Dataset, open_dataset
 from harness.evaluation.bootstrap import group_sums
@@ -69,7 +68,7 @@ def tune(
     same call resumes. A worker returns the number of ``trials`` that it ran; its chief has the result.
 
     Raises `HarnessError` if ``out`` exists and is not to be replaced (``force``), the space is faulty, or no
-    trial succeeds.
+    trial succeeds, and `BaselineError` if there is no space.
     """
     check_new(out, force=force)
     role, kind, budget, chosen = machine_role(), baseline_class(name), BUDGETS[preset], settings(preset, name)
@@ -127,28 +126,15 @@ def machine_role() -> str:
 
 
 def search_space(baseline: str, preset: str, path: Path | None) -> keras_tuner.HyperParameters:
-    """The space in the baseline's table in the file, or in ``search.toml``.
-
-    Lists are cut to the values up to those in the table ``[most]`` of the preset, or in the baseline's own.
-    """
-    source = path or files("baselines.presets") / "search.toml"
-    flat: dict[str, Any] = {}
-    tables = read_tables(source)
-    table = table_of(tables, baseline, str(source)) if baseline in tables else {}
-    own_most = table.pop("most", {})
-    for key, value in table.items():
-        entries = isinstance(value, dict) and "min_value" not in value
-        flat |= {f"{key}.{entry}": inner for entry, inner in value.items()} if entries else {key: value}
-    if not flat:
-        raise HarnessError(f"{source} has no table [{baseline}] with settings to search, see docs/tuning.md")
-    most = tables.get("most", {}).get(preset, {}) | own_most.get(preset, {})
+    """The space of the settings that a file, or ``search.toml``, has for the baseline."""
+    source = path or "search.toml"
     space = keras_tuner.HyperParameters()
-    for key, value in flat.items():
+    for key, value in searched(baseline, preset, path).items():
         try:
             if isinstance(value, dict):
                 space.Float(key, **value)
             else:
-                space.Choice(key, [choice for choice in value if key not in most or choice <= most[key]])
+                space.Choice(key, value)
             space.space[-1].random_sample(0)
         except (TypeError, ValueError, AttributeError, ArithmeticError) as error:
             expected = f"a list of numbers, a list of texts, or {{ min_value, max_value }}, got {value}"

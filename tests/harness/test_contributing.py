@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -38,33 +38,25 @@ class Brighten:
 """
 
 
-def run(path, *words):
+def run(path, *words, status=0):
     """The command `astroboard` in a process of its own that finds the packages of ``path`` first."""
     command = [sys.executable, "-m", "harness.cli", *map(str, words)]
     done = subprocess.run(
         command, env=os.environ | {"PYTHONPATH": str(path)}, cwd=path, capture_output=True, text=True
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == status, done.stderr
     return done
 
 
-def install(folder, module, code, *entry_points):
-    """A package of somebody else's, as `pip install` leaves it."""
-    (folder / f"{module}.py").write_text(code)
-    info = folder / f"{module}-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0\n")
-    groups = [
-        (name, group)
-        for text in entry_points
-        for name, group in tomllib.loads(text)["project"]["entry-points"].items()
-    ]
-    (info / "entry_points.txt").write_text(
-        "".join(
-            f"[{name}]\n" + "".join(f"{key} = {value}\n" for key, value in group.items())
-            for name, group in groups
-        )
-    )
+def install(folder, module, code, project):
+    """Install a package of somebody else into a folder, of a module and a pyproject.toml."""
+    source = folder / f"{module}-source"
+    source.mkdir()
+    (source / f"{module}.py").write_text(code)
+    (source / "pyproject.toml").write_text(project)
+    uv = str(Path(sys.executable).with_name("uv"))
+    options = ("--quiet", "--offline", "--no-deps", "--no-build-isolation", "--python", sys.executable)
+    subprocess.run([uv, "pip", "install", *options, "--target", folder, source], check=True)
 
 
 def test_a_metric(maps, submission_of, noisy_maps, tmp_path):
@@ -103,11 +95,22 @@ def test_a_baseline(maps, tmp_path):
     run(tmp_path, "submit", "run", "--inputs", maps / "test-inputs.h5", "--team", "us", "a.zip")
     card = json.loads(run(tmp_path, "score", "a.zip", "--truth", maps / "test-truth.h5", "--json").stdout)
     assert 0 < card["metrics"]["dicee"]["mean"] < 1
+    module = tmp_path / "mypackage.py"
+    module.write_text(BASELINE.replace("sum(0, dtype", "sum(0, 1, 2, 3, 4, 5, dtype"))
+    failed = run(tmp_path, "train", "mean-map", "--data", maps, "--out", "failed", status=1).stderr
+    line = next(n for n, code in enumerate(BASELINE.splitlines(), 1) if "sum(0" in code)
+    assert failed.startswith(f"Error: {module}, line {line}, in <genexpr>: TypeError: ")
+    assert "click" not in failed
+    module.write_text(BASELINE.replace("def predict", "def foretell"))
+    failed = run(tmp_path, "train", "mean-map", "--data", maps, "--out", "failed", status=1).stderr
+    assert "got one without predict();" in failed
+    failed = run(tmp_path, "tune", "mean-map", "--data", maps, "--out", "failed", status=1).stderr
+    assert failed.startswith("Error: --space must be a file with a table [mean-map]")
 
 
 def test_a_track(tmp_path):
     entry = '[project.entry-points."astroboard.baselines"]\nbrighten = "mytrack:Brighten"\n'
-    install(tmp_path, "mytrack", f"{TRACK}\n\n{BRIGHTEN}", TRACK_ENTRY, entry)
+    install(tmp_path, "mytrack", f"{TRACK}\n\n{BRIGHTEN}", f"{TRACK_ENTRY}\n{entry}")
     run(tmp_path, "simulate", "denoising", "data.h5", "--cases", 160)
     assert json.loads(run(tmp_path, "inspect", "data.h5", "--json").stdout)["cases"] == 160
     run(tmp_path, "split", "data.h5", ".")

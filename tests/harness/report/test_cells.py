@@ -2,7 +2,10 @@
 
 import pytest
 
-from harness.report.cells import number, with_interval
+from harness.evaluation.leaderboard import rank_entries
+from harness.report.cells import board_table, notes, number, with_interval
+from harness.tracks import MASS_MAPPING
+from tests.harness.evaluation.builders import scored_maps
 
 
 @pytest.mark.parametrize(
@@ -43,3 +46,16 @@ def test_numbers(value, digits, text):
 )  # fmt: skip
 def test_numbers_with_intervals(values, digits, text):
     assert with_interval(*values, digits) == text
+
+
+def test_seeds_that_make_no_difference_are_called_deterministic():
+    columns = scored_maps("A").columns
+    same = [scored_maps("A", "same", seed, owner="us", **columns) for seed in range(3)]
+    other = [scored_maps("A", "other", seed, owner="us") for seed in range(3)]
+    board = rank_entries(MASS_MAPPING, [*same, *other])
+    _, rows = board_table(board)
+    texts = {row[1]: " ".join(row) for row in rows}
+    assert texts.keys() == {"same (deterministic)", "other (3 seeds)"}
+    assert "±" not in texts["same (deterministic)"]
+    assert "±" in texts["other (3 seeds)"]
+    assert not any("±" in note for note in notes(rank_entries(MASS_MAPPING, same)))

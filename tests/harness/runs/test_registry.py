@@ -26,3 +26,23 @@ def test_a_baseline_that_cannot_be_loaded_is_left_out(monkeypatch):
     assert told == [
         "the baseline broken (no_such_package:Model) cannot be loaded: No module named 'no_such_package'"
     ]
+
+
+class NoMethod:
+    """A class that somebody has begun to write."""
+
+    track = "mass-mapping"
+
+    def fit(self, train, validation, training):  # noqa: ARG002
+        return {}
+
+    save = restore = fit
+
+
+def test_what_a_class_lacks_is_said_when_it_is_loaded(monkeypatch):
+    begun = EntryPoint("begun", f"{__name__}:NoMethod", registry.ENTRY_POINTS)
+    monkeypatch.setattr(registry, "entry_points", lambda **_: [begun])
+    with pytest.raises(
+        HarnessError, match=r"NoMethod\) must be a class with track, .* without summary, predict\(\);"
+    ):
+        registry.baseline_class("begun")
