@@ -92,12 +92,6 @@ class Row(Record):
     public_rank: int | None = None
     baseline: bool = False
 
-    @property
-    def deterministic(self) -> bool:
-        """Whether the row has several seeds, and the same scores from all of them."""
-        spreads = [(cell.seed_std or 0.0, cell.mean) for cell in self.metrics.values()]
-        return len(self.seeds) > 1 and all(std <= 1e-12 * abs(mean) for std, mean in spreads)
-
     def to_json(self) -> dict[str, Any]:
         """As of any record; rows of a ladder keep the order of keys that they always had."""
         value = super().to_json()
@@ -156,3 +150,9 @@ class Board(Record):
     not_ranked: tuple[NotRanked, ...]
     classes: Mapping[str, int] | None = None
     references: tuple[Reference, ...] = ()
+
+    def deterministic(self, row: Row) -> bool:
+        """Whether the row has several seeds, all with the same scores; public scores, rounded, do not tell."""
+        if len(row.seeds) == 1 or self.part == "public":
+            return False
+        return all((cell.seed_std or 0) <= 1e-12 * abs(cell.mean) for cell in row.metrics.values())

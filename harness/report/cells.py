@@ -69,7 +69,7 @@ def board_table(board: Board, also: Collection[str] = ()) -> tuple[list[str], li
     for row in board.rows:
         cells = [
             row.team,
-            row.method + _seeds(row),
+            row.method + _seeds(board, row),
             "–" if row.group is None else f"{row.group}",
             rank_text(row),
             number(row.mean_rank, 2),
@@ -78,17 +78,17 @@ def board_table(board: Board, also: Collection[str] = ()) -> tuple[list[str], li
         for score in shown:
             cell = row.metrics[score.key]
             digits = supported(cell.mean, cell.low, cell.high, score.digits)
-            alone = cell.seed_std is None or row.deterministic
+            alone = cell.seed_std is None or board.deterministic(row)
             deviation = "" if alone else f" ± {number(cell.seed_std, digits)}"
             cells.append(with_interval(cell.mean, cell.low, cell.high, score.digits, deviation))
         rows.append(cells)
     return header, rows
 
 
-def _seeds(row: Row) -> str:
+def _seeds(board: Board, row: Row) -> str:
     if len(row.seeds) == 1:
         return ""
-    return " (deterministic)" if row.deterministic else f" ({len(row.seeds)} seeds)"
+    return " (deterministic)" if board.deterministic(row) else f" ({len(row.seeds)} seeds)"
 
 
 def rank_text(row: Row) -> str:
@@ -108,7 +108,7 @@ def notes(board: Board) -> list[str]:
         )
     elif board.rows and not board.ladder:
         lines.append(f"{board.groups} groups of cases are too few to tell how sure the ranks are")
-    if any(len(row.seeds) > 1 and not row.deterministic for row in board.rows):
+    if any(len(row.seeds) > 1 and not board.deterministic(row) for row in board.rows):
         lines.append("±: standard deviation over the seeds of one method")
     if board.kendall_tau is not None:
         moved = sum(row.rank != row.rank_of_means for row in board.rows)
