@@ -152,7 +152,7 @@ class Board(Record):
     references: tuple[Reference, ...] = ()
 
     def deterministic(self, row: Row) -> bool:
-        """Whether the row has several seeds, all with the same scores; public scores, rounded, do not tell."""
+        """Whether the row has several seeds, all with the same scores; rounded public ones do not tell."""
         if len(row.seeds) == 1 or self.part == "public":
             return False
         return all((cell.seed_std or 0) <= 1e-12 * abs(cell.mean) for cell in row.metrics.values())
