@@ -114,7 +114,7 @@ class KaiserSquires(Inversion):
     Δe is ignored, reduced shear is taken for shear, and the mean of every map is 0, as KS93 leaves it.
     """
 
-    summary: ClassVar[str] = "Kaiser & Squires 1993, smoothed by a tuned Gaussian"
+    summary: ClassVar[str] = "Kaiser & Squires (1993), smoothed by a Gaussian of tuned width"
 
     def __init__(self) -> None:
         self.learnt: dict[str, Any] = {"sigma": 0.0}

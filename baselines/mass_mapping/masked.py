@@ -51,7 +51,7 @@ class MaskedKaiserSquires(Inversion):
     A case without noise-free pixels counts as one without noise. Every map has the training set's mean.
     """
 
-    summary: ClassVar[str] = "KS93 of the noise-free pixels, the others solved for"
+    summary: ClassVar[str] = "KS93 from the noise-free pixels; the noisy ones are solved for iteratively"
 
     def __init__(self) -> None:
         self.learnt: dict[str, Any] = {"border": 0, "rounds": max(ROUNDS), "sigma": 0.0, "mean": 0.0}

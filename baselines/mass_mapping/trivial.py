@@ -13,7 +13,7 @@ from baselines.protocol import Cases, Training
 class Zeros(Inversion):
     """κ = 0 everywhere, which WMAPE alone would rank above most networks."""
 
-    summary: ClassVar[str] = "no convergence anywhere"
+    summary: ClassVar[str] = "predicts κ = 0 everywhere"
 
     def __init__(self) -> None:
         self.learnt: dict[str, Any] = {}

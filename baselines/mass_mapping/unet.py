@@ -263,7 +263,7 @@ def official(target: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
 class UNet2k(UNet):
     """UNet-2k of the same report: in each stage of the encoder a small and a large kernel, side by side."""
 
-    summary: ClassVar[str] = "UNet whose encoder has kernels of two widths (Barrienlens 2024)"
+    summary: ClassVar[str] = "UNet with kernels of two widths in its encoder (Barrienlens 2024)"
 
     large_kernel: int = 9
 
@@ -290,7 +290,7 @@ class UNetAttention(UNet):
 class UNetKS93(UNet):
     """The UNet with the KS93 map as a fourth channel, which is 0 for a random half of the training cases."""
 
-    summary: ClassVar[str] = "UNet that is shown the KS93 map too (Barrienlens 2024)"
+    summary: ClassVar[str] = "UNet with the KS93 map as an additional input (Barrienlens 2024)"
     n_extra_channels: ClassVar[int] = 1
     extra_channel_probability: ClassVar[float] = 0.5
 
@@ -310,7 +310,7 @@ class UNetKS93(UNet):
 class UNetKS93Only(UNetKS93):
     """The UNet with the KS93 map for its only input, which the report tried, too."""
 
-    summary: ClassVar[str] = "UNet that is shown the KS93 map alone (Barrienlens 2024)"
+    summary: ClassVar[str] = "UNet with the KS93 map as its only input (Barrienlens 2024)"
     shows_ellipticities: ClassVar[bool] = False
     extra_channel_probability: ClassVar[float] = 1.0
 
@@ -322,7 +322,7 @@ class UNetFinetuned(UNet):
     A run of `UNet` that it starts from takes the place of the first training.
     """
 
-    summary: ClassVar[str] = "UNet whose last layer is then tuned for WMAPE too (Barrienlens 2024)"
+    summary: ClassVar[str] = "UNet with its last layer fine-tuned for WMAPE (Barrienlens 2024)"
     starts_from: ClassVar[str] = "unet"
 
     finetuning_epochs: int = 10
@@ -368,7 +368,7 @@ class UNetResidual(UNet):
     base with the better validation scores.
     """
 
-    summary: ClassVar[str] = "UNet that learns the correction to a training-free map (as DeepMass does)"
+    summary: ClassVar[str] = "UNet that learns the correction to a training-free map (as DeepMass)"
     sigmas: ClassVar[tuple[float, ...]] = (1.0, 2.0)  # pixels, of the KS93 maps
     n_extra_channels: ClassVar[int] = len(sigmas) + 1
     residual: ClassVar[bool] = True

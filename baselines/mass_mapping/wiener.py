@@ -25,7 +25,7 @@ class Wiener(Inversion):
     isotropic linear filters the one of least squared error.
     """
 
-    summary: ClassVar[str] = "KS93 through the Wiener filter of the training set"
+    summary: ClassVar[str] = "KS93 and a Wiener filter estimated from the training set"
 
     def __init__(self) -> None:
         self.learnt: dict[str, Any] = {"mean": 0.0, "wavenumbers": [], "filter": []}

@@ -156,9 +156,7 @@ class PlainCNN(Network):
 class RotationInvariantCNN(PlainCNN):
     """The network of the same report that averages over four rotations, with the cross-entropy."""
 
-    summary: ClassVar[str] = (
-        "cnn averaged over four rotations, and so invariant to them (Castillo & Foix 2020)"
-    )
+    summary: ClassVar[str] = "cnn averaged over four rotations: rotation-invariant (Castillo & Foix 2020)"
     network: ClassVar[str] = "rotation_invariant_cnn"
 
     epochs: int = 22
@@ -168,7 +166,7 @@ class RotationInvariantCNN(PlainCNN):
 class RotationInvariantEntropyCNN(RotationInvariantCNN):
     """The same with the regularised entropy for a loss, by the formula in the report."""
 
-    summary: ClassVar[str] = "cnn-rotinv with the regularised entropy for a loss (Castillo & Foix 2020)"
+    summary: ClassVar[str] = "cnn-rotinv with the entropy-regularised loss (Castillo & Foix 2020)"
 
     epochs: int = 26
     loss: Loss = "entropy"
@@ -181,7 +179,7 @@ class MetadataCNN(RotationInvariantCNN):
     ``columns`` names them, separated by blanks; ``?`` marks columns that may be missing.
     """
 
-    summary: ClassVar[str] = "cnn-rotinv that is shown metadata of the alert beside the stamp"
+    summary: ClassVar[str] = "cnn-rotinv with the metadata of the alert as an additional input"
     needs_metadata: ClassVar[bool] = True
 
     columns: str = COLUMNS

@@ -23,7 +23,7 @@ class Majority:
     """
 
     track: ClassVar[str] = "stamps"
-    summary: ClassVar[str] = "the classes' shares of the training set, whatever the stamp shows"
+    summary: ClassVar[str] = "predicts the class frequencies of the training set for every alert"
 
     shares: np.ndarray | None = field(default=None, init=False, repr=False)
 

@@ -43,7 +43,7 @@ def write_results(record: dict[str, Any], folder: Path) -> None:
 def results_page(record: dict[str, Any]) -> str:
     """The page: what was trained, the claims, the boards, the diagnostics, and what was left out."""
     boards = [(entry, board_of(entry)) for entry in record["boards"]]
-    lines = ["# What the methods reach, and which claims hold", "", *_introduction(record), ""]
+    lines = ["# Results: scores of the methods, and verdicts on the claims", "", *_introduction(record), ""]
     lines += _sizes(record)
     for kind, title in TITLES.items():
         lines += _claims(title, [claim for claim in record["claims"] if claim["kind"] == kind])
@@ -65,8 +65,8 @@ def _introduction(record: dict[str, Any]) -> list[str]:
         trained_text(record),
         "",
         *([f"{tally_text(record['claims'])}.", ""] if record["claims"] else []),
-        "`astroboard reproduce` wrote this page from its record; `--report` writes it anew. Reported scores",
-        "are those of the report, on its own data. [claims.md](claims.md) explains the verdicts.",
+        "`astroboard reproduce` wrote this page from its record, and `--report` rewrites it. Reported scores",
+        "are those of the reports, on their own data. [claims.md](claims.md) explains the verdicts.",
         "",
         f"Versions: {versions}." if versions else "",
     ]
@@ -171,12 +171,12 @@ def _trainings(record: dict[str, Any]) -> list[str]:
             gain = f"{100 * average('late_gain'):.3g} %"
         counts = [f"{average(key):,.0f}" for key in ("parameters", "cases", "epochs", "steps", "images")]
         rows.append([method, facts[0]["preset"], f"{len(facts)}", *counts, f"{minutes:.1f}", gain])
-    header = ("network", "preset", "runs", "weights", "training cases", "epochs", "steps", "images seen",
+    header = ("network", "preset", "runs", "weights", "training cases", "epochs", "steps", "training images",
               "minutes", "gain in the last quarter")  # fmt: skip
     if not rows:
         return []
     explained = (
-        "Numbers of one run each. Images seen: training cases, each as often as it came. The last column is "
-        "the share of the gain in validation loss that came in the last quarter of the epochs."
+        "All numbers are per run. Training images are counted once per epoch. The last column is the share "
+        "of the decrease in validation loss that came in the last quarter of the epochs."
     )
     return ["## Trainings", "", explained, "", *markdown_table(header, sorted(rows), left=2), ""]

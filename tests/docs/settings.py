@@ -11,10 +11,10 @@ from harness.runs.registry import all_baselines
 PAGE = Path(__file__).parents[2] / "docs/settings.md"
 HEAD = """# Settings of the baselines
 
-`python -m tests.docs.settings` wrote this page from the code. Set them in a TOML file (`--preset mine.toml`),
-or one by one with `--set NAME=VALUE`: [training.md](training.md) says what they do. A default is the report's
-value where the report has one; `laptop` is what `astroboard train` takes if you name no other preset (– : the
-default).
+Set these in a TOML file (`--preset mine.toml`), or individually with `--set NAME=VALUE`.
+[training.md](training.md) explains them. If a report states a value, it is the default. `laptop` is the
+preset that `astroboard train` uses unless you name another; – stands for the default. This page is written
+from the code by `python -m tests.docs.settings`.
 """
 COLUMNS = "| setting | values | default | `laptop` |\n|---|---|---|---|"
 LIKE = ("unet", "cnn")  # whose settings most others share
@@ -37,7 +37,7 @@ def section(name: str, kinds: dict[str, Any]) -> str:
             more = [row for setting, row in found.items() if shared.get(setting) != row]
             same = f"The settings of [{like}](#{like})"
             return "\n".join(
-                [head, *([f"{same}, but for these:\n", COLUMNS, *more] if more else [f"{same}."]), ""]
+                [head, *([f"{same}, except for these:\n", COLUMNS, *more] if more else [f"{same}."]), ""]
             )
     return "\n".join([head, COLUMNS, *found.values(), ""])
 
