@@ -14,9 +14,11 @@ from harness.evaluation.bootstrap import (
     MIN_GROUPS_FOR_RANKS,
     bootstrap,
     chance_lower,
+    exact_intervals,
     interval,
     none_if_nan,
     possible,
+    settled_difference,
 )
 from harness.evaluation.entries import check_one_truth, score_all
 from harness.evaluation.records import Record
@@ -113,11 +115,12 @@ def compare(
     check_one_truth(scored)
     sums = [entry.sums() for entry in scored]
     groups, (a, b) = sums[0].groups, (each.total_scores(track) for each in sums)
-    drawn = bootstrap(track, sums)
+    drawn, exact = bootstrap(track, sums), [exact_intervals(track, each) for each in sums]
     scores = []
     for score in track.scores:
         key, resamples = score.key, drawn[score.key]
-        low, high = possible(interval(resamples[:, 0] - resamples[:, 1], groups), score.within)
+        bounds = possible(interval(resamples[:, 0] - resamples[:, 1], groups), score.within)
+        low, high = settled_difference(bounds, *(each[key] for each in exact))
         ranked = resamples[: None if groups >= MIN_GROUPS_FOR_RANKS else 0] * score.sign
         scores.append(
             ScoreDifference(

@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
+from harness.data.store import open_dataset
 from harness.evaluation.bootstrap import bootstrap, exact_intervals, group_sums, interval, settled
+from harness.evaluation.comparison import compare
 from harness.tracks import STAMPS
 
 SN = STAMPS.classes.index("SN")
@@ -57,3 +60,27 @@ def test_the_exact_one_stands_where_resamples_are_all_the_same():
     low, high = bounds["accuracy"]
     assert 0.9 < low < 44 / 45 < high == 1
     assert np.isnan(bounds["sn_average_precision"]).all()  # 1 in every resample, and no share
+
+
+def test_two_that_find_all_are_not_sure_to_be_alike(tmp_path, stamps, submission_of):
+    """Each may miss as many as its own exact interval allows; SciPy has that of n of n."""
+    truth = stamps / "data.h5"
+    with open_dataset(truth) as data:
+        labels, objects = data.truth[:], len(np.unique(data.groups()[data.truth[:] == SN]))
+
+    def answers(missed):
+        def predict(truth):
+            predicted = truth.astype(int)
+            predicted[np.flatnonzero(labels != SN)[:missed]] = SN
+            return np.eye(5)[predicted] * 0.9 + 0.02
+
+        return predict
+
+    paths = [submission_of(tmp_path / f"{n}.zip", truth, answers(n), f"team {n}") for n in (1, 5)]
+    found, _ = compare(*paths, truth)
+    recall = next(each for each in found.scores if each.key == "sn_recall")
+    most = 1 - binomtest(objects, objects).proportion_ci(method="exact").low
+    assert recall.difference == 0
+    assert (recall.low, recall.high) == pytest.approx((-most, most))
+    same, _ = compare(paths[0], paths[0], truth)
+    assert all((each.low, each.high) == (0, 0) for each in same.scores if each.key == "accuracy")
