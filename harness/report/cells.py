@@ -69,7 +69,7 @@ def board_table(board: Board, also: Collection[str] = ()) -> tuple[list[str], li
     for row in board.rows:
         cells = [
             row.team,
-            row.method + _seeds(board, row),
+            row.method + _remark(board, row),
             "–" if row.group is None else f"{row.group}",
             rank_text(row),
             number(row.mean_rank, 2),
@@ -85,10 +85,12 @@ def board_table(board: Board, also: Collection[str] = ()) -> tuple[list[str], li
     return header, rows
 
 
-def _seeds(board: Board, row: Row) -> str:
-    if len(row.seeds) == 1:
-        return ""
-    return " (deterministic)" if board.deterministic(row) else f" ({len(row.seeds)} seeds)"
+def _remark(board: Board, row: Row) -> str:
+    """What a row is, other than a submission: ``(baseline, 3 seeds)``."""
+    words = ["baseline"] if row.baseline else []
+    if len(row.seeds) > 1:
+        words.append("deterministic" if board.deterministic(row) else f"{len(row.seeds)} seeds")
+    return f" ({', '.join(words)})" if words else ""
 
 
 def rank_text(row: Row) -> str:
@@ -118,6 +120,11 @@ def notes(board: Board) -> list[str]:
         )
     if cards := [row.file for row in board.rows if row.source == "card"]:
         lines.append(f"from score cards, their submissions not seen here: {', '.join(cards)}")
+    for reference in board.references:
+        scores = (score for score in board.scores if score.key in reference.scores)
+        cells = ", ".join(f"{score.title} {reference.scores[score.key]:g}" for score in scores)
+        source = f" ({reference.source})" if reference.source else ""
+        lines.append(f"reference, not ranked: {reference.name}: {cells}{source}")
     if board.ladder:
         lines.append(
             "released by the ladder: the best of each score that beat the one before by more than noise"
