@@ -22,8 +22,10 @@ python_use_unqualified_type_names = True
 maximum_signature_line_length = 80
 myst_heading_anchors = 3
 autodoc_member_order = "bysource"
+autodoc_class_signature = "separated"  # that of a class with many fields is no help: docstrings explain them
+autodoc_default_options = {"exclude-members": "__init__, __new__"}
 autodoc_preserve_defaults = True  # no_progress, not <function no_progress>
-autodoc_type_aliases = {name: name for name in ("ArrayLike", "Scores", "Floats")}
+autodoc_type_aliases = {name: name for name in ("ArrayLike", "Floats")}
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
 

@@ -44,7 +44,7 @@ def confusion_matrix(labels: ArrayLike, predictions: ArrayLike, n_classes: int) 
 
 
 def accuracy(labels: ArrayLike, predictions: ArrayLike) -> float:
-    """Share of the cases whose class is predicted.
+    """Share of the cases whose class is predicted correctly.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def balanced_accuracy_from_confusion(confusion: ArrayLike) -> Scores:
 
 
 def precision(labels: ArrayLike, predictions: ArrayLike, positive: int) -> float:
-    """Share of class ``positive`` among the cases predicted to be of it.
+    """Share of true cases of class ``positive`` among the cases predicted as ``positive``.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def precision_from_confusion(confusion: ArrayLike, positive: int) -> Scores:
 
 
 def recall(labels: ArrayLike, predictions: ArrayLike, positive: int) -> float:
-    """Share of the cases of class ``positive`` that are predicted to be of it.
+    """Share of the cases of class ``positive`` that are predicted as ``positive``.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def recall_from_confusion(confusion: ArrayLike, positive: int) -> Scores:
 def fbeta(labels: ArrayLike, predictions: ArrayLike, beta: float, positive: int) -> float:
     """Harmonic mean of precision P and recall R of a class, (1 + β²) P R / (β² P + R).
 
-    Recall counts β times as much as precision (van Rijsbergen 1979 [1]_).
+    Recall counts β times as much as precision (van Rijsbergen 1979).
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def fbeta(labels: ArrayLike, predictions: ArrayLike, beta: float, positive: int)
 
     References
     ----------
-    .. [1] C. J. van Rijsbergen, Information Retrieval, 2nd edition (1979), chapter 7.
+    van Rijsbergen (1979), Information Retrieval, 2nd edition, chapter 7.
 
     Examples
     --------
@@ -214,8 +214,8 @@ def calibration_bins(confidence: NDArray[np.floating[Any]], n_bins: int = 15) ->
 def calibration_error(labels: ArrayLike, probabilities: ArrayLike, n_bins: int = 15) -> float:
     """Expected calibration error: mean |accuracy − confidence| over `calibration_bins`, by cases.
 
-    Confidence is the probability of the most probable class, accuracy how often that is the true one
-    (Guo et al. 2017 [1]_).
+    Confidence is the probability of the most probable class; accuracy is how often that class is correct
+    (Guo et al. 2017).
 
     Parameters
     ----------
@@ -229,7 +229,7 @@ def calibration_error(labels: ArrayLike, probabilities: ArrayLike, n_bins: int =
 
     References
     ----------
-    .. [1] C. Guo et al., On calibration of modern neural networks, ICML (2017), eq. 3, with their 15 bins.
+    Guo et al. (2017), On calibration of modern neural networks, ICML, eq. 3, with their 15 bins.
     """
     labels, probabilities = check_probabilities(labels, probabilities)
     confidence = probabilities.max(axis=1).astype(np.float64)
@@ -273,7 +273,7 @@ def brier(labels: ArrayLike, probabilities: ArrayLike) -> float:
 
 
 def brier_by_case(labels: ArrayLike, probabilities: ArrayLike) -> NDArray[np.float64]:
-    """Σ (p − y)² over the classes, y being 1 for the true one and 0 else (Brier 1950 [1]_).
+    """Σ (p − y)² over the classes, where y is 1 for the true class and 0 for the others (Brier 1950).
 
     Parameters
     ----------
@@ -286,7 +286,7 @@ def brier_by_case(labels: ArrayLike, probabilities: ArrayLike) -> NDArray[np.flo
 
     References
     ----------
-    .. [1] G. W. Brier, Verification of forecasts expressed in terms of probability (1950), eq. 2.
+    Brier (1950), Verification of forecasts expressed in terms of probability, eq. 2.
 
     Examples
     --------

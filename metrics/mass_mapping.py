@@ -1,13 +1,14 @@
 """Scores of convergence maps κ: one number for each pair of a target T and a prediction P.
 
-All take arrays (..., H, W) of real numbers, and give float64 (...), a scalar for one map. Lower is better and
-0 is best, but for `correlation`. Sums run over the pixels of a map, in float64. The score of a map does not
-depend on the maps beside it. WMAPE, DICEE and DPEAKS rank the mass-mapping challenge of Astrodatatón USM
-2024. All raise ValueError if shapes differ, a value is not finite in float32, or a setting is out of range.
+All functions take arrays (..., H, W) of real numbers and return float64 (...), a scalar for a single map.
+Lower is better and 0 is best, except for `correlation`. Sums run over the pixels of one map, in float64. The
+score of a map does not depend on other maps in the array. WMAPE, DICEE and DPEAKS rank the mass-mapping
+challenge of Astrodatatón USM 2024. All functions raise ValueError if shapes differ, if a value is not finite
+in float32, or if a setting is out of range.
 
-Each score has two implementations that agree. The formulas here use NumPy and SciPy and are always there.
-`metrics.compiled` scores float16 and float32 maps of 128 × 128 pixels several times as fast, where numba is
-installed. Numba is imported by the first such call, since that takes longer than to score a thousand maps.
+Each score has two implementations that agree. The formulas here need only NumPy and SciPy. If numba is
+installed, `metrics.compiled` scores float16 and float32 maps of 128 × 128 pixels several times as fast. Numba
+is imported by the first such call, because the import takes longer than scoring a thousand maps.
 """
 
 from __future__ import annotations
@@ -40,18 +41,18 @@ INPUTS = {
 def map_scores(
     target: ArrayLike, prediction: ArrayLike, keys: Iterable[str] | None = None
 ) -> dict[str, Scores]:
-    """Several scores of the same maps, in one pass where they are compiled.
+    """Several scores of the same maps, computed in one pass if they are compiled.
 
     Parameters
     ----------
     target, prediction : array_like of shape (..., H, W)
-    keys : names of functions below, optional
+    keys : iterable of str, names of scores, optional
         By default ``wmape``, ``dicee``, ``dpeaks``, ``l2_dpeaks``, ``mae``, ``wmse`` and ``correlation``.
 
     Returns
     -------
     dict of float64 of shape (...)
-        By name, in the order of ``keys``; each equals what the function gives with its defaults.
+        By name, in the order of ``keys``; each equals the result of its function with default settings.
     """
     keys = list(INPUTS if keys is None else keys)
     if unknown := [key for key in keys if key not in INPUTS]:
@@ -63,8 +64,8 @@ def wmape(target: ArrayLike, prediction: ArrayLike) -> Scores:
     """Weighted mean absolute percentage error: Σ W |P − T| / |T| / Σ W, W = 1 + T / max(T).
 
     T is the target, P the prediction. The score is a fraction, not a percentage. Every exact 0 in T and in P
-    becomes 1e-5 first, also for the maximum. Pixels where T is near 0 dominate: an all-zero P scores about 1,
-    better than many a good map. Weights are negative where T < −max(T) < 0.
+    is replaced by 1e-5 first, also for the maximum. Pixels where T is near 0 dominate the score: a P of zeros
+    scores about 1, better than many good maps. Weights are negative where T < −max(T) < 0.
 
     Parameters
     ----------
@@ -94,11 +95,11 @@ def dicee(target: ArrayLike, prediction: ArrayLike, alpha: float = 0.5, beta: fl
     ----------
     target, prediction : array_like of shape (..., H, W)
     alpha, beta : float, the weights α of FP and β of FN, 0 or more
-        With the defaults the score is one minus the Dice coefficient [1]_.
+        With the defaults the score is one minus the Dice coefficient (Dice 1945).
 
     References
     ----------
-    .. [1] L. R. Dice, Measures of the amount of ecologic association between species, Ecology 26, 297 (1945).
+    Dice (1945), Measures of the amount of ecologic association between species, Ecology 26, 297.
 
     Examples
     --------

@@ -98,11 +98,27 @@ class Submission:
 def open_submission(
     path: str | PathLike[str], track: str | Format, case_ids: Sequence[str], fingerprint: str | None = None
 ) -> Submission:
-    """List a submission for the cases of a data set, and compare the data set's fingerprint if it is given.
+    """List the files of a submission and check their names and the manifest; predictions are read later.
 
-    ``path`` is a zip, or the folder that somebody made of one. Without a manifest the team is the folder of
-    the predictions, or else the name of the zip. Raises SubmissionError when nothing can be listed: no such
-    file, no zip, a zip beyond all limits. Findings tell of all other faults.
+    Without a manifest, the team is named after the folder of the predictions, or else after the zip.
+
+    Parameters
+    ----------
+    path : path of a zip, or of an unzipped folder
+    track : name of a track, or Format
+    case_ids : ids of the cases to predict
+    fingerprint : str, optional
+        Fingerprint of the data set, to compare with that of the manifest.
+
+    Returns
+    -------
+    Submission
+        Its ``findings`` list all faults so far.
+
+    Raises
+    ------
+    SubmissionError
+        If no file can be listed: the path does not exist, is not a zip, or exceeds the limits.
     """
     path = Path(path)
     return check_files(list_files(path), path.stem, format_of(track), case_ids, fingerprint)
@@ -111,7 +127,11 @@ def open_submission(
 def validate(
     path: str | PathLike[str], track: str | Format, case_ids: Sequence[str], fingerprint: str | None = None
 ) -> ValidationReport:
-    """All that is wrong with a submission."""
+    """Check a submission completely, including its predictions.
+
+    The parameters are those of `open_submission`. Returns a report of all faults and warnings; nothing is
+    raised for a faulty submission.
+    """
     try:
         submission = open_submission(path, track, case_ids, fingerprint)
     except SubmissionError as error:

@@ -31,14 +31,29 @@ def write_submission(
     chunks: np.ndarray | Iterable[np.ndarray],
     manifest_fields: Mapping[str, Any] | None = None,
 ) -> Manifest:
-    """Write predictions, in the order of ``case_ids``, to a zip that appears when it is complete.
+    """Write predictions to a zip, which gets its name when it is complete.
 
-    ``chunks`` is an array of all predictions, or yields those of some cases at a time: (n, 128, 128) for
-    mass-mapping, stored as float16, (n, 5) for stamps, stored with the digits of float32.
-    ``manifest_fields`` are dataset_fingerprint, seed, versions, hardware and seconds of ``Manifest``.
+    Parameters
+    ----------
+    path : path of the zip to write
+    track : name of a track, or Format
+    team, method : str
+    case_ids : ids of the cases, in the order of the predictions
+    chunks : ndarray of all predictions, or iterable of arrays with some of them
+        (n, 128, 128) for mass-mapping, stored as float16; (n, 5) for stamps, stored with the digits of
+        float32.
+    manifest_fields : mapping, optional
+        The fields dataset_fingerprint, seed, versions, hardware and seconds of `Manifest`.
 
-    Raises SubmissionError, naming the case, for predictions that are not finite, or of another shape or
-    number; also for a track that does not exist, and a case id, team or method that no submission may have.
+    Returns
+    -------
+    Manifest
+
+    Raises
+    ------
+    SubmissionError
+        If predictions are not finite or have the wrong shape or number (the message names the case), if the
+        track does not exist, or if a case id, team or method is not allowed.
     """
     path, track_format = Path(path), format_of(track)
     manifest = Manifest(track_format.track, team, method, **manifest_fields or {})

@@ -55,12 +55,30 @@ def split(
 ) -> dict[str, Any]:
     """Write ``train.h5``, ``validation.h5``, ``test-inputs.h5`` and ``test-truth.h5`` into ``folder``.
 
-    The track's splitter says which case goes where. It is called with the data set, the shares and a seed,
-    and returns TRAIN, VALIDATION, TEST or UNUSED for each case (N,), and notes for the user. Its seed is made
-    of ``seed`` and the truth: by a draw that can be repeated, ids in the order of the source would tell
-    classes. ``metadata`` is that of `hand_out`. Returns a summary: cases and groups of each split, and the
-    notes. Raises DataError for a data set that is not full, or has too few groups, and for a share that the
-    track does not use.
+    The splits share no group (cluster or object). Test inputs are shuffled, and without metadata that reveal
+    the class. The draw depends on ``seed`` and the truth: participants could repeat one that depends on
+    ``seed`` alone, and ids in the order of the source would reveal classes.
+
+    Parameters
+    ----------
+    data : path of a data set with inputs and truth
+    folder : path of the output folder
+    seed : int
+    shares : Shares
+        Sizes of the splits.
+    progress : callable, optional
+    metadata : sequence of str
+        Names or patterns of additional metadata columns to include in the test inputs.
+
+    Returns
+    -------
+    dict
+        Numbers of cases and groups of each split, and notes for the user.
+
+    Raises
+    ------
+    DataError
+        If the data set lacks inputs or truth or has too few groups, or a share does not apply to its track.
     """
     folder = Path(folder)
     with open_dataset(data) as dataset:

@@ -213,24 +213,24 @@ class Dataset:
 
     @property
     def inputs(self) -> h5py.Dataset:
-        """The column that methods are given. Raises DataError if there is none."""
+        """The inputs of the methods. Raises DataError if the file has none."""
         return self._need(self.track.inputs.name, "inputs")
 
     @property
     def truth(self) -> h5py.Dataset:
-        """The column that methods predict. Raises DataError if there is none."""
+        """The target of the predictions. Raises DataError if the file has none."""
         return self._need(self.track.truth.name, "the truth")
 
     @property
     def metadata(self) -> h5py.Dataset | None:
-        """What else is known of the cases, if anything is."""
+        """The metadata of the cases, or None."""
         return self.columns.get("metadata")
 
     @property
     def submissions_fingerprint(self) -> str | None:
-        """The fingerprint that manifests of submissions for these cases name; None where it is not known.
+        """The fingerprint in the manifests of submissions for these cases; None if it is not known.
 
-        It is that of the inputs that were handed out, which a file of truth notes where `split` made both.
+        It is the fingerprint of the test inputs, which `split` stores in the file of truth.
         """
         if self.role != "truth":
             return self.fingerprint
@@ -246,7 +246,7 @@ class Dataset:
         return self.columns[name]
 
     def case_ids(self) -> list[str]:
-        """The ids in the order of the file. Raises DataError unless they differ and are what ids may be."""
+        """The ids in the order of the file. Raises DataError if one is not allowed or not unique."""
         return self._case_ids
 
     @cached_property
@@ -273,9 +273,10 @@ class Dataset:
 
 @contextmanager
 def open_dataset(path: str | PathLike[str], track: Track | None = None) -> Iterator[Dataset]:
-    """Open a dataset file for reading, after a check of all that can be checked without reading the cases.
+    """Open a dataset file for reading, as a context manager. Everything but the cases is checked.
 
-    A file that is not known is opened in a child process first, since a wrong byte can make HDF5 hang.
+    A file from elsewhere is first opened in a child process, because a corrupt byte can make HDF5 hang.
+    Raises DataError if the file is not a valid data set, or if it does not belong to ``track``.
     """
     path = Path(path)
     if not path.is_file():

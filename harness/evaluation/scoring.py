@@ -44,11 +44,11 @@ MAX_THREADS = 4
 
 @dataclass(frozen=True)
 class Scored:
-    """A submission read to its end. ``columns`` holds the scores by case, in the order of the truth file.
+    """A checked submission with its scores by case, ``columns``, in the order of the truth file.
 
-    Where ``report.accepted`` is false there are no scores. ``source`` is "card" where the submission itself
-    was not read, but the score card that somebody made of it. ``owner`` is the name of the folder that it was
-    ranked in, which tells whose it is; None for a file that was named alone.
+    If ``report.accepted`` is false, there are no scores. ``source`` is "card" if they were read from a score
+    card instead of the submission. ``owner`` is the name of the folder that the submission was ranked in,
+    which identifies its author; None for a file that was named individually.
     """
 
     path: Path
@@ -74,7 +74,7 @@ class Scored:
         return dict(zip(self.track.classes, counts.tolist(), strict=True))
 
     def sums(self) -> GroupSums:
-        """The sums over each group of what the scores are made of; DataError if it was refused."""
+        """The sums over each group that the scores are computed from. Raises DataError if it was refused."""
         if not self.report.accepted:
             raise DataError(f"{self.path} must be accepted to have scores, got {self.report.summary()}")
         return group_sums(self.track, self.columns, self.groups)
@@ -90,11 +90,29 @@ def score(
     progress: ProgressCallback = no_progress,
     executor: Executor | None = None,
 ) -> Scored:
-    """Read a submission, checking all of it, and score it by case. The truth is a data set, or its path.
+    """Check a submission completely, and score it by case.
 
-    Cases are matched by id. An ``executor`` shares them out (few processes, or processes for few cases, give
-    way to threads); the result is the same. Raises SubmissionError where the file cannot be read at all, and
-    DataError where the truth is at fault.
+    Parameters
+    ----------
+    path : path of the submission
+    truth : Dataset, or path of a data set with truth
+        Cases are matched by id.
+    progress : callable, optional
+    executor : concurrent.futures.Executor, optional
+        Where to score the cases in parallel. A small submission is scored by threads instead. The result is
+        the same.
+
+    Returns
+    -------
+    Scored
+        The scores by case, or, in ``report``, the faults of the submission.
+
+    Raises
+    ------
+    SubmissionError
+        If the file cannot be read at all.
+    DataError
+        If the data set is at fault.
     """
     if not isinstance(truth, Dataset):
         with open_dataset(truth) as opened:

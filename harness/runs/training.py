@@ -45,17 +45,38 @@ def train(
     start: Path | None = None, settings: Mapping[str, Any] | None = None, tensorboard: bool = False,
     tell: Callable[[str], None] = no_note, force: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
-    """Fit a baseline on ``train.h5`` and ``validation.h5`` of a folder, and write the run's folder.
+    """Train a baseline on ``train.h5`` and ``validation.h5`` of a folder, and write the folder of the run.
 
-    ``settings`` replace those of the preset; one is named as in `presets.updated`. A network begins with the
-    weights of the run ``start``, if one is given: a run of the same baseline, with the settings that shape
-    the network, on any data. The folder ``tensorboard`` of the run gets a network's logs, if asked for.
+    The folder gets its name when the run is complete. Until then it is a hidden folder beside it, and a call
+    with the same baseline, settings, seed and data resumes the training. It warns if versions of packages
+    have changed.
 
-    Returns the run's record; its seconds are those of the last attempt. The folder appears under its name
-    when the run is complete. Until then it grows beside that name, and a call with the same baseline,
-    settings, seed and data resumes it, with a warning where versions of packages have changed. One that
-    differs in any of these is refused. With ``force`` it starts anew, and a finished ``run`` is replaced when
-    the new one is complete. Lines for the user, such as one for each epoch, go to ``tell``.
+    Parameters
+    ----------
+    name : name of a baseline
+    data : path of the folder with ``train.h5`` and ``validation.h5``
+    run : path of the folder to write
+    preset : name of a preset, or path of a TOML file
+    seed : int
+    progress : callable, optional
+    strategy : "single" or "mirrored", which distributes each batch over all GPUs
+    start : path of a run of the same baseline and network, whose weights a network starts from
+    settings : settings that replace those of the preset
+    tensorboard : whether a network writes logs for TensorBoard, to the folder ``tensorboard`` of the run
+    tell : callable that receives the lines for the user, such as one per epoch
+    force : whether to delete an unfinished run, and to replace ``run`` once the new one is complete
+
+    Returns
+    -------
+    dict
+        The record of the run, as in ``run.json``. Its seconds are those of the last attempt.
+
+    Raises
+    ------
+    HarnessError
+        If ``run`` exists, an unfinished run differs, or an option does not apply to the baseline.
+    BaselineError
+        If the settings or the data do not suit the baseline.
     """
     data, run = Path(data), Path(run)
     check_new(run, force=force)
@@ -159,10 +180,30 @@ def submit(
     method: str | None = None,
     progress: ProgressCallback = no_progress, average_symmetries: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
-    """Predict every case of an inputs file with runs' models, write the submission, return its manifest.
+    """Predict every case of an inputs file with the models of runs, and write the submission.
 
-    The predictions are the mean over the runs, and, if asked for, over the symmetries of the track. Raises
-    `HarnessError` if the runs are of different tracks, or the track has no symmetries.
+    Predictions are averaged over the runs and, with ``average_symmetries``, over the symmetries of the track.
+
+    Parameters
+    ----------
+    runs : sequence of paths of runs
+    inputs : path of a data set with inputs
+    team : str
+    out : path of the zip to write
+    method : str, optional
+        By default the name of the baseline.
+    progress : callable, optional
+    average_symmetries : bool
+
+    Returns
+    -------
+    dict
+        The manifest of the submission.
+
+    Raises
+    ------
+    HarnessError
+        If the runs belong to different tracks, or the track has no symmetries.
     """
     out = Path(out)
     records, baselines = zip(*(restored(Path(run), progress) for run in runs), strict=True)
