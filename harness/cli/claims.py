@@ -1,4 +1,4 @@
-"""The command that puts published claims to the test."""
+"""The command that tests published claims."""
 
 from __future__ import annotations
 
@@ -31,32 +31,32 @@ from harness.progress import progress_bar
 @click.argument("names", nargs=-1, type=CLAIM, metavar="[CLAIM]...")
 @click.option(
     "--preset", type=PRESET, show_default="the one that each claim is meant for",
-    help="How many cases and seeds, and which settings.",
+    help="Numbers of cases and seeds, and settings.",
 )  # fmt: skip
 @click.option(
     "--out", default="astroboard-claims", show_default=True, metavar="FOLDER",
     type=LATER,
-    help="Folder for all of it. What is trained there already is not trained again; the pages are updated.",
+    help="Output folder. Trainings that exist there are not repeated; the pages are updated.",
 )  # fmt: skip
-@click.option("--seeds", type=COUNT, show_default="the preset's", help="Runs of each side.")
+@click.option("--seeds", type=COUNT, show_default="the preset's", help="Number of runs of each side.")
 @set_option
 @click.option(
     "--stamps", "real", type=FILE, metavar="DATA.h5",
-    help="Labelled real alerts, as `pack` writes them: cross-validated by object, they have a board, too.",
+    help="Labelled real alerts, as written by `pack`, for claims about them; cross-validated by object.",
 )  # fmt: skip
 @click.option(
     "--no-training",
     is_flag=True,
-    help="Judge what is trained in FOLDER, say what is missing, and train nothing.",
+    help="Judge the trainings that exist in FOLDER, and list the missing ones. Trains nothing.",
 )
 @click.option(
     "--report",
     "record_file",
     type=FILE,
     metavar="FILE",
-    help="Write results.md anew beside FILE, the claims.json of an earlier call, and do nothing else.",
+    help="Only rewrite results.md beside FILE, the claims.json of an earlier call.",
 )
-@click.option("--list", "only_list", is_flag=True, help="List the claims, and do nothing.")
+@click.option("--list", "only_list", is_flag=True, help="Only list the claims.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print the table as Markdown.")
 @executor_options(
     1, "Trainings at a time, of one thread each if several: faster than one after another, without a GPU."
@@ -67,13 +67,13 @@ def reproduce(
     real: Path | None, no_training: bool, record_file: Path | None, only_list: bool, as_markdown: bool,
     as_json: bool, executor: Executor | None,
 ) -> None:  # fmt: skip
-    """Put published claims to the test.
+    """Test published claims.
 
-    Simulate, train, submit, score and judge each; fill boards likewise.
+    Simulates data, trains, submits and scores, and judges each claim. Also makes leaderboards of all methods.
 
-    CLAIM is a name of `--list`, a kind (claim, experiment, board, ablation) or a track.
+    CLAIM is a name from `--list`, a kind (claim, experiment, board, ablation) or a track.
 
-    Without any, all are tested but the ablations.
+    By default, all but the ablations are tested.
     """
     if as_markdown and as_json:
         raise click.UsageError("--markdown and --json both print to stdout: choose one")

@@ -47,7 +47,7 @@ def simulator_option(name: str, default: str, says: str) -> Any:
 @main.command(task="Data", example="simulate mass-mapping data.h5 --cases 2000")
 @click.argument("track", type=TRACK)
 @click.argument("out", type=NEW, metavar="OUT.h5")
-@click.option("--cases", required=True, type=COUNT, help="How many maps or alerts.")
+@click.option("--cases", required=True, type=COUNT, help="Number of maps or alerts.")
 @simulator_option(
     "noise", "sparse", "mass-mapping: sparse or dense, noise in a third or in all of the pixels."
 )
@@ -72,7 +72,7 @@ def simulate(
 ) -> None:  # fmt: skip
     """Simulate a data set.
 
-    TRACK is mass-mapping or stamps. The result depends on the seed, not on where it is simulated.
+    TRACK is mass-mapping or stamps. The result depends only on the options, not on the number of processes.
     """
     from harness.data.simulate import dataset
     from harness.tracks import get_track
@@ -91,23 +91,21 @@ def simulate(
 @click.argument("sources", nargs=-1, required=True, type=ANYTHING, metavar="SOURCE...")
 @click.argument("out", type=NEW, metavar="OUT.h5")
 @click.option("--track", required=True, type=TRACK, help="mass-mapping or stamps.")
-@click.option(
-    "--skip-damaged", is_flag=True, help="Leave damaged cases out and list them, instead of stopping."
-)
-@click.option("--labels", type=FILE, help="stamps: CSV with candid,label for alert packets, which have none.")
-@executor_options(says="Processes; two threads work in each.", busy=2)
+@click.option("--skip-damaged", is_flag=True, help="Skip damaged cases and list them, instead of stopping.")
+@click.option("--labels", type=FILE, help="stamps: CSV with candid,label, for alert packets.")
+@executor_options(says="Number of processes, of two threads each.", busy=2)
 @json_option
 def pack(
     sources: tuple[Path, ...], out: Path, track: str, skip_damaged: bool, labels: Path | None, as_json: bool,
     executor: Executor | None,
 ) -> None:  # fmt: skip
-    """Pack what organisers or brokers hand out.
+    """Pack archives, pickles or alerts.
 
     mass-mapping: tar archives (.gz, .bz2, .xz or none), zips or folders with EPSILON/ and KAPPA/, or with
     maps directly. stamps: the pickle of the challenge, or ZTF alert packets: .avro files, archives or folders
     of them. Each SOURCE is read by one worker.
 
-    The workers of a Dask cluster read SOURCE and write beside OUT: both must be on a disk that all share.
+    With --dask, SOURCE and OUT must be on a disk that all machines share.
     """
     from harness.data import pack
     from harness.data.sources.avro_alerts import read_labels
@@ -128,12 +126,12 @@ def pack(
 @click.argument("path", type=ANYTHING, metavar="FILE")
 @json_option
 def inspect(path: Path, as_json: bool) -> None:
-    """Say what a file or a folder holds.
+    """Describe a file or a folder.
 
-    FILE is a dataset, a submission, a run's folder, a score card, a board, or what `pack` reads.
+    FILE is a data set, a submission, a run, a score card, a leaderboard, or a source for `pack`.
 
-    Of a dataset all cases are read, to count classes and missing values (NaN). Of archives, pickles and
-    alerts it says what `pack` would take and leave out.
+    For a data set, all cases are read, to count classes and missing values (NaN). For archives, pickles and
+    alerts, it reports what `pack` would take and leave out.
     """
     from harness.data import inspection
 
@@ -144,9 +142,11 @@ def inspect(path: Path, as_json: bool) -> None:
 
 SPLIT = Output(lambda folder: [folder / name for name in resolve_name("harness.data.split:FILES")], "folder")
 part_option = partial(
-    click.option, default=0.1, show_default=True, type=FRACTION, help="mass-mapping: part of the clusters."
+    click.option, default=0.1, show_default=True, type=FRACTION, help="mass-mapping: share of the clusters."
 )
-alerts_option = partial(click.option, show_default=True, type=COUNT, help="stamps: alerts of each class.")
+alerts_option = partial(
+    click.option, show_default=True, type=COUNT, help="stamps: number of alerts per class."
+)
 
 
 @main.command(task="Data", example="split data.h5 data")
@@ -166,8 +166,8 @@ def split(
 
     FOLDER gets train.h5, validation.h5, test-inputs.h5 and test-truth.h5.
 
-    The test inputs are shuffled, their groups get other numbers, and of their metadata only those columns are
-    handed out that do not tell the class.
+    The test inputs are shuffled, their groups are renumbered, and they keep only metadata that do not reveal
+    the class.
     """
     from harness.data import split
 

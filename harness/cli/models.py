@@ -42,17 +42,15 @@ data_option = click.option(
 
 
 @main.command(task="Begin", example="demo --out demo")
-@click.option("--preset", default="smoke", show_default=True, type=PRESET, help="How much of it.")
-@click.option(
-    "--out", default="astroboard-demo", show_default=True, type=NEW_FOLDER, help="Folder for all of it."
-)
+@click.option("--preset", default="smoke", show_default=True, type=PRESET, help="Size of the demonstration.")
+@click.option("--out", default="astroboard-demo", show_default=True, type=NEW_FOLDER, help="Output folder.")
 @seed_option
 @json_option
 def demo(preset: str, out: Path, seed: int, as_json: bool) -> None:
-    """See everything at work on simulated data.
+    """Run the whole workflow on simulated data.
 
-    Simulate, train, submit, score and rank: both tracks, to a page of leaderboards. `smoke` trains the quick
-    baselines, the other presets all of them.
+    Simulates data for both tracks, trains, submits, scores and ranks, and writes a page of leaderboards.
+    `smoke` trains the quick baselines, the other presets all of them.
     """
     from harness.demo import run_demo
 
@@ -81,12 +79,12 @@ def baselines(as_json: bool) -> None:
 @main.command(task="Train", example="train ks93-masked --data data --out runs/masked")
 @click.argument("baseline", type=BASELINE)
 @data_option
-@click.option("--out", required=True, type=NEW, metavar="RUN", help="New folder for the run.")
+@click.option("--out", required=True, type=NEW, metavar="RUN", help="Folder of the run, to be made.")
 @preset_option
 @seed_option
 @click.option(
     "--strategy", default="single", show_default=True, type=Name("strategy", ["single", "mirrored"]),
-    help="mirrored shares the batches of a network among all GPUs of the machine.",
+    help="mirrored distributes each batch of a network over all GPUs of the machine.",
 )  # fmt: skip
 @click.option(
     "--start-from",
@@ -94,14 +92,14 @@ def baselines(as_json: bool) -> None:
     "start",
     type=FOLDER,
     metavar="RUN",
-    help="Finished run whose weights a network begins with.",
+    help="Finished run whose weights a network starts from.",
 )
 @click.option(
     "--sampling", type=Name("sampling", ["balanced", "balanced-once", "middle", "unchanged"]),
-    help="stamps: draw classes to the size of the largest (each epoch, or once), a middle one, their own.  "
+    help="stamps: resample classes to the largest size (each epoch, or once), to a middle size, or not.  "
     "[default: the preset's]",
 )  # fmt: skip
-@click.option("--tensorboard", is_flag=True, help="Log a network's losses and scores in RUN/tensorboard.")
+@click.option("--tensorboard", is_flag=True, help="Write losses and scores of a network to RUN/tensorboard.")
 @set_option
 @json_option
 def train(
@@ -109,9 +107,9 @@ def train(
     start: Path | None, sampling: str | None, tensorboard: bool, assignments: dict[str, Any],
     as_json: bool,
 ) -> None:  # fmt: skip
-    """Train a baseline, and keep what it learnt.
+    """Train a baseline.
 
-    `astroboard baselines` lists what BASELINE may be. The folder RUN gets the model and its record.
+    `astroboard baselines` lists the baselines. The folder RUN gets the model and a record of the training.
     """
     from harness.runs import training
 
@@ -144,11 +142,11 @@ def _in_words(value: Any) -> str:
 @click.argument("runs", nargs=-1, required=True, type=FOLDER, metavar="RUN...")
 @click.option("--inputs", required=True, type=FILE, help="test-inputs.h5, or any data set with inputs.")
 @click.option("--team", required=True, envvar="ASTROBOARD_TEAM", show_envvar=True, metavar="NAME",
-              help="Name of your team, as the board is to show it.")  # fmt: skip
+              help="Name of your team on the leaderboard.")  # fmt: skip
 @click.option("--method", metavar="NAME", help="Name of the method.  [default: the names of the baselines]")
 @click.option(
     "--average-symmetries", is_flag=True,
-    help="Predict each case in the eight orientations of the square, and average. Takes eight times as long.",
+    help="Average over the eight orientations of the square; takes eight times as long.",
 )  # fmt: skip
 @click.argument("out", type=NEW, metavar="OUT.zip")
 @json_option
@@ -156,11 +154,11 @@ def submit(
     runs: tuple[Path, ...], inputs: Path, team: str, method: str | None, average_symmetries: bool, out: Path,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """Predict, and write a submission.
+    """Predict cases, and write a submission.
 
-    RUN is the folder of a trained baseline. OUT.zip is a submission as the leaderboard takes it.
+    RUN is the folder of a trained baseline. OUT.zip is a submission in the format of the competition.
 
-    Of several runs, such as those of several seeds, the predictions are averaged.
+    The predictions of several runs, for example of several seeds, are averaged.
     """
     from harness.runs import training
 
@@ -178,22 +176,21 @@ def submit(
 )  # fmt: skip
 @click.option(
     "--inputs", "--data", "data", type=FILE, metavar="DATA.h5",
-    help="Data set that holds the case, for maps with the truth.  [default: where RUN was trained]",
+    help="Data set with the case; for maps, with the truth.  [default: the data of RUN]",
 )  # fmt: skip
 @click.option(
     "--out", type=LATER, metavar="FILE.png",
-    help="The picture; of all of DATA.h5 a folder.  [default: in RUN, or in DATA.pictures]",
+    help="Picture to write, or folder for an overview.  [default: in RUN, or in DATA.pictures]",
 )  # fmt: skip
-@click.option("--weights", is_flag=True, help="Draw the weights that the multi-focal loss gives the pixels.")
+@click.option("--weights", is_flag=True, help="Draw the pixel weights of the MultiFocal loss.")
 @json_option
 def show(
     source: Path, case_id: str | None, data: Path | None, out: Path | None, weights: bool, as_json: bool
 ) -> None:
-    """Draw a case, or what a data set holds.
+    """Draw a case, or an overview of a data set.
 
-    Of a RUN: what its model predicts for the case, beside the truth. Of DATA.h5, without any run: the inputs
-    and the truth of the case; without --case, a table of what is in the data set, how many cases are of each
-    class, and samples.
+    For a RUN: the prediction of its model for the case, beside the truth. For DATA.h5: the inputs and the
+    truth of the case, or without --case a table of its contents, the number of cases per class, and samples.
     """
     from harness.runs import pictures
 
@@ -220,9 +217,9 @@ def show(
 @main.command(task="Train", example="tune cnn --data data --out tuned --trials 20")
 @click.argument("baseline", type=BASELINE)
 @data_option
-@click.option("--out", required=True, type=NEW, metavar="FOLDER", help="New folder for what is found.")
+@click.option("--out", required=True, type=NEW, metavar="FOLDER", help="Output folder, to be made.")
 @preset_option
-@click.option("--trials", type=COUNT, help="How many settings are tried.  [default: the preset's]")
+@click.option("--trials", type=COUNT, help="Number of trials.  [default: the preset's]")
 @seed_option
 @click.option(
     "--space",
@@ -230,7 +227,7 @@ def show(
     metavar="FILE.toml",
     help="Ranges to search; docs/tuning.md has the format.  [default: those of the baseline]",
 )
-@click.option("--epochs-only", is_flag=True, help="Find nothing but the number of epochs, by several runs.")
+@click.option("--epochs-only", is_flag=True, help="Search only the number of epochs, with several runs.")
 @click.option("--runs", type=COUNT, help="With --epochs-only: runs, each with its own seed.  [default: 4]")
 @click.option("--epochs", type=COUNT, help="With --epochs-only: the epochs of each run.  [default: 40]")
 @json_option
@@ -238,12 +235,12 @@ def tune(
     baseline: str, data: Path, out: Path, preset: str, seed: int, as_json: bool, epochs_only: bool,
     **options: Any,
 ) -> None:  # fmt: skip
-    """Search for the best settings of a baseline.
+    """Search good settings of a baseline.
 
-    They are written as a preset, best.toml, for `astroboard train --preset`.
+    The best settings are written to best.toml, a preset for `astroboard train --preset`.
 
-    With --epochs-only it trains several times with the settings of the preset, which may be a TOML file of
-    your own, and finds the epoch with the best mean validation accuracy, or loss for maps.
+    With --epochs-only, several runs are trained with the settings of the preset, which may be your own TOML
+    file. The result is the epoch with the best mean validation accuracy (for maps, validation loss).
     """
     context = click.get_current_context()
     groups = ("trials", "space"), ("runs", "epochs")
@@ -329,18 +326,19 @@ SHOWN_ALERTS = 20  # in the terminal, where the whole list is in a file
     multiple=True,
     type=FOLDER,
     metavar="RUN",
-    help="Run that was trained. Several are averaged: repeat the option.",
+    help="Trained run. Repeat the option to average several.",
 )
-@click.option("--out", type=NEW_FOLDER, help="Write alerts.csv and a page with the stamps there.")
+@click.option("--out", type=NEW_FOLDER, help="Folder for alerts.csv and a page with the stamps.")
 @json_option
 def classify(sources: tuple[Path, ...], runs: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
-    """Find the likely supernovae among alerts, with trained models.
+    """Find likely supernovae among alerts.
 
-    Lists the alerts by their probability of being a supernova, and the expected purity of cuts in it.
-    Probabilities are for the survey, where 3.1 % of the alerts are supernovae, not for the training set.
+    Lists the alerts by their probability of being a supernova, with the expected purity of cuts.
+    Probabilities are for the class frequencies of the survey (3.1 % supernovae), not for those of the
+    training set.
 
-    ALERTS is a ZTF alert packet (Avro), as the brokers hand it out, or a .tar, .tar.gz or folder of them, or
-    a pickle like the challenge's. What cannot be used is listed on stderr.
+    ALERTS is a ZTF alert packet (Avro), a .tar, .tar.gz or folder of packets, or a pickle like that of the
+    challenge. Alerts that cannot be used are listed on stderr.
     """
     from harness.runs import classification
 

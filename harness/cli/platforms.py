@@ -40,22 +40,22 @@ class _Date(click.ParamType):
 DATE = _Date()
 public_option = click.option(
     "--public-fraction", default=0.3, show_default=True, type=FRACTION,
-    help="Part of the groups that the public board scores.",
+    help="Share of the groups that the public leaderboard scores.",
 )  # fmt: skip
 seed_option = click.option(
     "--seed", type=SEED,
-    help="Which groups are public: a long number that nobody else knows.  [default: drawn from the truth]",
+    help="Seed for the choice of public groups, a long secret number.  [default: derived from the truth]",
 )  # fmt: skip
 
 
 @main.command(task="Organise", example="bundle truth.h5 --inputs inputs.h5 --out bundle.zip")
 @click.argument("truth", type=FILE, metavar="TRUTH.h5")
-@click.option("--inputs", type=FILE, help="test-inputs.h5, if TRUTH.h5 is no full data set.")
+@click.option("--inputs", type=FILE, help="test-inputs.h5, unless TRUTH.h5 is a full data set.")
 @click.option(
     "--out", required=True, type=NEW, metavar="BUNDLE.zip", help="The zip to upload, or a new folder."
 )
 @click.option("--train", default="", metavar="TRAIN.h5|URL",
-              help="Training data: a data set that the starting kit gets, or where they are.")  # fmt: skip
+              help="Training data: a data set for the starting kit, or a web address.")  # fmt: skip
 @click.option("--title", metavar="TEXT", help="Name of the competition.  [default: the track's]")
 @public_option
 @seed_option
@@ -67,15 +67,15 @@ seed_option = click.option(
     "--close", type=DATE, metavar="DATE", help="End of the private phase, UTC.  [default: 7 days later]"
 )
 @click.option("--docker-image", metavar="IMAGE", default="continuumio/anaconda3:latest", show_default=True,
-              help="What the scoring runs in.")  # fmt: skip
+              help="Docker image that submissions are scored in.")  # fmt: skip
 @metadata_option
 @json_option
 def bundle(truth: Path, inputs: Path | None, out: Path, as_json: bool, **options: Any) -> None:
     """Make a competition for Codabench.
 
-    It has the test cases of TRUTH.h5, a public and a private phase, a scoring program that needs NumPy, SciPy
-    and h5py alone, pages, and a starting kit, whose inputs are shuffled, with other numbers of groups. The
-    same data and dates give the same bytes.
+    The bundle has the test cases of TRUTH.h5, a public and a private phase, a scoring program that needs only
+    NumPy, SciPy and h5py, pages, and a starting kit with shuffled inputs and renumbered groups. The same data
+    and dates give an identical bundle.
     """
     from harness.platforms.codabench import competition
 
@@ -95,7 +95,7 @@ def bundle(truth: Path, inputs: Path | None, out: Path, as_json: bool, **options
 @main.command(task="Organise", example="kaggle data/test-truth.h5 solution.csv")
 @click.argument("data", type=FILE, metavar="DATA.h5")
 @click.argument("out", type=NEW, metavar="OUT.csv")
-@click.option("--submission", type=FILE, help="Write the classes of this submission, not the true ones.")
+@click.option("--submission", type=FILE, help="Write the predicted classes of this submission.")
 @public_option
 @seed_option
 @json_option
@@ -104,7 +104,7 @@ def kaggle(
 ) -> None:
     """Write stamps as a table for Kaggle.
 
-    That is the solution of DATA.h5, or with --submission the two columns of a submission.
+    Writes the solution of DATA.h5, or with --submission a submission in two columns.
     """
     from harness.platforms import kaggle
 

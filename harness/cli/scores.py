@@ -33,20 +33,22 @@ from harness.cli.shared import (
 from harness.progress import progress_bar
 
 truth_option = click.option(
-    "--truth", type=FILE, help="test-truth.h5, or any data set with the truth. Score cards do without it."
+    "--truth",
+    type=FILE,
+    help="test-truth.h5, or any data set with the truth. Not needed for score cards alone.",
 )
 
 
 @main.command(task="Submit", example="validate us.zip --inputs data/test-inputs.h5")
 @click.argument("submission", type=ANYTHING)
-@click.option("--inputs", required=True, type=FILE, help="test-inputs.h5: which cases are expected.")
+@click.option("--inputs", required=True, type=FILE, help="test-inputs.h5, which lists the expected cases.")
 @json_option
 def validate(submission: Path, inputs: Path, as_json: bool) -> None:
-    """List all that is wrong with a submission.
+    """List all faults of a submission.
 
-    And what to do about it. The truth is not needed.
+    Also says how to fix each fault. The truth is not needed.
 
-    SUBMISSION is a zip, or the folder that is to be zipped.
+    SUBMISSION is a zip, or the folder that you are about to zip.
     """
     import submissions
     from harness.data.store import open_dataset
@@ -65,9 +67,9 @@ def validate(submission: Path, inputs: Path, as_json: bool) -> None:
 @click.option("--truth", required=True, type=FILE, help="test-truth.h5, or any data set with the truth.")
 @click.option(
     "--out", type=Output(lambda card: [card, card.with_suffix(".npz")]), metavar="CARD.json",
-    help="Write the score card there, and CARD.npz with scores by case.",
+    help="Score card to write; CARD.npz beside it gets the scores by case.",
 )  # fmt: skip
-@click.option("--per-case", type=NEW, metavar="FILE.csv", help="Write the scores by case there.")
+@click.option("--per-case", type=NEW, metavar="FILE.csv", help="Write the scores by case to this file.")
 @executor_options()
 @json_option
 def score(
@@ -101,39 +103,39 @@ def score(
 @truth_option
 @click.option(
     "--out", type=LATER, metavar="FOLDER",
-    help="Write leaderboard.json and index.html there. A board of the same track there is replaced, that of "
-    "another one is kept.",
+    help="Folder for leaderboard.json and index.html. A leaderboard of the same track in it is replaced, "
+    "that of the other track is kept.",
 )  # fmt: skip
-@click.option("--inputs", type=FILE, help="test-inputs.h5: images for the pages of stamps submissions.")
+@click.option("--inputs", type=FILE, help="test-inputs.h5, for the images on pages of stamps.")
 @click.option(
     "--runs", type=FOLDER,
-    help="Folder of runs: learning curves for the pages of submissions whose file has the run's name.",
+    help="Folder of runs; adds learning curves to the pages of submissions named after a run.",
 )  # fmt: skip
-@click.option(
-    "--no-pages", is_flag=True, help="Write no page for each submission: the board is there at once."
-)
+@click.option("--no-pages", is_flag=True, help="Write no pages of single submissions, which saves time.")
 @click.option(
     "--references", type=FILE, metavar="FILE.toml",
-    help="Published scores to show unranked, and the names of baselines, which are marked.",
+    help="Published scores to show without a rank, and names of baselines to mark.",
 )  # fmt: skip
-@click.option("--csv", "csv_file", type=NEW, metavar="FILE", help="Write the board there as CSV, too.")
-@click.option("--markdown", is_flag=True, help="Print the table as Markdown, to paste into a README.")
 @click.option(
-    "--wilcoxon", is_flag=True, help="Test each row against the next: p-values after Holm's correction."
+    "--csv", "csv_file", type=NEW, metavar="FILE", help="Also write the leaderboard to this CSV file."
+)
+@click.option("--markdown", is_flag=True, help="Print the table as Markdown.")
+@click.option(
+    "--wilcoxon", is_flag=True, help="Wilcoxon test of each row against the next, with Holm's correction."
 )
 @click.option(
     "--public-fraction", type=FRACTION, metavar="F",
-    help="Score only this part of the groups, and keep the rest for the end.",
+    help="Score only this share of the groups, and keep the others for --final.",
 )  # fmt: skip
 @click.option(
     "--seed", type=SEED,
-    help="Which groups are public: a number to keep secret.  [default: made of the truth]",
+    help="Seed for the choice of public groups, to be kept secret.  [default: derived from the truth]",
 )  # fmt: skip
-@click.option("--final", is_flag=True, help="Score what --public-fraction kept back.")
+@click.option("--final", is_flag=True, help="Score the groups that --public-fraction left out.")
 @click.option(
     "--ladder", type=click.Path(path_type=Path), metavar="STATE.json",
-    help="Release a score only when it beats the team's best by more than noise. Kept and updated in this "
-    "file.",
+    help="Show a new score only if it improves on the team's best by more than its standard error. This file "
+    "stores the state.",
 )  # fmt: skip
 @executor_options()
 @json_option
@@ -144,9 +146,9 @@ def leaderboard(
 ) -> None:  # fmt: skip
     """Rank submissions, with intervals.
 
-    A SUBMISSION is a zip, a card that `score --out` wrote (CARD.json, with CARD.npz beside it), or a folder
-    of such files of one person or team. Several seeds of one method are one row if they are in one folder.
-    With --ladder the name of the folder is that of the team.
+    A SUBMISSION is a zip, a score card from `score --out` (CARD.json, with CARD.npz beside it), or a folder
+    with such files of one person or team. Several seeds of one method form one row if they are in one folder.
+    With --ladder, the folder identifies the team.
     """
     public_fraction, seed, final = (options[name] for name in ("public_fraction", "seed", "final"))
     if public_fraction is None and (final or seed is not None):
@@ -203,11 +205,11 @@ def leaderboard(
 @click.argument("second", type=SUBMISSION, metavar="B")
 @truth_option
 @click.option(
-    "--out", type=NEW_FOLDER, help="Write a page there, with pictures and scores by case, in a new folder."
+    "--out", type=NEW_FOLDER, help="Folder for a page with pictures and scores by case, to be made."
 )
 @click.option(
     "--inputs", "--data", "data", type=FILE,
-    help="test-inputs.h5: images of the alerts, for pictures of stamps.",
+    help="test-inputs.h5, for pictures of stamps.",
 )  # fmt: skip
 @executor_options()
 @json_option
@@ -219,8 +221,8 @@ def compare(
 
     A and B are submissions or score cards.
 
-    How far A is from B in each score, with an interval, how probable it is that A is better, and the cases
-    where they differ most, with pictures of these.
+    Shows the difference A − B in each score with its interval, the probability that A is better, and the
+    cases with the largest differences.
     """
     from harness.evaluation import comparison
 

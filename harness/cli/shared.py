@@ -39,15 +39,15 @@ COLOURS = {"accepted": "green", "refused": "red", "cause": "red", "fault": "red"
 VERDICTS = re.compile(rf"^({'|'.join(COLOURS)})\b", re.MULTILINE)
 FRACTION = click.FloatRange(0, 1, min_open=True, max_open=True)
 FRACTION.name = "fraction"
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else, on stdout.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print only JSON to stdout.")
 seed_option = click.option(
     "--seed", default=0, show_default=True, type=SEED,
-    help="Number that all randomness follows from.",
+    help="Seed of all random numbers.",
 )  # fmt: skip
 metadata_option = click.option(
     "--metadata", multiple=True, metavar="NAME",
-    help="Hand out this column of the metadata, too, or those like 'feature_*', although it may tell the "
-    "truth. Can be repeated.",
+    help="Also hand out this metadata column, or a pattern such as 'feature_*'; it may reveal the truth. "
+    "Can be repeated.",
 )  # fmt: skip
 
 
@@ -98,7 +98,7 @@ preset_option = click.option(
     default="laptop",
     show_default=True,
     type=Name("preset", PRESETS, files=True),
-    help="Settings and size of the training, or a TOML file of yours.",
+    help="Settings and size of the training, or your own TOML file.",
 )
 
 
@@ -118,7 +118,7 @@ def assigned(context: click.Context, option: click.Parameter, words: tuple[str, 
 
 set_option = click.option(
     "--set", "assignments", multiple=True, metavar="NAME=VALUE", callback=assigned,
-    help="Another value of a setting, as --set epochs=20; may be given several times.",
+    help="Replace a setting, as in --set epochs=20. Can be repeated.",
 )  # fmt: skip
 
 
@@ -158,7 +158,7 @@ class Command(click.Command):
             says = f"The same as {self.output.make_metavar(click.Context(self))}."
             self.params.append(click.Option(["--out", "_out"], metavar="PATH", expose_value=False, help=says))
         if outputs:
-            self.params.append(click.Option(["--force"], is_flag=True, help="Replace what exists already."))
+            self.params.append(click.Option(["--force"], is_flag=True, help="Replace existing output."))
         self.params.append(
             click.Option(["--quiet", "-q"], is_flag=True, help="Print results and errors, but no progress.")
         )
@@ -210,17 +210,21 @@ def forced() -> bool:
 
 
 def executor_options(
-    workers: int | None = None, says: str = "Processes.", busy: int = 1
+    workers: int | None = None, says: str = "Number of processes.", busy: int = 1
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """The options --workers and --dask, which a command gets as its ``executor``.
+    """The options --workers and --dask, passed to the command as ``executor``.
 
-    Without a number of ``workers`` there is one for every ``busy`` processors: so many it keeps busy.
+    By default there is one process per ``busy`` processors, the number that each keeps busy.
     """
     by_default = str(workers or ("all processors" if busy == 1 else f"processors / {busy}"))
 
     def options(command: Callable[..., Any]) -> Callable[..., Any]:
         @click.option("--workers", default=workers, show_default=by_default, type=COUNT, help=says)
-        @click.option("--dask", metavar="ADDRESS", help="Use the Dask cluster of this scheduler instead.")
+        @click.option(
+            "--dask",
+            metavar="ADDRESS",
+            help="Use the Dask cluster of this scheduler instead of local processes.",
+        )
         @click.pass_context
         @wraps(command)
         def with_executor(
