@@ -33,7 +33,10 @@ class _Date(click.ParamType):
             return (date.astimezone(UTC) if date.tzinfo else date).replace(tzinfo=None, microsecond=0)
         except (ValueError, OverflowError):
             self.fail(
-                f"a date must be like 2027-01-31 or 2027-01-31T12:30, got {value!r:.50}", param, context
+                "a date must be a day of the calendar as year-month-day, with or without a time, such as "
+                f"2027-01-31 or 2027-01-31T12:30, got {value!r:.50}",
+                param,
+                context,
             )
 
 

@@ -198,6 +198,9 @@ def leaderboard(
     else:
         page_line = [f"page: {out / 'index.html'}"] if out else []
         print_result(board.to_json(), as_json, [*terminal.board_text(board), *page_line])
+    if len(board.rows) < 2 and board.not_ranked:
+        say(f"{len(board.rows)} of {len(board.rows) + len(board.not_ranked)} submissions ranked", err=True)
+        click.get_current_context().exit(1)
 
 
 @main.command(task="Judge", example="compare us.zip them.zip --truth data/test-truth.h5")

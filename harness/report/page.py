@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from functools import cache
@@ -23,10 +24,12 @@ from harness.files import HarnessError, check_new, json_text, write_text
 from harness.progress import ProgressCallback, no_progress
 from harness.report.cells import class_counts, number, supported
 from harness.tracks import ScoreInfo
-from submissions.report import plain
+from submissions.report import Code, plain
 
 OUTLIER_QUARTILE_DISTANCES = 3.0
 NONE: Mapping[Any, Any] = MappingProxyType({})
+CODES = {str(code): code for code in Code}
+CODE = re.compile(rf"(?<![\w-])({'|'.join(Code)})(?![\w-])")
 
 
 def update_leaderboard(
@@ -194,4 +197,9 @@ def percent(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.0f}\u00a0%"
 
 
-FILTERS = (number, percent, bar_position, plural, spans, supported_by, class_counts)
+def coded(text: str) -> list[tuple[str, Code | None]]:
+    """A text in pieces: those that are codes of `validate` with their code, the others with None."""
+    return [(part, CODES.get(part)) for part in CODE.split(text) if part]
+
+
+FILTERS = (coded, number, percent, bar_position, plural, spans, supported_by, class_counts)

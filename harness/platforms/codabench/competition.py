@@ -9,7 +9,8 @@ import zipfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -25,6 +26,8 @@ from harness.tracks.registry import TRACKS
 from submissions import write_submission
 from submissions.writing import entry
 
+MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
+          "November", "December")  # fmt: skip
 MAX_TITLE, MAX_IMAGE, MAX_COLUMN_TEXT = 255, 128, 36
 """What the platform's tables have room for."""
 PROJECT = Path(__file__).parents[3]
@@ -66,9 +69,13 @@ def write_bundle(truth: Path, inputs: Path | None, out: Path, options: Options) 
     """
     if out.is_dir() or (out.suffix != ".zip" and out.exists()):
         raise HarnessError(f"{out} exists already: name a new folder, or a file that ends in .zip")
-    if not options.start < options.end < options.close:
-        dates = f"{options.start}, {options.end} and {options.close}"
-        raise HarnessError(f"dates must be start < end < close, got {dates}")
+    dates = {"start": options.start, "end": options.end, "close": options.close}
+    for (earlier, before), (later, after) in pairwise(dates.items()):
+        if not before < after:
+            raise HarnessError(
+                f"the {later} must be after the {earlier}, got {_calendar(after)} for the {later} and "
+                f"{_calendar(before)} for the {earlier}; choose another --{later} or --{earlier}"
+            )
     out.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         answers = stack.enter_context(open_dataset(truth))
@@ -87,6 +94,12 @@ def write_bundle(truth: Path, inputs: Path | None, out: Path, options: Options) 
             name: {"cases": int(of_phase.sum()), "groups": len(np.unique(groups[of_phase]))}
             for name, of_phase in phases.items()
         }
+
+
+def _calendar(date: datetime) -> str:
+    """A date in words: ``31 January 2027``, with the time unless it is midnight."""
+    month = MONTHS[date.month - 1]
+    return f"{date.day} {month} {date.year}" + (f", {date:%H:%M} UTC" if date.time() != time() else "")
 
 
 def zip_folder(folder: Path, out: Path) -> None:
@@ -205,8 +218,9 @@ def _write_texts(folder: Path, inputs: Dataset, options: Options) -> None:
         lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
     environment.filters["range"] = _range
+    notebook = folder / "starting_kit/starting_kit.ipynb"
     for name in environment.list_templates():
-        path = folder / name
+        path = folder / name.removesuffix(".jinja")  # which keeps a template from being taken for Python
         path.parent.mkdir(parents=True, exist_ok=True)
         text = environment.get_template(name).render(
             track=inputs.track, options=options, title=options.title or inputs.track.title, cases=len(inputs),
@@ -214,6 +228,29 @@ def _write_texts(folder: Path, inputs: Dataset, options: Options) -> None:
             private_start=options.end + timedelta(seconds=1),  # a phase starts after the last one has ended
         )  # fmt: skip
         path.write_text(text, encoding="utf-8")
+    notebook.write_text(
+        notebook_of(notebook.with_suffix(".py").read_text(encoding="utf-8")), encoding="utf-8"
+    )
+
+
+def notebook_of(script: str) -> str:
+    """A notebook of a script, whose cells begin with the lines ``# %%`` and ``# %% [markdown]``."""
+    cells = []
+    for number, part in enumerate(script.split("# %%")[1:]):
+        head, _, body = part.partition("\n")
+        lines = body.strip("\n").splitlines(keepends=True)
+        cell: dict[str, Any] = {"cell_type": "code", "execution_count": None, "outputs": []}
+        if "markdown" in head:
+            cell, lines = (
+                {"cell_type": "markdown"},
+                [line.removeprefix("#").removeprefix(" ") for line in lines],
+            )
+        cells.append(cell | {"id": f"cell-{number}", "metadata": {}, "source": lines})
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    about = {"kernelspec": kernel, "language_info": {"name": "python"}}
+    return (
+        json.dumps({"cells": cells, "metadata": about, "nbformat": 4, "nbformat_minor": 5}, indent=1) + "\n"
+    )
 
 
 def _range(within: tuple[float, float]) -> str:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -20,7 +21,7 @@ import numpy as np
 from harness.data.store import open_dataset
 from harness.evaluation.rounding import coarse, left_out, supported_step, supported_steps, to_step
 from harness.evaluation.scoring import ScoreCard, Scored, score, score_card
-from harness.tracks import Track
+from harness.tracks import Score, Track
 from submissions import Code, SubmissionError
 from submissions.codabench import check
 
@@ -28,6 +29,8 @@ TRUTH, CASES = "truth.h5", "cases.json"
 OVERALL = "overall"
 """The column that the platform ranks by, and chooses the best submission of a person by."""
 OVERALL_DIGITS, OVERALL_SPREAD = 4, 0.25
+BINS, BAR, SHARE_DIGITS, SHARE_SPREAD = 12, 20, 2, 0.5
+"""Of histograms: bins, the width of a bar, the digits of a share, and its largest possible spread."""
 MAX_SCORE = 1e10
 """A board of Codabench keeps ten digits before the decimal point and ten after it."""
 
@@ -43,9 +46,9 @@ def main(arguments: Sequence[str]) -> int:
     source, output = map(Path, arguments)
     table, stream = "", sys.stderr
     try:
-        found, card, track, scores = _scored(source)
+        found, card, track, scores, shares = _scored(source)
         (output / "scores.json").write_text(json.dumps(scores, indent=1, allow_nan=False), encoding="utf-8")
-        status, title, table, stream = 0, "Scores", _table(card, track), sys.stdout
+        status, title, table, stream = 0, "Scores", _table(card, track, shares), sys.stdout
     except SubmissionError as error:
         status, title, found = 1, "Not scored", str(error)
     except Exception as error:  # its message, like a traceback, might hold some of the truth
@@ -86,8 +89,41 @@ def released(
     return board, replace(card, metrics=metrics)
 
 
-def _scored(source: Path) -> tuple[str, ScoreCard, Track, dict[str, float]]:
-    """The report, the score card, its track and the board's row; SubmissionError for what is refused."""
+def histograms(scored: Scored) -> dict[str, list[float]]:
+    """The shares of the cases by bins of each score by case, by its key, rounded so that no group shows.
+
+    The bins are the same for all submissions: BINS of half the score's usual spread, the last one open. So
+    they tell nothing of the extremes. Shares are rounded as scores are.
+    """
+    _, groups = np.unique(scored.groups, return_inverse=True)
+    sizes = np.bincount(groups)[:, None]
+    found = {}
+    for each in histogram_scores(scored.track):
+        bins = np.clip(scored.columns[each.column] / _bin_width(each), 0, BINS - 1).astype(int)
+        counts = np.zeros((len(sizes), BINS))
+        np.add.at(counts, (groups, bins), 1)
+        total = counts.sum(axis=0)
+        without = (total - counts) / (sizes.sum() - sizes) if len(sizes) > 1 else np.zeros_like(counts)
+        shares = total / total.sum()
+        steps = [
+            supported_step(*of_bin, SHARE_DIGITS, SHARE_SPREAD)
+            for of_bin in zip(shares, without.T, strict=True)
+        ]
+        found[each.key] = to_step(shares, np.array(steps)).tolist()
+    return found
+
+
+def histogram_scores(track: Track) -> list[Score]:
+    """The scores that have a value of their own for each case, from 0 on."""
+    return [each for each in track.scores if each.column and not each.trials and each.within[0] == 0]
+
+
+def _bin_width(each: Score) -> float:
+    return each.spread / 2
+
+
+def _scored(source: Path) -> tuple[str, ScoreCard, Track, dict[str, float], dict[str, list[float]]]:
+    """The report, the card, its track, the board's row, the histograms; SubmissionError for a refusal."""
     cases = json.loads((source / "ref" / CASES).read_text(encoding="utf-8"))
     with open_dataset(source / "ref" / TRUTH) as truth:
         track = truth.track
@@ -104,10 +140,10 @@ def _scored(source: Path) -> tuple[str, ScoreCard, Track, dict[str, float]]:
             )
             raise SubmissionError(message, Code.TOO_LARGE)
     scores, card = released(scored, card, cases["constant"])
-    return found, card, track, scores
+    return found, card, track, scores, histograms(scored)
 
 
-def _table(card: ScoreCard, track: Track) -> str:
+def _table(card: ScoreCard, track: Track, shares: Mapping[str, list[float]]) -> str:
     """The scores as a table in HTML."""
     head = ("score", "value", "95 % interval", "std")
     rows = ["<thead><tr>" + "".join(f'<th scope="col">{cell}</th>' for cell in head) + "</tr></thead>"]
@@ -125,8 +161,28 @@ def _table(card: ScoreCard, track: Track) -> str:
         rows.append(
             f'<tbody{ranks}><tr><th scope="row">{escape(each.title)}</th>{cells}</tr>'
             f'<tr class="about"><td colspan="{len(head)}">{counts}{better} is better. '
-            f"{escape(each.meaning)}</td></tr></tbody>"
+            f"{escape(each.meaning)}{_histogram(each, shares[each.key]) if each.key in shares else ''}"
+            "</td></tr></tbody>"
         )
     names = f"{escape(card.team)} / {escape(card.method)}: {card.cases} cases, {card.groups} groups"
-    about = "<p>Std is the standard deviation over the cases.</p>"
+    about = "<p>Std is the standard deviation over the cases. Bars are shares of the cases, rounded.</p>"
     return f"<p>{names}</p>\n<table>\n" + "\n".join(rows) + f"\n</table>\n{about}"
+
+
+def _histogram(each: Score, shares: Sequence[float]) -> str:
+    """A histogram as SVG. Its text says the shares that are not 0, since not everybody sees it."""
+    width = _bin_width(each)
+    edges = [f"{width * number:g}" for number in range(BINS)]
+    ranges = [*(f"{low} to {high}" for low, high in pairwise(edges)), f"{edges[-1]} or more"]
+    told = ", ".join(f"{name}: {share:.0%}" for name, share in zip(ranges, shares, strict=True) if share)
+    heights = [round(29 * min(share, 1), 1) for share in shares]
+    bars = "".join(
+        f'<rect x="{BAR * number + 1}" y="{30 - height:g}" width="{BAR - 2}" height="{height:g}"/>'
+        for number, height in enumerate(heights)
+    )
+    name = f"Cases by {escape(each.title)}: {told}"
+    return (
+        f'<svg viewBox="0 0 {BAR * BINS} 42" role="img" aria-label="{name}">{bars}'
+        f'<path d="M0 30h{BAR * BINS}"/><text y="40">0</text>'
+        f'<text x="{BAR * BINS}" y="40" text-anchor="end">{ranges[-1]}</text></svg>'
+    )

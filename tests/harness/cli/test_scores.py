@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -176,17 +177,18 @@ def test_names_of_files_steer_neither_terminal_nor_page(run, files, tmp_path, br
     first, _, truth = files
     entry = tmp_path / f"{EVIL}.zip"
     entry.write_bytes(first.read_bytes() if broken is None else broken)
-    board = run("leaderboard", first, entry, *truth, "--out", tmp_path / "out", "--markdown")
+    status = 0 if broken is None else 1
+    board = run("leaderboard", first, entry, *truth, "--out", tmp_path / "out", "--markdown", status=status)
     shown = [
         board.output,
         (tmp_path / "out/index.html").read_text(),
         (tmp_path / "out/leaderboard.json").read_text(),
     ]
     shown += [
-        run("leaderboard", first, entry, *truth).output,
-        run("leaderboard", first, entry, *truth, "--json").output,
+        run("leaderboard", first, entry, *truth, status=status).output,
+        run("leaderboard", first, entry, *truth, "--json", status=status).output,
     ]
-    shown += [run("score", entry, *truth, status=0 if broken is None else 1).output]
+    shown += [run("score", entry, *truth, status=status).output]
     for text in shown:
         assert not {"\x1b", "\x9b", "\u202e"} & set(text)
     assert r"us\x1b[2J\x9b1m\u202egpj.zip" in shown[3] or broken is None
@@ -259,6 +261,16 @@ def test_faults_of_a_submission(run, zeros, maps, tmp_path):
     assert "missing-case" in result.stderr
     assert result.stdout == ""
     assert not (tmp_path / "card.json").exists()
+    words = ("leaderboard", bad, zeros / "zeros.zip", "--truth", maps / "test-truth.h5")
+    result = run(*words, "--out", tmp_path / "board", status=1)
+    assert result.stderr.endswith("1 of 2 submissions ranked\n")
+    assert "not ranked: " in result.stdout
+    page = (tmp_path / "board/index.html").read_text()
+    assert '<a href="#mass-mapping-code-missing-case">missing-case</a>' in page
+    assert '<dt id="mass-mapping-code-missing-case">' in page
+    twin = tmp_path / "twin.zip"
+    shutil.copyfile(zeros / "zeros.zip", twin)
+    assert "not ranked: " in run(*words, twin).stdout
 
 
 @pytest.mark.parametrize("kind", ["text", "empty", "cut"])

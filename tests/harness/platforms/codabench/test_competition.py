@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 import yaml
 
+from baselines.mass_mapping.kaiser_squires import smoothed_convergence
 from harness.data.store import open_dataset
 from harness.platforms.codabench import competition
 from harness.tracks import MASS_MAPPING
 from harness.tracks.registry import TRACKS
-from submissions import validate
+from submissions import open_submission, validate
 from tests.harness.platforms.codabench.codabench import problems, unzip
 from tests.notebooks import execute
 
@@ -146,6 +147,23 @@ def test_the_notebook_runs_from_inputs_to_submission(folder, tmp_path):
     execute(kit / "starting_kit.ipynb", kit)
     with open_dataset(kit / "inputs.h5") as data:
         assert validate(kit / "submission.zip", data.track.format, data.case_ids()).accepted
+    assert (kit / "case.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_script_is_the_notebook_and_needs_no_matplotlib(folder, tmp_path, bare_python):
+    """Its five lines of KS93 are the baseline's inversion, of a Gaussian of three pixels."""
+    kit = unzip(folder / "starting_kit.zip", tmp_path)
+    script = (kit / "starting_kit.py").read_text(encoding="utf-8")
+    cells = json.loads((kit / "starting_kit.ipynb").read_text(encoding="utf-8"))["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    assert all(each in script for each in code)
+    assert "{" not in "".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    done = subprocess.run([bare_python, "starting_kit.py"], cwd=kit, capture_output=True, text=True)
+    assert "no picture: pip install matplotlib" in done.stdout, done.stderr
+    with open_dataset(kit / "inputs.h5") as data:
+        made = open_submission(kit / "submission.zip", data.track.format, data.case_ids()).read()[0]
+        if folder.name == "mass-mapping":
+            np.testing.assert_allclose(made, smoothed_convergence(data.inputs[:], 3.0), atol=2e-4)
 
 
 def test_the_kit_needs_nothing_installed(folder, tmp_path, bare_python):
@@ -222,7 +240,10 @@ def test_what_makes_no_competition(small, maps, stamps, truths, make_bundle, tmp
     assert len(image[1]) == 129
     assert "1 to 128" in refused(*truths["mass-mapping"], *image)
     assert "without spaces" in refused(*truths["mass-mapping"], "--docker-image", "us/scoring :1")
-    assert "start < end < close" in refused(*truths["mass-mapping"], "--start", "2027-01-01")
+    dates = refused(*truths["mass-mapping"], "--start", "2027-01-31", "--end", "2027-01-02T12:30")
+    assert (
+        "the end must be after the start, got 2 January 2027, 12:30 UTC for the end and 31 January" in dates
+    )
     make_bundle(*truths["mass-mapping"], *out, "--public-fraction", 1, status=2)
     (tmp_path / "there").mkdir()
     assert (

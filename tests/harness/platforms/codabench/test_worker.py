@@ -15,8 +15,8 @@ from harness.cli import main
 from harness.data.store import open_dataset
 from harness.evaluation.rounding import coarse, supported_steps, to_step
 from harness.evaluation.scoring import Scored, score, score_card
+from harness.platforms.codabench.worker import BINS, histograms, released
 from harness.platforms.codabench.worker import main as work
-from harness.platforms.codabench.worker import released
 from harness.platforms.kaggle import SCORES
 from harness.platforms.kaggle import score as kaggle_score
 from harness.tracks import MASS_MAPPING, STAMPS
@@ -82,6 +82,7 @@ def test_three_scorers_agree(track, phase, bundles, submitted, truths, score_the
     assert list(there.scores) == ["overall", *(one.key for one in TRACKS[track].scores)]
     for one in TRACKS[track].scores:
         assert f"<td>{there.scores[one.key]:.{one.digits}f}</td>" in there.page
+    assert there.page.count("<svg ") == (6 if track == "mass-mapping" else 2)
     if track == "stamps":
         tables = []
         for words in ([], ["--submission", str(submitted[track])]):
@@ -135,7 +136,7 @@ def shown_of(labels, probabilities):
     scored = scored_stamps(labels, probabilities)
     constant = scored_stamps(labels, np.full(probabilities.shape, 0.2)).values()
     board, card = released(scored, score_card(scored), constant)
-    return board, [vars(value) for value in card.metrics.values()]
+    return board, [vars(value) for value in card.metrics.values()], histograms(scored)
 
 
 @pytest.mark.parametrize("base", ["uniform", "guess"])
@@ -196,6 +197,21 @@ def test_a_single_supernova_is_not_told_by_precision_or_recall():
         board = shown_of(labels, probabilities)[0]
         shown.add(tuple(board[key] for key in ("sn_precision", "sn_recall", "sn_f1", "sn_f2")))
     assert len(shown) == 1
+
+
+def test_a_histogram_of_the_cases():
+    """300 cases of Brier 0.005, or 60 of them of 1.125; 0.5 over the root of 300 makes steps of 5 %."""
+    labels = np.zeros(300, np.int64)
+    right, wrong = [0.95, 0.05, 0.0, 0.0, 0.0], [0.25, 0.75, 0.0, 0.0, 0.0]
+    probabilities = np.tile(right, (300, 1))
+    probabilities[:60] = wrong
+    shares = histograms(scored_stamps(labels, probabilities))
+    assert shares.keys() == {"log_loss", "brier"}
+    assert shares["brier"] == [0.8, *[0] * 8, 0.2, *[0] * (BINS - 10)]
+    probabilities[60] = wrong
+    assert histograms(scored_stamps(labels, probabilities)) == shares
+    probabilities[:] = [0.0, 1.0, 0.0, 0.0, 0.0]
+    assert histograms(scored_stamps(labels, probabilities))["log_loss"] == [*[0] * (BINS - 3), 1, 0, 0]
 
 
 def test_the_log_and_the_page_tell_nothing_by_case(submitted, score_there, truths):
