@@ -1,4 +1,4 @@
-"""Our packages beside a user's files of the same names, such as a `metrics.py` next to a script.
+"""Imports of our packages despite a user's files with the same names, such as a `metrics.py`.
 
 Python keeps one module of a name. `ours` exchanges them: within its block the names mean our packages, after
 it what they mean to the user. Where nobody else has a file of these names, nothing is exchanged.
@@ -17,14 +17,14 @@ _hidden: dict[str, ModuleType] = {}  # our modules, while the user's have their 
 
 
 def find_ours_first() -> None:
-    """Have this process, and those that it starts, find our packages before any others of their names."""
+    """Make this process and its children find our packages before others with the same names."""
     if any(map(_found_elsewhere, NAMES)):
         sys.path.insert(0, HOME)
 
 
 @contextmanager
 def ours() -> Iterator[None]:
-    """Within the block the names mean our packages."""
+    """Context in which these names refer to our packages."""
     path = [*sys.path]
     theirs = _take({name for name in NAMES if name in sys.modules and _elsewhere(sys.modules[name].__spec__)})
     sys.modules.update(_hidden)

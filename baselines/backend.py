@@ -1,4 +1,4 @@
-"""Keras on its backend, and the few things in which TensorFlow, JAX and PyTorch differ for the training loop.
+"""Keras on its backend, and the differences between TensorFlow, JAX and PyTorch in the training loop.
 
 All modules take ``keras`` from here, so that the backend is chosen before Keras is imported: it is the one
 that the environment variable ``KERAS_BACKEND`` names, or else the first of ``BACKENDS`` that is installed.
@@ -59,7 +59,7 @@ else:
 
 
 def make_deterministic() -> None:
-    """Have the same operations give the same bytes; JAX is told so when it is imported."""
+    """Enable deterministic operations; JAX is configured when it is imported."""
     if BACKEND == "tensorflow":
         tf.config.experimental.enable_op_determinism()
     elif BACKEND == "torch":
@@ -98,7 +98,7 @@ def evaluates_what_it_shares(strategy: Strategy) -> bool:
 
 
 def n_readers() -> int:
-    """Threads that read batches ahead: several for a GPU, which takes thousands of maps a second.
+    """Number of threads that read batches ahead: several for a GPU, which needs thousands of maps per second.
 
     A thread reads and augments about a thousand. Beside a network on the same processors one is enough.
     """
@@ -111,7 +111,7 @@ def normalises_by_replica() -> bool:
 
 
 def compile_step(model: keras.Model) -> None:
-    """Have XLA compile a step of the training in TensorFlow; JAX always does, PyTorch never here."""
+    """Let XLA compile the training step in TensorFlow. JAX always compiles; PyTorch does not compile here."""
     if BACKEND == "tensorflow":  # Keras itself refuses to beside op determinism
         step = partial(type(model).train_step, model)
         model.train_step = tf.function(step, autograph=False, jit_compile=True)
@@ -125,7 +125,7 @@ def silence_remapper(model: keras.Model) -> None:
 
 
 def tensorboard(folder: Path) -> keras.callbacks.Callback:
-    """The callback that writes losses and scores for TensorBoard, which is a part of TensorFlow's wheels."""
+    """The callback that writes losses and scores for TensorBoard, which TensorFlow includes."""
     if not find_spec("tensorflow"):
         raise BaselineError("logs for TensorBoard need TensorFlow: run pip install 'astroboard[cpu]'")
     return keras.callbacks.TensorBoard(folder, write_graph=False)
@@ -158,7 +158,7 @@ def accelerators() -> list[str]:
 
 
 def device(strategy: Strategy) -> str:
-    """What a network is trained on, in words: the GPUs that the backend uses, or the processors."""
+    """The device of a training as text: the GPUs that the backend uses, or the processors."""
     if gpus := accelerators():
         count, name = gpus[0].split(" × ", 1)
         return f"on {count} GPUs ({name})" if strategy == "mirrored" else f"on GPU 0 ({name})"

@@ -1,4 +1,4 @@
-"""The batches of an epoch, in an order that follows from the seed and the epoch's number alone."""
+"""The batches of an epoch, in an order that depends only on the seed and the number of the epoch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from baselines.protocol import must_be
 
 
 class Batches(keras.utils.PyDataset):
-    """Batches whose order in an epoch follows from the seed and the epoch's number alone.
+    """Batches whose order depends only on the seed and the number of the epoch.
 
     ``order(rng)`` draws the rows of an epoch, always equally many; ``read(rows)`` returns their inputs and
     truth. With several ``devices`` the last rows are left out, so that each device has as many.

@@ -65,7 +65,7 @@ class EpochEnd(keras.callbacks.Callback):
 
     @property
     def best(self) -> dict[str, float]:
-        """The row with the lowest validation loss, the earlier of equals."""
+        """The row with the lowest validation loss, the first among equals."""
         return min(self.rows, key=lambda row: row["val_loss"])
 
     @property
@@ -82,7 +82,7 @@ class EpochEnd(keras.callbacks.Callback):
     async_safe = True  # what is called after a step waits for no device
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
-        """Tell how far the epoch is, and how fast."""
+        """Report the progress and the speed of the epoch."""
         now, self.steps = time.perf_counter(), max(self.steps, batch + 1)
         if now - self.told >= SECONDS_BETWEEN_STEPS:
             self.told, steps, epoch = now, len(self.train), len(self.rows)
@@ -93,7 +93,7 @@ class EpochEnd(keras.callbacks.Callback):
             )  # validation is a step
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
-        """Draw the epoch's order, and set its learning rate where that follows from the losses."""
+        """Draw the order of the epoch, and set its learning rate if it depends on the losses."""
         self.started, self.steps = time.perf_counter(), 0
         if self.first_rate is not None:
             losses = [row["val_loss"] for row in self.rows]
@@ -101,7 +101,7 @@ class EpochEnd(keras.callbacks.Callback):
         self.train.begin(epoch)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        """Complete the epoch's row, and all that follows from it."""
+        """Complete the row of the epoch: scores, history, checkpoint."""
         losses = {key: float(logs[key]) for key in sorted(logs)}
         if not (isfinite(losses["loss"]) and isfinite(losses["val_loss"])):
             raise BaselineError(f"the loss is no longer finite in epoch {epoch + 1}: lower the learning_rate")
@@ -271,7 +271,7 @@ def _seeds_of_layers(seed: int) -> Iterator[None]:
 def _checkpoint_key(
     model: keras.Model, train: Batches, validation: Batches, training: Training, options: dict[str, Any]
 ) -> dict[str, Any]:
-    """What the weights follow from, as JSON values; of the data the first batches stand for all."""
+    """Everything that determines the weights, as JSON values; the first batches represent the data."""
     return {
         "seed": training.seed,
         "batch_size": train.batch_size,

@@ -1,4 +1,4 @@
-"""What the networks of both tracks share: how they predict, and how they are kept."""
+"""Common code of the networks of both tracks: prediction and storage."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BACKENDS = ("tensorflow", "jax", "torch")
 
 
 class Network:
-    """A baseline whose ``model`` is a network of Keras, which is imported when there is one to be made."""
+    """A baseline whose ``model`` is a Keras network. Keras is imported when the first network is built."""
 
     packages: ClassVar[tuple[str, ...]] = ("keras",)  # and its backend
     layers: ClassVar[str]  # the module whose layers a file of the model names; its import registers them

@@ -1,4 +1,4 @@
-"""The interface of a baseline, and the cases and circumstances that one is given.
+"""The interface of a baseline, and the cases and options that it receives.
 
 A baseline never sees a data file: it gets arrays, or HDF5 data sets, which are read by slices as arrays are.
 """
@@ -23,7 +23,7 @@ def no_progress(done: float, total: int, text: str) -> None:
 
 
 def no_note(text: str) -> None:
-    """A function that a line is told to and that does nothing."""
+    """A function that ignores the line it receives."""
 
 
 class BaselineError(Exception):
@@ -52,7 +52,7 @@ def gather(column: Any, rows: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Cases:
-    """Cases to learn from: columns of equal length, each a NumPy array or an HDF5 data set.
+    """Training cases: columns of equal length, each a NumPy array or an HDF5 data set.
 
     mass-mapping: inputs ``epsilon`` (N, 128, 128, 3), truth ``kappa`` (N, 128, 128), metadata None.
     stamps: inputs ``images`` (N, 63, 63, 3), truth ``labels`` (N,), metadata structured (N,) or None.
@@ -75,15 +75,15 @@ class Cases:
 
 @dataclass(frozen=True)
 class Training:
-    """The circumstances of one fit.
+    """The options of one training.
 
-    The same ``seed`` on the same machine gives the same model, byte for byte. The ``folder`` is the
-    baseline's own, for checkpoints and histories; a file ``checkpoint.*`` in it is removed when the run is
-    complete. The strategy ``mirrored`` shares each batch among all GPUs of the machine, or all logical
-    processors of TensorFlow if it has no GPU. ``start`` is the folder of a model from whose weights a
-    network begins, of the same baseline (or the one that it names as ``starts_from``) and settings. With
-    ``tensorboard`` a network logs losses and scores of each epoch for TensorBoard, in the folder. ``tell``
-    is called with lines that the user is to keep, such as one for each epoch; ``progress`` is passing.
+    With the same ``seed`` on the same machine, training must be reproducible bit for bit. ``folder`` is for
+    checkpoints and histories of the baseline; files ``checkpoint.*`` in it are removed when the run is
+    complete. The strategy ``mirrored`` distributes each batch over all GPUs of the machine, or over all
+    logical devices of TensorFlow without a GPU. ``start`` is the folder of a model whose weights a network
+    starts from; it has the same settings and baseline (or the baseline named by ``starts_from``). With
+    ``tensorboard``, a network writes losses and scores of each epoch for TensorBoard to the folder. ``tell``
+    receives lines to keep, such as one per epoch; ``progress`` receives transient messages.
     """
 
     seed: int
@@ -99,13 +99,13 @@ class Training:
 class Baseline(Protocol):
     """A method. Its settings are the arguments of its constructor, all with defaults.
 
-    A class that needs it names ``packages``, a tuple of modules whose versions belong into the record of a
-    run. One that sets ``needs_metadata`` to True is called as ``predict(inputs, metadata)``.
+    Optional attributes of the class: ``packages``, a tuple of modules whose versions are recorded in a run;
+    and ``needs_metadata``, with which the method is called as ``predict(inputs, metadata)``.
 
     Attributes
     ----------
     track : str
-        The track whose cases it takes.
+        The name of its track.
     summary : str
         One line for the list of baselines.
     """
@@ -114,24 +114,24 @@ class Baseline(Protocol):
     summary: ClassVar[str]
 
     def fit(self, train: Cases, validation: Cases, training: Training) -> dict[str, Any]:
-        """Learn from cases.
+        """Train on cases.
 
         Parameters
         ----------
         train, validation : Cases
-            The cases to learn from, and those to choose settings or the best epoch on.
+            The training cases, and those for choosing settings or the best epoch.
         training : Training
-            Seed, folder, progress callback and the like.
+            Seed, folder, callbacks and other options.
 
         Returns
         -------
         dict
-            Chosen settings and validation scores, as JSON values: the ``outcome`` of the run's record.
+            Chosen settings and validation scores as JSON values, stored as ``outcome`` in ``run.json``.
 
         Raises
         ------
         BaselineError
-            If the cases cannot be learned from.
+            If the cases are not suitable for training.
         """
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
@@ -150,22 +150,22 @@ class Baseline(Protocol):
         Raises
         ------
         BaselineError
-            If the inputs have another shape, or nothing was learned or restored before.
+            If the inputs have the wrong shape, or the baseline was neither trained nor restored.
         """
 
     def save(self, folder: Path) -> None:
-        """Write what was learned into a folder that exists and is empty."""
+        """Write the trained state to an existing, empty folder."""
 
     def restore(self, folder: Path) -> None:
         """Read what `save` wrote, into a baseline made with the same settings."""
 
 
 View = tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]
-"""Inputs of a chunk, moved, and the function that moves the predictions for them back."""
+"""Transformed inputs of a chunk, and the function that transforms their predictions back."""
 
 
 def predict(baseline: Baseline, inputs: np.ndarray, metadata: Any) -> np.ndarray:
-    """The predictions of a baseline for a chunk, from its metadata too if it needs them.
+    """The predictions of a baseline for a chunk, with metadata if it needs them.
 
     Raises `BaselineError` if it does and ``metadata`` is None.
     """

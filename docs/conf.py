@@ -50,7 +50,7 @@ def escape(_app: Sphinx, _what: str, _name: str, _object: object, _options: obje
     """Keep |x| and (..., *shape) of docstrings: reStructuredText would take them for markup."""
     lines[:] = [
         "".join(
-            re.sub(r"[|*]", r"\\\g<0>", part) if number % 2 == 0 else part
+            re.sub(r"(?<!\\)[|*]", r"\\\g<0>", part) if number % 2 == 0 else part
             for number, part in enumerate(re.split(r"(`+.*?`+)", line))
         )
         for line in lines

@@ -1,4 +1,4 @@
-"""Reading a stranger's file in a child process, within limits of time and memory.
+"""Reading an untrusted file in a child process with limited time and memory.
 
 A library may crash on a file that was made for it, or never return, deaf even to Ctrl-C. In a child process
 that is a fault of the file. What the child finds comes back as JSON and as arrays of plain values, one item
@@ -39,7 +39,7 @@ Item = tuple[Any, Sequence[np.ndarray]]
 
 
 def items(function: str, path: Path, seconds: int, memory: int) -> Generator[Item, None, None]:
-    """What ``function(path)`` yields in a child process: one `Item` after another, as they are asked for.
+    """Yield the items of ``function(path)``, computed in a child process on demand.
 
     ``function`` is named "module:function". Up to each item the child may compute for ``seconds``, and it may
     have ``memory`` bytes beside its code (where the system can limit them). Raises HarnessError with the
@@ -128,7 +128,7 @@ def _cause_of_death(child: subprocess.Popen[bytes], late: bool, seconds: int) ->
 
 
 def _serve() -> None:
-    """What the child does."""
+    """The main loop of the child."""
     function, path, seconds, memory = json.loads(sys.argv[1])
     stream = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever else is printed is no item
@@ -164,7 +164,7 @@ def _send(stream: IO[bytes], item: Any, arrays: Sequence[np.ndarray]) -> None:
 
 
 def _limit(seconds: int, memory: int | None = None) -> None:
-    """Let this process compute for so many more seconds, with so much more memory. Windows cannot say so."""
+    """Limit the further CPU time and memory of this process; not possible on Windows."""
     try:
         import resource
     except ImportError:

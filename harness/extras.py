@@ -20,7 +20,7 @@ def missing(*packages: str) -> list[str]:
 
 
 def advice(packages: list[str]) -> str:
-    """What to do about packages that are not installed."""
+    """Messages about packages that are not installed."""
     if "fcntl" in packages:
         return "Linux or macOS, got Windows; run it inside WSL, the Windows Subsystem for Linux"
     extras = dict.fromkeys(f"'astroboard[{EXTRAS[name]}]'" if name in EXTRAS else name for name in packages)

@@ -1,4 +1,4 @@
-"""The checks that the input of every score passes first. A ValueError says what came, and where."""
+"""Checks of the inputs of all scores. They raise ValueError with the value found and its position."""
 
 from __future__ import annotations
 

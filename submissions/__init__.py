@@ -1,4 +1,4 @@
-"""What a submission is: its files, its manifest, its checks."""
+"""Submissions: their files, manifest and checks."""
 
 from submissions.formats.base import Format as Format
 from submissions.manifest import Manifest as Manifest

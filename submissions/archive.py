@@ -58,7 +58,7 @@ class Files(ABC):
         return list(self.entries)
 
     def findings(self) -> Findings:
-        """What is wrong with the files that must not be read."""
+        """The faults of the files that must not be read."""
         findings = Findings()
         for name, (code, message) in self.refused.items():
             findings.add(code, name, message)
@@ -199,7 +199,7 @@ def _field(extra: bytes, number: int) -> bytes:
 def _sorted_out(
     found: Sequence[tuple[str, Entry, Fault | None]],
 ) -> tuple[dict[str, Entry], dict[str, Fault]]:
-    """The files that can be read, and what is wrong with the others, by their names.
+    """The readable files, and the faults of the others by name.
 
     ``found`` has the name of each file, the entry, and a fault that is not one of its name.
     """

@@ -16,7 +16,7 @@ WORKERS_FILE = "metadata"
 def check(
     folder: Path, track: Format, case_ids: Sequence[str], fingerprint: str | None = None
 ) -> ValidationReport:
-    """All that is wrong with a submission, as ``validate`` tells it; the worker's own file does not count.
+    """The report of ``validate`` on a submission, without the worker's own file.
 
     The folder's name is no team's. Raises SubmissionError when there is no other file.
     """

@@ -1,4 +1,4 @@
-"""Case ids that another program has rewritten: found again where that is safe, and explained where not."""
+"""Case ids rewritten by other programs: restored if that is safe, otherwise explained."""
 
 import re
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Every limit on files from outside, in one place: beyond one of them a file is refused, by its name."""
+"""All limits on untrusted files. A file beyond a limit is refused with the limit's name."""
 
 # A zip
 MAX_ENTRIES = 200_000

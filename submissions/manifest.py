@@ -1,4 +1,4 @@
-"""``manifest.json``: what a submission says about itself. docs/manifest.schema.json is its schema."""
+"""``manifest.json``, the description of a submission; its schema is docs/manifest.schema.json."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The one door for submissions: what ``validate`` accepts can be scored, since scorers come through here."""
+"""Reading of submissions, for ``validate`` and for scoring: a valid submission can be scored."""
 
 import re
 import unicodedata

@@ -1,4 +1,4 @@
-"""What checks find wrong with a submission, and the report to its author."""
+"""The findings of the checks of a submission, and the report for its author."""
 
 import re
 from dataclasses import asdict, dataclass, field
@@ -28,7 +28,7 @@ TEXT = f"^(?! )[^{_UNSAFE}]+(?<! )$(?!\n)"
 
 
 class Code(StrEnum):
-    """The kinds of findings, each with what to do about it; docs/submission-codes.md says what each means."""
+    """The kinds of findings, each with advice; docs/submission-codes.md explains them."""
 
     advice: str
 
@@ -81,7 +81,7 @@ WARNINGS = frozenset({Code.UNKNOWN_CASE, Code.UNEXPECTED_FOLDER, Code.IGNORED_FI
 
 
 class SubmissionError(Exception):
-    """A fault of a submission, or of what was to become one; the message is for its author."""
+    """A fault of a submission, or of predictions to be written; the message is for its author."""
 
     def __init__(self, message: str, code: Code) -> None:
         super().__init__(message)
@@ -102,7 +102,7 @@ class Finding:
 
 @dataclass(kw_only=True)
 class Findings:
-    """What a check found: the number of each kind, and the first ``LISTED`` findings of each kind.
+    """The findings of a check: the number of each kind, and the first ``LISTED`` of each.
 
     ``found`` counts the cases for which there is a file or a row, right or wrong, ``valid`` those with a
     prediction that can be scored. The size is bounded: a hostile submission can have millions of faults.

@@ -1,4 +1,4 @@
-"""JSON from outside: only what every program reads in the same way."""
+"""Strict parsing of untrusted JSON: only what all programs read in the same way."""
 
 import json
 from math import isfinite

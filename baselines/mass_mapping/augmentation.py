@@ -1,4 +1,4 @@
-"""Training cases multiplied by the symmetries of the square."""
+"""Augmentation of training cases by the symmetries of the square."""
 
 from __future__ import annotations
 

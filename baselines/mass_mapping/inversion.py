@@ -1,4 +1,4 @@
-"""What the training-free baselines share: reading cases, and choosing settings on validation cases."""
+"""Common code of the training-free baselines: reading cases, and choosing settings on validation cases."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MAX_TOLD = 300  # characters of what is wrong with it
 
 
 class Inversion:
-    """Base of the mass-mapping baselines that learn a few numbers, the attribute ``learnt``."""
+    """Base of the mass-mapping baselines that fit a few numbers, the attribute ``learnt``."""
 
     track: ClassVar[str] = "mass-mapping"
     learnt: dict[str, Any]
@@ -103,7 +103,7 @@ def choose(
     attempts: Callable[[np.ndarray], Iterator[tuple[Setting, np.ndarray]]],
     training: Training,
 ) -> tuple[Setting, dict[str, Any]]:
-    """The setting that makes the best maps of validation cases, and its scores there.
+    """The setting with the best maps of the validation cases, and its scores.
 
     ``attempts`` yields every setting with its maps (n, H, W) of some inputs, plain KS93 first. The best has
     the lowest mean of WMAPE, DICEE and DPEAKS, each divided by the score of plain KS93 on the same cases, so

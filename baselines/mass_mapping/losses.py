@@ -1,16 +1,16 @@
-"""Losses of networks that map κ, and the maps of weights in some of them.
+"""Losses of networks that predict κ, and the weight maps of these losses.
 
 The focal and multi-focal losses and their weights are those of Urcelay, Hernandez & Ugarte (Astrodatatón USM
-2024). Their text says that every weight lies in 0..1; how, their published code says.
-Maps are (n, H, W), κ in its physical units, of a size known when a graph is built. All is computed in
-float32. A loss has one value a map, (n,), of which Keras takes the mean. In the formulas T is a target and P
-a prediction. DICEE and DPEAKS are constant almost everywhere, so that no network learns from them: here they
-have soft versions, which tend to them as the temperature falls.
+2024). Their text says that every weight lies in 0..1, and their published code how it is computed. Maps are
+(n, H, W), with κ in physical units and a size that is known when the graph is built. Everything is computed
+in float32. A loss returns one value per map, (n,), of which Keras takes the mean. In the formulas, T is a
+target and P a prediction. DICEE and DPEAKS are constant almost everywhere, so networks cannot learn from
+them. Their differentiable versions here approach them as the temperature falls.
 
 The squared losses are sums over the pixels of a map, as in that code. On the challenge's maps of 128 × 128
-pixels an error of 0.006 in every pixel makes an MSE of 0.6 and a multi-focal loss of 0.2. Means, which are
-16,384 times as small, would vanish beside a WMAPE of 1.5, and bring gradients down to the 1e-7 that Adam adds
-to their size.
+pixels, an error of 0.006 in every pixel gives an MSE of 0.6 and a multi-focal loss of 0.2. Means would be
+16,384 times smaller and negligible beside a WMAPE of 1.5, and their gradients would be as small as the 1e-7
+that Adam adds to the size of gradients.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ WEIGHTS: dict[str, Callable[..., Tensor]] = {
 
 
 class MapLoss(keras.losses.Loss):
-    """Base of the losses with one value a map, which ``_by_map`` computes from (n, H, W) float32 tensors.
+    """Base of losses with one value per map, computed by ``_by_map`` from float32 tensors (n, H, W).
 
     The constructor takes the settings named in ``defaults`` by keyword, beside those of Keras. Raises
     ``ValueError`` for settings that are negative, not finite, or all 0, and for maps with a channel.
@@ -125,7 +125,7 @@ class MapLoss(keras.losses.Loss):
 
 
 class MSE(MapLoss):
-    """Σ (P − T)²: the squared error as the other losses have it, a sum over pixels."""
+    """Σ (P − T)²: the squared error, summed over pixels like the other losses."""
 
     def _by_map(self, target: Tensor, prediction: Tensor) -> Tensor:
         return ops.sum(ops.square(prediction - target), axis=PIXELS)

@@ -1,4 +1,4 @@
-"""KS93 of the noise-free pixels: the exact inversion of a reduced shear that is known in most of the map.
+"""KS93 from the noise-free pixels: exact inversion of a reduced shear that is known in most of the map.
 
 Where Δe = 0 the reduced shear g = γ / (1 − κ) is free of noise. With γ = D κ, the transform of Kaiser &
 Squires, these pixels satisfy
@@ -46,7 +46,7 @@ TINY = np.finfo(np.float32).tiny
 
 
 class MaskedKaiserSquires(Inversion):
-    """KS93 that takes the noise-free pixels from Δe, and inverts reduced shear rather than shear.
+    """KS93 that identifies noise-free pixels by Δe, and inverts reduced shear instead of shear.
 
     A case without noise-free pixels counts as one without noise. Every map has the training set's mean.
     """
@@ -92,7 +92,7 @@ def _finished(kappa: np.ndarray, sigma: float, mean: float) -> np.ndarray:
 
 
 def inversions(e1: np.ndarray, e2: np.ndarray, error: np.ndarray, border: int = 0) -> Iterator[np.ndarray]:
-    """The convergence (n, H, W) after 0, 1, 2, … rounds, without end.
+    """Infinite generator of the convergence (n, H, W) after 0, 1, 2, … rounds.
 
     ``e1``, ``e2`` and ``error``, which is Δe: (n, H, W) float32. Round 0 is KS93 of the ellipticities as
     they are, round 1 that of the filled-in ones, every further round a step of conjugate gradients.

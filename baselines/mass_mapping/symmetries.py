@@ -37,7 +37,7 @@ SYMMETRIES = {
 
 
 def transform_kappa(kappa: np.ndarray, symmetry: Symmetry) -> np.ndarray:
-    """Scalar maps (..., H, W), moved: a view."""
+    """Scalar maps (..., H, W) under the symmetry, as a view."""
     return np.flip(np.swapaxes(kappa, -2, -1) if symmetry.transpose else kappa, symmetry.flips)
 
 
@@ -54,7 +54,7 @@ def views(epsilon: np.ndarray) -> Iterator[View]:
 
 
 def transform_epsilon(epsilon: np.ndarray, symmetry: Symmetry) -> np.ndarray:
-    """Maps of e1, e2 and Δe (..., H, W, 3), moved and turned: a copy of the same type."""
+    """Maps of e1, e2 and Δe (..., H, W, 3) under the symmetry, as a copy of the same type."""
     moved = np.moveaxis(transform_kappa(np.moveaxis(epsilon, -1, 0), symmetry), 0, -1).copy()
     for i, sign in enumerate(symmetry.signs):
         if sign < 0:  # many times as fast as a product in half precision

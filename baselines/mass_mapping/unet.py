@@ -1,4 +1,4 @@
-"""UNets that map ellipticities to convergence, and the cases as they are trained on."""
+"""UNets that map ellipticities to convergence, and the preparation of their training cases."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ EXAMPLE = np.dtype([("case", np.int64), ("symmetry", np.int64), ("with_extra_cha
 
 
 class Examples:
-    """Cases as a network is trained on them. Their extra channels are computed once and kept on the disk."""
+    """Training cases of a network. Extra channels are computed once and stored on disk."""
 
     def __init__(self, cases: Cases, baseline: UNet, folder: Path) -> None:
         self.cases, self.baseline = cases, baseline
@@ -308,7 +308,7 @@ class UNetKS93(UNet):
 
 @dataclass
 class UNetKS93Only(UNetKS93):
-    """The UNet with the KS93 map for its only input, which the report tried, too."""
+    """The UNet with the KS93 map as its only input, as also tried in the report."""
 
     summary: ClassVar[str] = "UNet with the KS93 map as its only input (Barrienlens 2024)"
     shows_ellipticities: ClassVar[bool] = False
@@ -317,7 +317,7 @@ class UNetKS93Only(UNetKS93):
 
 @dataclass
 class UNetFinetuned(UNet):
-    """The UNet, whose last layer alone is then trained with the loss 0.95 MultiFocal + 0.05 WMAPE.
+    """The UNet, then trained further in its last layer only, with the loss 0.95 MultiFocal + 0.05 WMAPE.
 
     A run of `UNet` that it starts from takes the place of the first training.
     """

@@ -51,7 +51,7 @@ def settings(preset: str, baseline: str) -> dict[str, Any]:
 
 
 def searched(baseline: str, preset: str, path: Path | None = None) -> dict[str, Any]:
-    """What `tune` searches: by the name of each setting a list, or a table of its least and greatest value.
+    """The search space of `tune`: for each setting a list of values, or a table with minimum and maximum.
 
     It is the baseline's table in the file, or in ``search.toml``. Lists are cut to the values up to those in
     the table ``[most]`` of the preset, or in the baseline's own. Raises `BaselineError` if there is no table.
@@ -81,7 +81,7 @@ def searched(baseline: str, preset: str, path: Path | None = None) -> dict[str, 
 
 
 def read_tables(source: Traversable | Path) -> dict[str, Any]:
-    """The content of a TOML file. Raises `BaselineError` if it is none."""
+    """The content of a TOML file. Raises `BaselineError` if it is not valid TOML."""
     try:
         return tomllib.loads(source.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -106,7 +106,7 @@ def _table(tables: dict[str, Any], name: Any, source: str) -> dict[str, Any]:
 
 
 def updated(chosen: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings with other values; the name ``loss_settings.peaks`` is that of an entry of a setting."""
+    """Settings with some values replaced; ``loss_settings.peaks`` names an entry of a setting."""
     merged = dict(chosen)
     for name, value in values.items():
         key, _, entry = name.partition(".")
@@ -147,7 +147,7 @@ NAMES = {int: "an integer", float: "a number", bool: "true or false", str: "a te
 
 
 def _expected(kind: Any) -> str:
-    """What a setting must be, in words: ``one of mse, focal``, ``a number``."""
+    """The allowed values of a setting as text: ``one of mse, focal``, ``a number``."""
     if get_origin(kind) is Literal:
         return f"one of {', '.join(map(str, get_args(kind)))}"
     return "a table of numbers" if get_origin(kind) is dict else NAMES.get(kind, str(kind))

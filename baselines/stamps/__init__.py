@@ -1,1 +1,1 @@
-"""Methods that tell what the alert of a stamp is."""
+"""Methods that classify alerts by their stamps."""

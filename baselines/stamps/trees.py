@@ -45,7 +45,7 @@ class MetadataTrees:
             raise must_be("iterations and learning_rate", "positive", self)
 
     def fit(self, train: Cases, validation: Cases, training: Training) -> dict[str, Any]:
-        """Fit the trees; return the number of iterations that is kept, and its validation log-loss."""
+        """Fit the trees; return the number of iterations kept, and their validation log-loss."""
         labels, features = class_labels(train), features_of(train, self.names)
         validation_labels, validation_features = class_labels(validation), features_of(validation, self.names)
         if len(np.unique(labels)) < 2:

@@ -17,7 +17,7 @@ FILE = "shares.json"
 
 @dataclass
 class Majority:
-    """The shares of the classes in the training set, as the probabilities of every case.
+    """The class frequencies of the training set, predicted for every case.
 
     So all cases are predicted to be of the largest class; among equals, of the one numbered lowest.
     """

@@ -1,1 +1,1 @@
-"""Putting published claims to the test."""
+"""Tests of published claims."""

@@ -1,4 +1,4 @@
-"""The data that claims are tested on: simulated, or real alerts, and split in all ways that the claims need.
+"""The data for testing claims: simulated data or real alerts, with all splits that the claims need.
 
 All of it is made before the first training. What is in the folder already is not made again.
 """

@@ -1,4 +1,4 @@
-"""What claims may be about beside the scores of boards: of predictions, and of trainings.
+"""Diagnostics of predictions and trainings that claims may use in addition to the scores.
 
 The maps' diagnostics are those from which the losses of Urcelay, Hernandez & Ugarte (2024) were designed: the
 error at the borders, the peaks found in any order, the wrong pixels near the mean, the grid of a kernel of 2.

@@ -79,7 +79,7 @@ def _score(run: Run, progress: ProgressCallback) -> Scored:
 
 
 def join(scored: Sequence[Scored]) -> Scored:
-    """One test made of several without a common case, as the folds of a cross-validation are."""
+    """Join test sets without common cases, such as the folds of a cross-validation, to one."""
     if len(scored) == 1:
         return scored[0]
 

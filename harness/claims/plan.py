@@ -77,7 +77,7 @@ def run_name(
     baseline: str, settings: Mapping[str, Any], seed: int, fingerprints: Sequence[str],
     versions: Mapping[str, str], start: str | None = None,
 ) -> str:  # fmt: skip
-    """The baseline and a hash of all that a run depends on, so that no run is taken for another."""
+    """The name of the baseline and a hash of everything that the run depends on."""
     depends_on = [baseline, settings, seed, list(fingerprints), versions, *([start] if start else [])]
     return f"{baseline}-{hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).hexdigest()[:16]}"
 

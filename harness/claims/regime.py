@@ -19,7 +19,7 @@ PLATEAU = 0.05
 def lacking(
     track: Track, regime: Mapping[str, float], facts: Sequence[TrainingFacts], scores: Mapping[str, float]
 ) -> list[str]:
-    """What the networks of one side lack, a few words each; nothing if a claim about them can be judged.
+    """The conditions that the networks of one side fail, as short texts; empty if they meet all.
 
     ``regime`` has the worst value of some scores. ``facts`` are those of the side's runs, ``scores`` the
     means over its seeds, by key, with the diagnostics of the ``track``.

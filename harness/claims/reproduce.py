@@ -1,4 +1,4 @@
-"""Testing claims: prepare the data, plan the runs, train what is missing, judge, and write what came out.
+"""Testing claims: prepare data, plan runs, train missing ones, judge, and write the results.
 
 docs/claims.md explains the folder, the verdicts, and what is taken from the disk.
 """
@@ -33,7 +33,7 @@ def reproduce(
     tell: Callable[[str], Any] = lambda _: None, executor: Executor | None = None, train: bool = True,
     force: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
-    """Test claims and fill boards; return the record. ``tell`` hears of each that is done.
+    """Test claims and make leaderboards; return the record. ``tell`` receives a line for each that is done.
 
     ``sizes`` are those of the presets of the claims, by default their own. ``real`` is a data set of labelled
     alerts, which are cross-validated by object; without one, claims about such are not tested. An

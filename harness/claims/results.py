@@ -1,4 +1,4 @@
-"""What came out of claims and boards, and how it is computed from the scores of their runs."""
+"""The results of claims and boards, computed from the scores of their runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the folder of a run tells of its training: epochs, steps, times, and whether its loss still fell."""
+"""Facts of a training, from the folder of its run: epochs, steps, times, and the decrease of its loss."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def training_facts(run: Path, start: Path | None = None) -> TrainingFacts:
 
 
 def late_gain(losses: Sequence[float]) -> float | None:
-    """The share of what the training gained in validation loss that it gained in its last quarter.
+    """The share of the decrease in validation loss that came in the last quarter of the epochs.
 
     The gain is by how much the best loss is below that of the first epoch. The last quarter of n epochs are
     the last n // 4. None with fewer than 4 epochs. A loss times a constant, or plus one, has the same share.

@@ -1,4 +1,4 @@
-"""Errors in the code of others: of a baseline or a track that another package registers."""
+"""Errors in baselines and tracks from other packages."""
 
 from __future__ import annotations
 

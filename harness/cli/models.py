@@ -1,4 +1,4 @@
-"""Commands that train baselines and use what they learnt."""
+"""Commands that train baselines and use the trained models."""
 
 from __future__ import annotations
 

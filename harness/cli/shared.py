@@ -266,7 +266,7 @@ class Commands(click.Group):
             raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """Write the list of commands, by what they are for."""
+        """Write the list of commands, grouped by purpose."""
         for task in TASKS:
             commands = self.commands.items()
             rows = [

@@ -82,7 +82,7 @@ def inspect_dataset(dataset: Dataset, progress: ProgressCallback = no_progress) 
 
 
 def _source(track: Track, path: Path, progress: ProgressCallback) -> dict[str, Any]:
-    """What can be packed from a file or folder, and what `pack` would leave out."""
+    """The cases that `pack` would take from a file or folder, and those that it would leave out."""
     tally, left_out = Tally(track), Tally(track)
     case_ids: set[str] = set()
     problems: list[Problem] = []

@@ -36,7 +36,7 @@ Items = Generator[Cases | Problem, None, None]
 
 @dataclass
 class Packing:
-    """What came of packing: the number of cases, what was left out and why, what was ignored.
+    """The result of packing: number of cases, cases left out with reasons, ignored files.
 
     ``counts`` are of the classes and images of the cases that were left out.
     """

@@ -1,4 +1,4 @@
-"""Splitting a data set by group into what a competition hands out and what it keeps.
+"""Splitting a data set by group into training, validation and test sets.
 
 Crops of one cluster, or alerts of one object, never lie on two sides: a method that has seen one of them has
 seen much of the others.

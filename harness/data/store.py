@@ -47,7 +47,7 @@ INPUTS_FINGERPRINT = "inputs_fingerprint"
 
 
 class DataError(HarnessError):
-    """A data set, or what one was to be made from, is not as it must be."""
+    """A fault of a data set or of its source."""
 
 
 @dataclass

@@ -1,1 +1,1 @@
-"""Scores, their uncertainty, and the ranking that is made of them."""
+"""Scores, their uncertainty, and rankings."""

@@ -52,7 +52,7 @@ def write_card(scored: Scored, path: Path) -> ScoreCard:
 
 
 def read_card(path: Path) -> Scored:
-    """What a card and the file beside it tell, as if its submission had been scored here.
+    """Read a score card and its scores by case, as if the submission had been scored here.
 
     Raises CardError where they do not agree, or are none.
     """

@@ -1,4 +1,4 @@
-"""Names that look alike: which are one team's where there is only the word of manifests."""
+"""Names that look alike, to identify teams by the names in their manifests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rounding what is shown to whoever sent a submission, so that scores tell nothing of single cases.
+"""Rounding of published scores, so that they reveal nothing about single cases.
 
 With all their digits, the scores of one submission could tell which cases are public and the class of each:
 by probabilities that are moved by tiny amounts, each by another one.

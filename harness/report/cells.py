@@ -86,7 +86,7 @@ def board_table(board: Board, also: Collection[str] = ()) -> tuple[list[str], li
 
 
 def _remark(board: Board, row: Row) -> str:
-    """What a row is, other than a submission: ``(baseline, 3 seeds)``."""
+    """The kind of a row: ``(baseline, 3 seeds)``."""
     words = ["baseline"] if row.baseline else []
     if len(row.seeds) > 1:
         words.append("deterministic" if board.deterministic(row) else f"{len(row.seeds)} seeds")
@@ -101,7 +101,7 @@ def rank_text(row: Row) -> str:
 
 
 def notes(board: Board) -> list[str]:
-    """What a reader of the table should know, a line each."""
+    """Notes on the table, one per line."""
     lines = [f"cases by class: {class_counts(board.classes)}"] if board.classes else []
     if any(row.group is not None for row in board.rows):
         lines.append(

@@ -184,7 +184,7 @@ def _pair(sides: list[str]) -> tuple[str, str]:
 
 
 def notes(claim: dict[str, Any]) -> list[str]:
-    """What a reader should know of the verdict, and what would decide each undecided score."""
+    """Notes on the verdict, and what would decide each undecided score."""
     sentences = [f"Reported of {name}: {each['of']}." for name, each in _reports(claim)]
     if claim["seeds"] == 1 and not claim["lacking"]:
         sentences.append(ONE_SEED)

@@ -1,4 +1,4 @@
-"""What a comparison says in words, the same on the terminal and on its page."""
+"""The sentences of a comparison, for the terminal and its page."""
 
 from __future__ import annotations
 

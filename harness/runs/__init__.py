@@ -1,1 +1,1 @@
-"""Training baselines, and using what they learnt."""
+"""Training baselines, and using the trained models."""

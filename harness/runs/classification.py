@@ -34,7 +34,7 @@ class Classified(NamedTuple):
 def classify(
     runs: Sequence[Path], sources: Sequence[Path], progress: ProgressCallback = no_progress
 ) -> Classified:
-    """What trained models make of each alert in the sources, the likeliest supernova first.
+    """Classify the alerts in the sources with trained models, the most likely supernova first.
 
     An answer has the ``candid``, the ``objectId``, coordinates and brightness (None where unknown), the
     ``class``, the ``probabilities`` (the mean over the runs, at the survey's frequencies of the classes),

@@ -1,4 +1,4 @@
-"""Pictures of cases: the prediction of a run beside the truth, or what a data set holds without any run."""
+"""Pictures of cases: the prediction of a run beside the truth, or the content of a data set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The competitions: all that is particular to one of them is in its module here."""
+"""The competitions, each in a module of its own."""
 
 from harness.tracks.base import ByCase as ByCase
 from harness.tracks.base import Column as Column

@@ -1,9 +1,10 @@
 """A track as one declarative object: its columns, its scores, and where its other parts are.
 
-Scores are functions of *sums over cases*. A track computes columns of each case, turns some of them into
-statistics that can be added up (an entry of a confusion matrix, a loss), and each score is a function of
-their sums and of the number of cases. So the score of any resampled set of cases is a matrix product away,
-for means and for F-scores alike. Columns, statistics and scores go by name, never by position.
+Scores are functions of sums over cases. A track computes columns of each case, turns some of them into
+statistics that can be summed (an entry of a confusion matrix, a loss), and each score is a function of their
+sums and of the number of cases. The scores of all resamples of the cases therefore follow from one matrix
+product, for means as well as for F-scores. Columns, statistics and scores are identified by name, never by
+position.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class Column:
 
 @dataclass(frozen=True)
 class ScoreInfo:
-    """What a reader has to know of a score; ``digits`` are those after the decimal point to show.
+    """The description of a score for readers; ``digits`` is the number of decimals to show.
 
     Tables of boards on the terminal and in Markdown have the scores that rank, and those ``in_tables``.
     ``of`` is the class that the score is about, if it is about one.
@@ -62,38 +63,38 @@ class ScoreInfo:
 class Score(ScoreInfo):
     """One score of a track: the mean over the cases of a column, or a function of sums over the cases.
 
-    Give ``by_case`` for a score that is computed for each case, ``mean_of`` for the mean of a column of the
-    track, ``summary`` for any other. A score with ``summary`` may name the column that it equals the mean of:
-    standard deviations, Wilcoxon's test and the comparison of cases use the values of each case.
+    Define ``by_case`` for a score that is computed for each case, ``mean_of`` for the mean of a column of the
+    track, and ``summary`` for any other score. A score with ``summary`` that equals the mean of a column may
+    also name that column: standard deviations, Wilcoxon's test and the comparison of cases use its values.
 
     Parameters
     ----------
     key : str
         The name of the score in files, and of the column that ``by_case`` computes.
     title, meaning : str
-        What a reader sees: a few letters for the head of a table, and a sentence.
+        Text for readers: a short name for tables, and a sentence.
     lower_is_better, ranked : bool
-        The direction, and whether it counts for the order of the board.
+        The direction, and whether it determines the order of the leaderboard.
     digits : int
-        Digits after the decimal point to show.
+        Number of decimals to show.
     by_case : callable, optional
-        ``by_case(targets, predictions)`` gives one number a case, (N,). Defined in a module, not a lambda:
-        other processes import it by its name.
+        ``by_case(targets, predictions)`` returns one number per case, (N,). It must be a function of a
+        module, not a lambda, because other processes import it by name.
     mean_of : str, optional
         The column of the track that the score is the mean of.
     summary : callable, optional
-        ``summary(sums, cases)`` gives the score (...) from the sums (..., *shape) of the track's statistics
+        ``summary(sums, cases)`` returns the score (...) from the sums (..., *shape) of the track's statistics
         and the numbers of cases (...).
     spread : float
-        The standard deviation over cases that is usual. By it boards of public cases are rounded.
+        The usual standard deviation over cases, which determines the rounding of public leaderboards.
     trials : callable, optional
-        For a score that follows from the share of cases that are right: ``trials(sums, cases)`` gives the
-        number of these cases (...), right or wrong. All right or none, resamples of them are all the same,
-        and the interval is the exact one of that share.
+        For a score that is a function of the share of correct cases: ``trials(sums, cases)`` returns the
+        number of these cases (...), correct or not. If all or none are correct, all resamples are equal, and
+        the exact interval of the share is used instead.
     of_share : callable, optional
-        ``of_share(share)`` gives the least and the greatest value of the score for a share of right cases.
+        ``of_share(share)`` returns the minimum and maximum of the score for a share of correct cases.
     within : tuple of float
-        The least and the greatest value that there can be.
+        The minimum and maximum possible values.
     """
 
     by_case: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
@@ -106,72 +107,71 @@ class Score(ScoreInfo):
 
     @property
     def column(self) -> str:
-        """The column by case that the score is the mean of; empty where it is no mean."""
+        """The column that the score is the mean of; empty if it is not a mean."""
         return self.mean_of or (self.key if self.by_case else "")
 
     @property
     def info(self) -> ScoreInfo:
-        """What a board says of the score."""
+        """The description of the score on leaderboards."""
         return ScoreInfo(**{item.name: getattr(self, item.name) for item in fields(ScoreInfo)})
 
 
 @dataclass(frozen=True)
 class Track:
-    """A competition: all that is particular to it, in one object.
+    """A competition: everything specific to it, in one object.
 
-    A track whose scores all have ``by_case`` needs no ``columns`` and no ``further_statistics``. Heavy parts
-    are named as "module:name", and `load` imports them when they are needed. All from ``sources`` on is
-    optional: a track without a part cannot do what needs it.
+    A track whose scores all have ``by_case`` needs no ``columns`` and no ``further_statistics``. Parts with
+    heavy imports are given as strings "module:name", which `load` imports when they are needed. Everything
+    from ``sources`` on is optional; without a part, the commands that need it are not available.
 
     Parameters
     ----------
     name, title : str
-        The name in commands and files, and a heading.
+        The name in commands and files, and the title for pages.
     noun : str
-        What its cases are, several of them.
+        The plural noun for its cases.
     inputs, truth : Column
-        The columns of a data set that a method is given, and that it predicts.
+        The columns of a data set with the inputs and the target of the predictions.
     scores : tuple of Score
-        In the order of the board.
+        The scores, in the order of the leaderboard's columns.
     format : Format
         How predictions are written in a submission.
     columns : callable, optional
-        ``columns(targets, predictions)`` gives columns (N,) by name: those that statistics are computed from,
-        and scores that are faster computed together. A score that is not among them is computed by its own
-        ``by_case``.
+        ``columns(targets, predictions)`` returns columns (N,) by name: those that statistics are computed
+        from, and scores that are faster to compute together. Other scores are computed by their ``by_case``.
     further_statistics : callable, optional
-        ``further_statistics(columns, groups)`` gives what is summed over the cases beside the columns that
-        scores are the means of: arrays (N, ...) by name, for the groups (N,) of the cases.
+        ``further_statistics(columns, groups)`` returns arrays (N, ...) by name, which are summed over the
+        cases in addition to the columns that scores are means of. ``groups`` are those of the cases, (N,).
     classes : tuple of str
-        The names of the classes, if the truth is a label; its columns are the track's own choice.
+        The names of the classes, if the truth is a label.
     label : str
-        The column by case that has the true class, by its number.
+        The column with the number of the true class of each case.
     answer : str
-        The column by case that has the most probable class, by its number.
+        The column with the number of the most probable class of each case.
     constant_prediction : float
-        Every number of a valid prediction that is the same for all cases, as in a sample submission.
+        The value of all numbers in a constant, valid prediction, as in the sample submission.
     test_metadata : tuple of str
-        The metadata that test inputs are handed out with: those that tell no truth.
+        Names of the metadata columns that do not reveal the truth; test inputs have only these.
     sources : tuple of str
-        What data sets are packed from, in the order in which they are tried.
+        The sources for `pack`, in the order in which they are tried.
     simulator : str
-        Makes a data set.
+        The function that simulates data sets.
     simulator_options : mapping
-        The choices of each option of the simulator, the default first.
+        The values of each option of the simulator, the default first.
     simulator_defaults : mapping
-        Other defaults of some options, by the choice of another option that they go with.
+        Defaults of options that depend on the value of another option.
     splitter : str
-        Assigns the cases to train, validation and test.
+        The function that assigns cases to training, validation and test sets.
     shares : tuple of str
-        Which of `harness.data.split.Shares` the splitter uses.
+        The fields of `harness.data.split.Shares` that the splitter uses.
     symmetries : str
-        Moves inputs by each symmetry that truth follows, and their predictions back: see `View`.
+        The function that transforms inputs by the track's symmetries, and predictions back: see `View`.
     drawing : str
-        The module that draws cases, and what else the page of a submission shows.
+        The module that draws cases and the other pictures of a submission's page.
     diagnostics : str
-        A tuple of scores that claims may be about and boards do not show.
+        A tuple of scores that claims may use, and that leaderboards do not show.
     claim_cases, demo_cases : mapping
-        How many cases each preset simulates to test claims, and to demonstrate.
+        Numbers of cases that each preset simulates for `reproduce` and for `demo`.
     """
 
     name: str
@@ -202,17 +202,17 @@ class Track:
 
     @property
     def ranked(self) -> tuple[Score, ...]:
-        """The scores that order the board."""
+        """The scores that determine the order of the leaderboard."""
         return tuple(score for score in self.scores if score.ranked)
 
     @property
     def by_case(self) -> ByCase:
-        """The function that gives all columns. It can be sent to another process; the track itself cannot."""
+        """The function that returns all columns. Unlike the track, it can be sent to another process."""
         functions = {score.key: score.by_case for score in self.scores if score.by_case}
         return partial(_columns_by_case, self.columns, functions)
 
     def statistics(self, columns: Columns, groups: np.ndarray) -> dict[str, np.ndarray]:
-        """What is summed over the cases: arrays (N, ...) by name, from columns (N,) and groups (N,)."""
+        """The statistics to sum over the cases: arrays (N, ...) by name, from columns and groups (N,)."""
         further = self.further_statistics(columns, groups) if self.further_statistics else {}
         means = {score.column: columns[score.column] for score in self.scores if not score.summary}
         return {**further, **means}

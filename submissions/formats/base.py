@@ -1,4 +1,4 @@
-"""What a track says about its submissions."""
+"""The format of a track's submissions."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -26,29 +26,30 @@ def finite_cases(predictions: np.ndarray) -> np.ndarray:
 class Format:
     """How the predictions of a track are stored in the files of a submission.
 
-    Whatever holds for every track is checked by `open_submission`: names, limits, manifest, and which cases
-    have a file. A format knows the content of the files.
+    A format defines the content of the files. `open_submission` checks everything else, which is the same for
+    every track: names, limits, the manifest, and which cases have a file.
 
     Parameters
     ----------
     track : str
         The name of the track.
     pattern : str
-        The name of the files. Where every case has a file, it ends in ``<case_id>`` and a suffix, such as
+        The name of the files. If every case has its own file, it ends in ``<case_id>`` and a suffix, as in
         ``<team>/<case_id>.npy``; otherwise it is the name of the only file, such as ``predictions.csv``.
     shape : tuple of int
         The shape of the prediction of a case.
     read : function of a module
         ``read(files, case_ids) -> (predictions, findings)``. ``predictions`` is an array (n, \\*shape) of
-        floats in the order of ``case_ids``; all of a case is NaN where it is missing or wrong. The findings,
-        a `Findings`, say why; of NaN and infinity in other cases `Chunk.read` tells. Where every case has a
-        file, ``files.names`` are those of the ``case_ids``, in their order, and a call gets some cases;
-        otherwise it is the only file, a call gets all cases, and counts those that the file holds in
-        ``findings.found``. Called in several threads or processes.
+        floats in the order of ``case_ids``. All values of a missing or invalid case are NaN, and
+        ``findings``, a `Findings`, has the reason; NaN and infinity in other cases are reported by
+        `Chunk.read`. If every case has its own file, ``files.names`` are the files of ``case_ids``, in the
+        same order, and a call is for some of the cases. Otherwise it is the only file, a call is for all
+        cases, and ``findings.found`` is the number of cases in the file. It is called in several threads or
+        processes.
     write : function
         ``write(batches, folder)`` yields the name and the content of every file, for batches of case ids and
-        finite predictions (n, \\*shape). ``folder`` is the name of the team as that of a folder. Raises
-        SubmissionError, naming the case, for predictions that ``read`` would refuse.
+        finite predictions (n, \\*shape). ``folder`` is the team's name as a folder name. Raises
+        SubmissionError with the case's id for predictions that ``read`` would refuse.
     """
 
     track: str
@@ -59,14 +60,14 @@ class Format:
 
     @property
     def file_per_case(self) -> bool:
-        """Whether every case has a file of its own."""
+        """Whether every case has its own file."""
         return CASE in self.pattern
 
     @property
     def suffix(self) -> str:
-        """What follows the case id in the name of a file."""
+        """The part of a file's name after the case id."""
         return self.pattern.rpartition(CASE)[2]
 
     def matches(self, name: str) -> bool:
-        """Whether a file of this name, in whatever folder, holds predictions."""
+        """Whether a file of this name, in any folder, contains predictions."""
         return name.endswith(self.suffix) if self.file_per_case else f"/{name}".endswith(f"/{self.pattern}")

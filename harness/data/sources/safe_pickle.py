@@ -1,4 +1,4 @@
-"""Loading a data set that was handed out as a pickle, without running what it says.
+"""Loading a data set from a pickle without executing code in it.
 
 A pickle is a program for a small machine. Here it can make plain containers, texts, numbers and NumPy arrays.
 

@@ -1,4 +1,4 @@
-"""The files in a folder, or in a tar or zip archive, compressed or not, one after another."""
+"""Iterate over the files in a folder, or in a tar or zip archive, compressed or not."""
 
 from __future__ import annotations
 

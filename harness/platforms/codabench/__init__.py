@@ -1,1 +1,1 @@
-"""A competition for Codabench: what is uploaded, and the program that scores submissions there."""
+"""A competition for Codabench: the bundle to upload, and the program that scores submissions there."""

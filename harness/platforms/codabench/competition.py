@@ -38,7 +38,7 @@ NOT_NEEDED = ("__pycache__", "templates", "cli", "claims", "runs", "report", "so
 
 @dataclass(frozen=True)
 class Options:
-    """What an organiser decides. The public phase is from ``start`` to ``end``, the private one to ``close``.
+    """The organiser's settings. The public phase ends at ``end``, the private phase at ``close``.
 
     Without a ``seed``, which groups are public is drawn from the truth. ``metadata`` is that of `hand_out`.
     ``train`` is the training set of the participants: a data set, an address where it is, or "".

@@ -1,4 +1,4 @@
-"""Scoring inside Codabench's worker, which shows what is printed here to whoever sent the submission.
+"""Scoring inside Codabench's worker, which shows everything printed here to the participant.
 
 Nothing tells of the truth by case, nor of which cases are public: a submission is checked against all cases
 of the competition, scored by those of its phase, and every number is rounded so that no single case shows.
