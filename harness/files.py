@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import tempfile
@@ -68,9 +69,18 @@ def write_text(path: Path, text: str) -> None:
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Write a table as CSV in UTF-8; None is an empty cell."""
     with beside(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(header)
-        table.writerows(rows)
+        file.writelines(csv_lines(header, rows))
+
+
+def csv_lines(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
+    """The lines of a table as CSV; None is an empty cell."""
+    file = io.StringIO()
+    table = csv.writer(file, lineterminator="\n")
+    for row in (header, *rows):
+        table.writerow(row)
+        yield file.getvalue()
+        file.seek(0)
+        file.truncate()
 
 
 def json_text(value: Any) -> str:

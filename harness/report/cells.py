@@ -26,6 +26,11 @@ def number(value: float | None, digits: int) -> str:
     return f"{round(value, digits) + 0.0:.{max(digits, 0)}f}"
 
 
+def significant(value: float) -> str:
+    """A number of a single case, which has no interval: three significant digits, as 0.117, 41.2 or 393."""
+    return number(value, 2 - floor(log10(abs(value)))) if value else "0"
+
+
 def supported(value: float, low: float | None, high: float | None, digits: int) -> int:
     """The digits after the decimal point that the interval of a number supports, for `number`.
 

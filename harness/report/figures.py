@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from io import BytesIO
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from matplotlib import colormaps
+from matplotlib import colormaps, rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
@@ -20,21 +20,36 @@ from matplotlib.ticker import LogLocator
 from harness.evaluation.board import Board
 from harness.files import HarnessError, beside
 from harness.report import colours
-from harness.report.cells import with_arrow
+from harness.report.cells import MOST_DIGITS, number, supported, with_arrow
+from harness.report.drawing import Panel
+from harness.report.drawing.tiles import Scale
 from harness.tracks import Score
 
 SHOWN_DPI, DPI = 84, 120
 DECADE = 10
+VECTOR: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "astroboard", "pdf.fonttype": 42}
+"""Settings of matplotlib for files whose text is text, and whose bytes are the same each time."""
 QUALITIES, MOST_BYTES, COLOURS = (90, 80, 60, 40), 20_000, 65
 FEW_EPOCHS = 8  # so few are also marked by points; a single one would not be seen as a line
 
 
-def curves_figure(history: Path, title: str, scores: Sequence[Score] = ()) -> Figure:
-    """Learning curves of a run: a panel for each quantity of ``history.csv``, validation beside training.
+class Curve(NamedTuple):
+    """What a run was judged by after each epoch: the values in training and of the validation cases."""
+
+    title: str
+    epochs: list[float]
+    training: list[float]
+    validation: list[float]
+    logarithmic: bool
+    best: float | None
+
+
+def learning_curves(history: Path, scores: Sequence[Score] = ()) -> list[Curve]:
+    """The quantities of ``history.csv``, the loss first.
 
     A score of the track that stands there once is of the validation cases. Scores that are better when lower
     have a logarithmic axis, as in figure 5 of Urcelay, Hernandez & Ugarte (2024), and so has a loss that
-    falls by more than a decade. A dotted line marks the epoch with the lowest validation loss.
+    falls by more than a decade. ``best`` is the epoch with the lowest validation loss.
     """
     with history.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -49,35 +64,58 @@ def curves_figure(history: Path, title: str, scores: Sequence[Score] = ()) -> Fi
     of_validation = [name.removeprefix("val_") for name in columns if name.startswith("val_")]
     names = sorted(dict.fromkeys(of_training + of_validation), key=lambda name: name != "loss")  # that first
     best = columns["epoch"][int(np.argmin(columns["val_loss"]))] if "val_loss" in columns else None
-    figure = Figure(figsize=(4.2 * len(names), 3.4), layout="constrained")
-    for axis, name in zip(np.atleast_1d(figure.subplots(1, len(names))), names, strict=True):
-        for key, label, colour in (
-            (name, "training", colours.TRAINING),
-            (f"val_{name}", "validation", colours.VALIDATION),
-        ):
-            if key in columns:
-                marker = "." if len(rows) < FEW_EPOCHS else ""
-                axis.plot(columns["epoch"], columns[key], color=colour, marker=marker, label=label)
-        if best is not None:
-            label = f"lowest validation loss, epoch {best:g}"
-            axis.axvline(best, color=colours.REFERENCE_LINE, linestyle=":", label=label)
-        axis.set_title(name)
-        score = by_key.get(name)
-        if score:
-            axis.set_title(with_arrow(score.title, score.lower_is_better))
-        values = columns.get(name, []) + columns.get(f"val_{name}", [])
+    curves = []
+    for name in names:
+        score, training, validation = by_key.get(name), columns.get(name, []), columns.get(f"val_{name}", [])
+        values = training + validation
         falls = score.lower_is_better if score else name == "loss" and max(values) > DECADE * min(values)
-        if falls and min(values) > 0:
-            axis.set_yscale("log")
-            axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            axis.yaxis.set_major_formatter("{x:g}")
-            axis.yaxis.set_minor_formatter("")
-        axis.set_xlabel("epoch")
-        axis.xaxis.get_major_locator().set_params(integer=True)
+        title = with_arrow(score.title, score.lower_is_better) if score else name.replace("_", " ")
+        curves.append(Curve(title, columns["epoch"], training, validation, falls and min(values) > 0, best))
+    return curves
+
+
+def _draw_curve(axis: Any, curve: Curve) -> None:
+    for label, values, colour in (
+        ("training", curve.training, colours.TRAINING),
+        ("validation", curve.validation, colours.VALIDATION),
+    ):
+        if values:
+            marker = "." if len(values) < FEW_EPOCHS else ""
+            axis.plot(curve.epochs, values, color=colour, marker=marker, label=label)
+    if curve.best is not None:
+        label = f"lowest validation loss, epoch {curve.best:g}"
+        axis.axvline(curve.best, color=colours.REFERENCE_LINE, linestyle=":", label=label)
+    if curve.logarithmic:
+        axis.set_yscale("log")
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.yaxis.set_major_formatter("{x:g}")
+        axis.yaxis.set_minor_formatter("")
+    axis.set_xlabel("epoch")
+    axis.xaxis.get_major_locator().set_params(integer=True)
+
+
+def curves_figure(history: Path, title: str, scores: Sequence[Score] = ()) -> Figure:
+    """The learning curves of a run side by side."""
+    curves = learning_curves(history, scores)
+    figure = Figure(figsize=(4.2 * len(curves), 3.4), layout="constrained")
+    for axis, curve in zip(np.atleast_1d(figure.subplots(1, len(curves))), curves, strict=True):
+        _draw_curve(axis, curve)
+        axis.set_title(curve.title)
     lines = {line.get_label(): line for axis in figure.axes for line in axis.lines}
     figure.legend(handles=list(lines.values()), loc="outside lower center", ncols=len(lines))
     figure.suptitle(title, parse_math=False)
     return figure
+
+
+def curve_panels(history: Path, scores: Sequence[Score]) -> list[Panel]:
+    """The learning curves of a run, each a figure of its own, with its legend above the axis."""
+    panels = []
+    for curve in learning_curves(history, scores):
+        figure = Figure(figsize=(4.6, 3.6), layout="constrained")
+        _draw_curve(figure.subplots(), curve)
+        figure.legend(loc="outside upper left", ncols=3, fontsize="small", frameon=False)
+        panels.append(Panel(figure, curve.title, "", f"Learning curve by epoch: {curve.title}"))
+    return panels
 
 
 def sweep_figure(board: Board, over: str, values: Mapping[str, float]) -> Figure:
@@ -142,6 +180,28 @@ def colour_table(name: str, reach: float = 1.0) -> list[tuple[str, str]]:
         (channel, " ".join(f"{share:.3g}" for share in shares))
         for channel, shares in zip("RGB", rgb.T, strict=True)
     ]
+
+
+def ramp(scale: Scale | None) -> dict[str, Any] | None:
+    """The colours of a scale from its low to its high end, as a picture, and these ends as text."""
+    if scale is None:
+        return None
+    file = BytesIO()
+    imsave(file, colormaps.get_cmap(scale.colour_map)(np.linspace(0, 1, COLOURS))[None], format="png")
+    digits = supported(scale.high, scale.low, scale.high, MOST_DIGITS)
+    data = base64.b64encode(file.getvalue()).decode()
+    ends = [number(end, digits).replace("-", "−") for end in (scale.low, scale.high)]
+    return {"src": f"data:image/png;base64,{data}", "ends": ends}
+
+
+def inline_svg(figure: Figure) -> dict[str, Any]:
+    """A figure within the page, of lines and text."""
+    file = BytesIO()
+    with rc_context(VECTOR):
+        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
+    width, height = (round(SHOWN_DPI * side) for side in figure.get_size_inches())
+    data = base64.b64encode(file.getvalue()).decode()
+    return {"src": f"data:image/svg+xml;base64,{data}", "width": width, "height": height}
 
 
 def inline(figure: Figure) -> dict[str, Any]:

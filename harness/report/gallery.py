@@ -19,7 +19,7 @@ from harness.tracks import get_track, load
 from submissions import open_submission
 
 CASES = ("best", "better than three in four", "median", "worse than three in four", "worst")
-MOST_ENTRIES, MOST_DIGITS = 60, 3
+MOST_ENTRIES = 60
 
 
 def gallery(
@@ -73,10 +73,8 @@ def strips(
                 inputs_of(case_id), target_of(case_id), [each[number] for each in predictions]
             )
             texts = [
-                [(score.title, entry.columns[score.column][index], min(score.digits, MOST_DIGITS))
-                 for score in shown]
-                for entry in entries
-            ]  # fmt: skip
+                [(score.title, entry.columns[score.column][index]) for score in shown] for entry in entries
+            ]
             cases.append({"name": name, "case_id": case_id, "texts": texts, **drawn})
     return render(
         "gallery.html", track=track.name, entries=list(zip(marks, entries, strict=True)), cases=cases,

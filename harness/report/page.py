@@ -22,7 +22,7 @@ from harness.evaluation.board import Board, Value
 from harness.evaluation.scoring import Scored
 from harness.files import HarnessError, check_new, json_text, write_text
 from harness.progress import ProgressCallback, no_progress
-from harness.report.cells import class_counts, number, supported
+from harness.report.cells import class_counts, number, significant, supported
 from harness.tracks import ScoreInfo
 from submissions.report import Code, plain
 
@@ -202,4 +202,4 @@ def coded(text: str) -> list[tuple[str, Code | None]]:
     return [(part, CODES.get(part)) for part in CODE.split(text) if part]
 
 
-FILTERS = (coded, number, percent, bar_position, plural, spans, supported_by, class_counts)
+FILTERS = (coded, number, significant, percent, bar_position, plural, spans, supported_by, class_counts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -10,8 +11,9 @@ import numpy as np
 
 from harness.data.store import Dataset, open_dataset
 from harness.report.colours import BOTH_MODES
-from harness.report.drawing import value_of_case
-from harness.report.figures import curves_figure, inline
+from harness.report.drawing import Panel, value_of_case
+from harness.report.drawing.tiles import alone
+from harness.report.figures import curve_panels, inline, inline_svg, ramp
 from harness.report.page import render
 from harness.report.submission_page import Drawing, ordering, scores_by_case
 from harness.tracks import load
@@ -23,17 +25,23 @@ def draw(task: Drawing) -> str:
     with ExitStack() as stack:
         data = stack.enter_context(open_dataset(task.data))
         given = stack.enter_context(open_dataset(task.inputs, data.track))
-        training = curves_figure(task.history, "", data.track.scores) if task.history else None
-        return render(
-            "drawn.html", columns=task.columns, training=inline(training) if training else None,
-            scores=scores_by_case(data.track), ordered_by=ordering(data.track), **_cases(task, data, given),
-        )  # fmt: skip
+        with matplotlib.rc_context(BOTH_MODES):
+            training = curve_panels(task.history, data.track.scores) if task.history else []
+            return render(
+                "drawn.html", columns=task.columns, training=_shown(training),
+                scores=scores_by_case(data.track), ordered_by=ordering(data.track),
+                **_cases(task, data, given),
+            )  # fmt: skip
+
+
+def _shown(panels: Sequence[Panel]) -> list[dict[str, Any]]:
+    return [panel._asdict() | {"picture": inline_svg(panel.figure)} for panel in panels]
 
 
 def _cases(task: Drawing, data: Dataset, given: Dataset) -> dict[str, Any]:
     """The chosen cases and, unless ``public``, what the track draws of all.
 
-    A case is a picture, or in words where its track cannot draw it, and its index in the columns of scores.
+    A case has its tiles, where its track draws any, and its index in the columns of scores.
     """
     track = data.track
     drawing = load(task.drawing) if task.drawing else None
@@ -46,17 +54,20 @@ def _cases(task: Drawing, data: Dataset, given: Dataset) -> dict[str, Any]:
     target_of = value_of_case(data, track.truth.name)
     cases = []
     for case_id, name in task.chosen.items():
-        target, prediction = target_of(case_id), predictions[case_id]
-        case = {"name": name, "case_id": case_id, "index": task.case_ids.index(case_id)}
-        case |= {"target": "", "prediction": "", "alt": "", "picture": None}
-        if drawing:
-            case |= drawing.case_texts(case_id, target, prediction)
-            with matplotlib.rc_context(BOTH_MODES):
-                figure = drawing.case_figure(inputs_of(case_id), target, prediction, "")
-                case["picture"] = inline(figure) if figure else None
+        case: dict[str, Any] = {"name": name, "case_id": case_id, "index": task.case_ids.index(case_id)}
+        tiles = (
+            drawing.case_tiles(inputs_of(case_id), target_of(case_id), predictions[case_id])
+            if drawing
+            else []
+        )
+        case["tiles"] = [
+            tile._asdict()
+            | {"picture": None if tile.shares else inline(alone(tile)), "ramp": ramp(tile.scale)}
+            for tile in tiles
+        ]
         cases.append(case)
     drawn = None
     if overview:
         drawn = overview(task.columns, np.array([predictions[name] for name in task.case_ids]))
-        drawn["panels"] = [panel._asdict() | {"picture": inline(panel.figure)} for panel in drawn["panels"]]
-    return {"cases": cases, "overview": drawn}
+        drawn["panels"] = _shown(drawn["panels"])
+    return {"cases": cases, "overview": drawn, "pictures": track.inputs.name in given.columns or not overview}

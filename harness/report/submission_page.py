@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from importlib.metadata import version
+from math import ceil, floor, log10
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +18,7 @@ from scipy.stats import rankdata
 from harness.data.store import open_dataset
 from harness.evaluation.board import Board
 from harness.evaluation.scoring import Scored
-from harness.files import write_text
+from harness.files import csv_lines, write_text
 from harness.parallel import in_order
 from harness.progress import ProgressCallback, no_progress
 from harness.report.page import NONE, page_name, part_of, render
@@ -24,8 +26,9 @@ from harness.tracks import Score, Track
 
 BINS = 32
 QUANTILES_SHOWN = (0.005, 0.995)
-Bins = tuple[Score, np.ndarray, np.ndarray]
-"""A score by case, the edges of its histogram, and the share of the cases of all submissions in each bin."""
+LEFT, RIGHT, TOP, BOTTOM = 34, 314, 8, 128
+"""The frame of a histogram in its picture, which is 320 wide and 150 high."""
+TICKS = 4
 
 
 class Drawing(NamedTuple):
@@ -67,7 +70,6 @@ def write_submission_pages(
     if not rows:
         return links
     public, inputs = board.part == "public", inputs or truth
-    bins = [] if public else _bins(list(by_sha256.values()))
     with open_dataset(truth) as data, open_dataset(inputs, data.track) as given:
         cases = f"{data.fingerprint} {given.fingerprint if data.track.inputs.name in given.columns else ''}"
     keys, drawn = {}, {}
@@ -87,11 +89,14 @@ def write_submission_pages(
     for done, (sha256, made) in enumerate(zip(tasks, in_order(pool, _draw, tasks.values()), strict=True)):
         drawn[sha256] = made
         progress(done + 1, len(tasks), "pages")
-    for row in rows:
+    pooled = _pooled(list(by_sha256.values()))
+    for place, row in enumerate(rows):
         submission = by_sha256[row.submission_sha256]
         page = render(
             "submission.html", board=board, row=row, public=public, submission=submission,
-            histograms=[_histogram(submission, *of_score) for of_score in bins],
+            histograms=[] if public else [_histogram(submission, *each) for each in pooled],
+            neighbours={"Previous": rows[place - 1] if place else None, "Next": (*rows, None)[place + 1]},
+            links=links, csv="" if public else _as_csv(submission),
             key=keys[submission.sha256], drawn=Markup(drawn[submission.sha256]),
         )  # fmt: skip
         write_text(folder / links[submission.sha256], page)
@@ -135,35 +140,67 @@ def _chosen(submission: Scored) -> dict[str, str]:
     return {submission.case_ids[index]: name for name, index in indices.items()}
 
 
-def _bins(scored: Sequence[Scored]) -> list[Bins]:
-    """For each score by case, bins over what all submissions have, but for the extremes."""
-    bins = []
-    for score in scores_by_case(scored[0].track):
-        values = np.concatenate([submission.columns[score.column] for submission in scored])
-        low, high = np.quantile(values, QUANTILES_SHOWN)
-        edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
-        bins.append((score, edges, _shares(values, edges)))
-    return bins
+def _as_csv(submission: Scored) -> str:
+    """The address of the scores by case as CSV."""
+    scores = scores_by_case(submission.track)
+    columns = [submission.columns[score.column].tolist() for score in scores]
+    header = ["case_id", "group", *(score.key for score in scores)]
+    rows = zip(submission.case_ids, submission.groups.tolist(), *columns, strict=True)
+    text = "".join(csv_lines(header, rows))
+    return f"data:text/csv;base64,{base64.b64encode(text.encode()).decode()}"
 
 
-def _shares(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Shares of the values in the bins; the outermost bins hold what lies beyond them, too."""
-    return np.histogram(values.clip(edges[0], edges[-1]), edges)[0] / len(values)
+def _pooled(scored: Sequence[Scored]) -> list[tuple[Score, np.ndarray]]:
+    """Each score by case, and its values of all submissions."""
+    return [
+        (score, np.concatenate([submission.columns[score.column] for submission in scored]))
+        for score in scores_by_case(scored[0].track)
+    ]
 
 
-def _histogram(submission: Scored, score: Score, edges: np.ndarray, all_shares: np.ndarray) -> dict[str, Any]:
-    """A histogram as paths in a square of 100 × 100 units, and what it shows in numbers."""
+def _histogram(submission: Scored, score: Score, of_all: np.ndarray) -> dict[str, Any]:
+    """A histogram as paths in its frame, its axes, and what it shows in numbers.
+
+    The bins span the cases of this submission, but for extremes, which the outermost bins hold. The outline
+    is of the cases of all submissions, as shares of them: those beyond the bins are left out.
+    """
     values = submission.columns[score.column]
-    shares, width = _shares(values, edges), 100 / BINS
-    scale = 95 / shares.max()
-    tops, all_tops = ((100 - scale * heights).round(2).tolist() for heights in (shares, all_shares))
-    inside = np.clip((values.mean() - edges[0]) / (edges[-1] - edges[0]), 0, 1)
+    low, high = np.quantile(values, QUANTILES_SHOWN)
+    edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
+    low, high = float(edges[0]), float(edges[-1])
+    counts = np.histogram(values.clip(low, high), edges)[0]
+    all_counts = np.histogram(of_all, edges)[0] * len(values) / len(of_all)
+    most, width = 1.05 * counts.max(), (RIGHT - LEFT) / BINS
+
+    def height(count: float) -> float:
+        return round(BOTTOM - (BOTTOM - TOP) * min(count / most, 1), 2)
+
+    def across(value: float) -> float:
+        return round(LEFT + (RIGHT - LEFT) * float(np.clip((value - low) / (high - low), 0, 1)), 2)
+
+    bars = (
+        f"M{round(LEFT + width * bar, 2)} {BOTTOM}V{height(count)}h{width}V{BOTTOM}z"
+        for bar, count in enumerate(counts)
+    )
+    x_ticks = _ticks(low, high, TICKS)
     return {
         "score": score,
-        "bars": "".join(f"M{round(width * bar, 2)} 100V{top}h{width}V100z" for bar, top in enumerate(tops)),
-        "outline": "M0 100" + "".join(f"V{top}h{width}" for top in all_tops) + "V100",
-        "mean_at": round(100 * float(inside), 2),
+        "bars": "".join(bars),
+        "outline": f"M{LEFT} {BOTTOM}"
+        + "".join(f"V{height(count)}h{width}" for count in all_counts)
+        + f"V{BOTTOM}",
+        "mean_at": across(values.mean()),
         "mean": values.mean(),
-        "ends": (edges[0], edges[-1]),
-        "quartiles": np.quantile(values, [0.25, 0.5, 0.75]),
+        "x_ticks": [(across(tick), f"{tick:.6g}") for tick in x_ticks],
+        "y_ticks": [(height(tick), f"{tick:.0f}") for tick in _ticks(0, most, 2) if tick == round(tick)],
+        "quartiles": np.quantile(values, [0.25, 0.75]),
+        "frame": (LEFT, RIGHT, TOP, BOTTOM),
     }
+
+
+def _ticks(low: float, high: float, most: int) -> list[float]:
+    """Round numbers between two numbers: at most that many and one, at distances of 1, 2 or 5."""
+    rough = (high - low) / most
+    decade = 10.0 ** floor(log10(rough))
+    step = decade * next(each for each in (1, 2, 5, 10) if each * decade >= rough * (1 - 1e-9))
+    return [float(step * index) for index in range(ceil(low / step), floor(high / step) + 1)]

@@ -1,11 +1,13 @@
 """The pages as a browser shows them: to the eye, to the keyboard, to a screen reader."""
 
 import csv
+import io
 import re
 
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from matplotlib.image import imread
 
 from harness.report.alerts_page import OBJECT_PAGES, PLACE_PAGES
 from tests.browser.boards import HOSTILE_AS_SHOWN, NAMES, PUBLISHED
@@ -161,7 +163,9 @@ def test_links_resolve(site, open_page, name):
     assert links
     elsewhere = {link for link in links if link.startswith(OTHER_SITES)}
     assert not elsewhere or name.startswith("alerts/")
-    for link in set(links) - {PUBLISHED} - elsewhere:
+    for link in (
+        set(links) - {PUBLISHED} - elsewhere - {link for link in links if link.startswith("data:text/csv")}
+    ):
         target, _, fragment = link.partition("#")
         path = ((site / name).parent / target).resolve() if target else site / name
         assert path.is_file(), link
@@ -254,6 +258,36 @@ def test_from_the_board_to_a_submission_and_back(site, open_page):
     with page.expect_navigation():
         page.get_by_role("link", name="Leaderboard").click()
     assert page.url.endswith("index.html#mass-mapping")
+
+
+@pytest.mark.parametrize("track", ["mass-mapping", "stamps"])
+def test_on_a_phone_a_submission_needs_no_scrolling_to_the_side(site, open_page, track):
+    page, _ = open_page(site / f"submissions/{track}.html", 390)
+    wide = "all => all.filter(one => one.scrollWidth > one.clientWidth + 1).map(one => one.outerHTML)"
+    assert page.locator("main :not(svg *):not(.hidden)").evaluate_all(wide) == []
+    lefts = (
+        page.locator(".tiles")
+        .first.locator("> div")
+        .evaluate_all("all => all.map(one => Math.round(one.getBoundingClientRect().left))")
+    )
+    assert len(set(lefts)) == 2
+
+
+def test_scores_by_case_of_a_submission_are_downloaded(site, open_page):
+    page, noted = open_page(site / "submissions/stamps.html")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="as CSV").click()
+    rows = list(csv.DictReader(download.value.path().read_text().splitlines()))
+    assert [row["case_id"] for row in rows] == [f"c{number}" for number in range(12)]
+    assert noted == []
+
+
+def test_pictures_do_not_glare_on_a_dark_page(site, open_page):
+    """Differences near 0 and pixels of no region are white by day."""
+    page, _ = open_page(site / "submissions/mass-mapping.html", 1024, "dark")
+    for picture in page.locator(".pale > img").all():
+        seen = imread(io.BytesIO(picture.screenshot()))
+        assert np.median(seen[..., :3]) < 0.5
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -4,8 +4,7 @@ Such a module has two functions, and may have four more:
 
 - ``case_figure(inputs, target, prediction, title) -> Figure | None`` draws one case. ``inputs``, ``target``
   and ``prediction`` are None where they are unknown; None is returned where the figure needs them.
-- ``case_texts(case_id, target, prediction) -> dict[str, str]`` says in words what the figure shows:
-  ``target`` and ``prediction``, which may be empty, and ``alt``, the text in place of the picture.
+- ``case_tiles(inputs, target, prediction) -> list[Tile]`` are the pictures of a prediction, for a page.
 - ``overview(columns, predictions) -> dict[str, Any]`` draws all cases of a submission, from its columns by
   case and its predictions (N, ...), in the same order. It returns a ``title``, a list of `Panel` as
   ``panels`` and, of a classifier, its ``confusion``: for each class the name and, by predicted class, a
@@ -30,13 +29,12 @@ from harness.data.store import Dataset
 
 
 class Panel(NamedTuple):
-    """A figure on the page of a submission; ``alt`` is the text in its place, ``wide`` fills the page."""
+    """A figure on the page of a submission; ``alt`` is the text in its place."""
 
     figure: Figure
     title: str
     note: str
     alt: str
-    wide: bool = False
 
 
 def value_of_case(data: Dataset, column: str) -> Callable[[str], np.ndarray | None]:

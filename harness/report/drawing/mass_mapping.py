@@ -13,9 +13,11 @@ from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
 import metrics
+from baselines.mass_mapping.kaiser_squires import smoothed_convergence
 from harness.data.store import Dataset
 from harness.report import colours
 from harness.report.drawing import evenly_spaced
+from harness.report.drawing.tiles import Scale, Tile, image_tile, tiles_figure
 from harness.report.figures import colour_table, grey_picture
 
 PEAKS = {"true peaks": ("x", colours.TRUE_PEAKS), "predicted peaks": ("o", colours.PREDICTED_PEAKS)}
@@ -27,54 +29,93 @@ ACROSS, SPRITE_BYTES, INPUT_BYTES = 8, 110_000, 12_000
 """Tiles in a row of the picture of a case under every method; the bytes that it and its inputs may have."""
 REACH = 0.25
 """The largest difference that is drawn there, in units of the scale of the true map."""
+DEVIATIONS = 2
+"""The largest difference that a tile shows, in standard deviations of the true map."""
 NO_TICKS: dict[str, Any] = {"xticks": [], "yticks": []}
-BELOW: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.02), "ncols": 2, "fontsize": 8}
-"""Settings of a legend below its axis, where it hides nothing."""
+WHISKERS, INPUT_SMOOTHING = 16, 2.0
+"""Lines in a row of the picture of the inputs; the width of the Gaussian below them, in pixels."""
 
 
 def case_figure(
     inputs: np.ndarray | None, target: np.ndarray | None, prediction: np.ndarray | None, title: str
 ) -> Figure | None:
-    """True map, predicted map, their difference, and the regions that DICEE compares; (128, 128) each.
+    """The tiles of a case in one row, and its scores in the title.
+
+    Without a prediction, the inputs (128, 128, 3) and the true map are drawn, those of them that are known.
+    None for a prediction without a target.
+    """
+    if prediction is None:
+        return tiles_figure(_without_prediction(inputs, target), title)
+    if target is None:
+        return None
+    if title:
+        maps = target.astype(np.float32), prediction.astype(np.float32)
+        title += f"   (WMAPE {metrics.wmape(*maps):.2f}, DPEAKS {metrics.dpeaks(*maps):.0f})"
+    return tiles_figure(case_tiles(inputs, target, prediction), title)
+
+
+def case_tiles(inputs: np.ndarray | None, target: np.ndarray, prediction: np.ndarray) -> list[Tile]:
+    """The inputs, if they are known, true and predicted map, their difference, and what DICEE compares.
 
     On both maps the five highest true peaks are crosses and the three highest predicted ones circles, with
     their ranks, as in figure 1 of Urcelay, Hernandez & Ugarte (2024): peaks that change places, which DPEAKS
-    pairs by rank, can be seen. Without a prediction, the inputs (128, 128, 3) and the true map are drawn,
-    those of them that are known. None for a prediction without a target.
+    pairs by rank, can be seen. The scale of the difference depends on the true map alone.
     """
-    if prediction is None:
-        figure = Figure(figsize=(15, 4.4), layout="constrained")
-        _draw_case(figure.subplots(1, 4, subplot_kw=NO_TICKS), inputs, target)
-        figure.suptitle(title, parse_math=False)
-        return figure
-    if target is None:
-        return None
     target, prediction = target.astype(np.float32), prediction.astype(np.float32)
-    figure = Figure(figsize=(15, 4.4 if title else 3.55), layout="constrained")
-    axes = figure.subplots(1, 4, subplot_kw=NO_TICKS)
-    limits = tuple(np.quantile(target, [0.005, 0.999]))
-    largest = np.abs(prediction - target).max() or 1.0
-    for axis, image, name, (low, high), colour_map in (
-        (axes[0], target, "true κ", limits, colours.MAP),
-        (axes[1], prediction, "predicted κ", limits, colours.MAP),
-        (axes[2], prediction - target, "predicted − true", (-largest, largest), colours.DIFFERENCE),
-    ):
-        drawn = axis.imshow(image, origin="upper", vmin=low, vmax=high, cmap=colour_map)
-        figure.colorbar(drawn, ax=axis, shrink=0.8)
-        axis.set_title(name)
-    for axis in axes[:2]:
-        _mark_peaks(axis, target, TRUE_PEAKS_SHOWN, "true peaks")
-        _mark_peaks(axis, prediction, PREDICTED_PEAKS_SHOWN, "predicted peaks")
-    marks = [
-        Line2D([], [], marker=marker, color=colour, fillstyle="none", linestyle="", label=name)
-        for name, (marker, colour) in PEAKS.items()
+
+    def with_peaks(tile: Tile) -> Tile:
+        def drawn(axis: Any) -> None:
+            tile.draw(axis)
+            _mark_peaks(axis, target, TRUE_PEAKS_SHOWN, "true peaks")
+            _mark_peaks(axis, prediction, PREDICTED_PEAKS_SHOWN, "predicted peaks")
+
+        return tile._replace(draw=drawn)
+
+    scale = _map_scale(target)
+    tiles = [] if inputs is None else [_input_tile(inputs.astype(np.float32))]
+    peaks = [(name, colour, marker) for name, (marker, colour) in PEAKS.items()]
+    tiles += [
+        with_peaks(image_tile("true κ", target, scale, key=peaks)),
+        with_peaks(image_tile("predicted κ", prediction, scale, "on the scale of the true map")),
+        _difference_tile("predicted − true", prediction, target),
+        _regions_tile(target, prediction),
     ]
-    axes[0].legend(handles=marks, facecolor=colours.PEAKS_LEGEND, labelcolor="white", **BELOW)
-    _draw_regions(axes[3], target, prediction)
-    if title:
-        wmape, dpeaks = metrics.wmape(target, prediction), metrics.dpeaks(target, prediction)
-        figure.suptitle(f"{title}   (WMAPE {wmape:.2f}, DPEAKS {dpeaks:.0f})", parse_math=False)
-    return figure
+    return tiles
+
+
+def _map_scale(target: np.ndarray) -> Scale:
+    low, high = np.quantile(target, [0.005, 0.999])
+    return Scale(colours.MAP, float(low), float(high))
+
+
+def _difference_tile(title: str, prediction: np.ndarray, target: np.ndarray) -> Tile:
+    reach = DEVIATIONS * float(target.std(dtype=float)) or 1.0
+    scale = Scale(colours.DIFFERENCE, -reach, reach)
+    note = f"to ±{DEVIATIONS}σ of the true map"
+    return image_tile(title, prediction - target, scale, note, pale=True)
+
+
+def _input_tile(inputs: np.ndarray) -> Tile:
+    """KS93 of the ellipticities (H, W, 3), a little smoothed, and lines along their means in squares."""
+    kappa = smoothed_convergence(inputs[None], INPUT_SMOOTHING)[0]
+    low, high = np.quantile(kappa, [0.005, 0.999])
+    scale = Scale(colours.GIVEN, float(low), float(high))
+    side = len(inputs) // WHISKERS
+    e1, e2 = inputs[..., :2].reshape(WHISKERS, side, WHISKERS, side, 2).mean(axis=(1, 3)).transpose(2, 0, 1)
+    strength, angle = np.hypot(e1, e2), np.arctan2(e2, e1) / 2
+    length = (strength / (np.quantile(strength, 0.95) or 1.0)).clip(max=1.3) * side
+    middles = side * (np.indices((WHISKERS, WHISKERS)) + 0.5) - 0.5
+
+    def drawn(axis: Any) -> None:
+        axis.imshow(kappa, vmin=scale.low, vmax=scale.high, cmap=scale.colour_map, interpolation="nearest")
+        axis.quiver(
+            middles[1], middles[0], length * np.cos(angle), length * np.sin(angle), angles="xy",
+            scale_units="xy", scale=1, pivot="mid", headwidth=0, headlength=0, headaxislength=0,
+            color=colours.WHISKERS, width=0.006,
+        )  # fmt: skip
+        axis.set(xlim=(-0.5, len(kappa) - 0.5), ylim=(len(kappa) - 0.5, -0.5))
+
+    return Tile("given: shear and its KS93", drawn, scale, note="lines: mean ellipticity of 8 × 8 pixels")
 
 
 def side_by_side(
@@ -118,63 +159,50 @@ def comparison_figure(
 ) -> Figure | None:  # fmt: skip
     """The inputs and the true map, and below it two predictions (H, W) and their differences, on one scale.
 
-    Both predictions have the scale of the true map. Both differences have that of the larger ones, so that
-    the better prediction is the paler one.
+    Predictions and differences have scales that depend on the true map alone: the better one is paler.
     """
-    figure = Figure(figsize=(15, 7.6), layout="constrained")
-    upper, lower = figure.subplots(2, 4, subplot_kw=NO_TICKS)
-    _draw_case(upper, inputs, target)
     target, predictions = target.astype(np.float32), [each.astype(np.float32) for each in predictions]
-    limits = tuple(np.quantile(target, [0.005, 0.999]))
-    differences = [each - target for each in predictions]
-    reach = float(np.quantile(np.abs(differences), 0.999)) or 1.0
-    for axis, image, name in zip(lower[:2], predictions, names, strict=True):
-        drawn = axis.imshow(image, vmin=limits[0], vmax=limits[1], cmap=colours.MAP)
-        figure.colorbar(drawn, ax=axis, shrink=0.8)
-        axis.set_title(name, parse_math=False)
-    for axis, image, name in zip(lower[2:], differences, "AB", strict=True):
-        drawn = axis.imshow(image, vmin=-reach, vmax=reach, cmap=colours.DIFFERENCE)
-        figure.colorbar(drawn, ax=axis, shrink=0.8)
-        axis.set_title(f"{name} − true")
-    figure.suptitle(title, parse_math=False)
-    return figure
+    scale = _map_scale(target)
+    tiles = _without_prediction(inputs, target)
+    tiles += [image_tile(name, image, scale) for name, image in zip(names, predictions, strict=True)]
+    tiles += [
+        _difference_tile(f"{name} − true", image, target)
+        for name, image in zip("AB", predictions, strict=True)
+    ]
+    return tiles_figure(tiles, title, 4)
 
 
 def dataset_figures(data: Dataset) -> Iterator[tuple[str, Figure]]:
     """Inputs and true maps of four cases, evenly spaced in the file: one figure, ``samples``."""
     rows = evenly_spaced(np.arange(len(data)), SAMPLES)
-    case_ids = data.case_ids()
-    figure = Figure(figsize=(15, 3.4 * len(rows)), layout="constrained")
-    for axes, row in zip(
-        figure.subplots(len(rows), 4, squeeze=False, subplot_kw=NO_TICKS), rows, strict=True
-    ):
-        values = [
-            np.asarray(data.columns[column.name][row]) if column.name in data.columns else None
-            for column in (data.track.inputs, data.track.truth)
-        ]
-        _draw_case(axes, *values)
-        axes[0].set_ylabel(case_ids[row], parse_math=False)
-    yield "samples", figure
+    case_ids, tiles = data.case_ids(), []
+    for row in rows:
+        tiles += _without_prediction(
+            *(
+                np.asarray(data.columns[column.name][row]) if column.name in data.columns else None
+                for column in (data.track.inputs, data.track.truth)
+            )
+        )
+    yield "samples", tiles_figure(tiles, "", 4, [case_ids[row] for row in rows])
 
 
-def _draw_case(axes: Any, inputs: np.ndarray | None, target: np.ndarray | None) -> None:
-    """Draw the three inputs and the true map, those that there are, on four axes."""
-    images: list[Any] = [None] * len(INPUTS) if inputs is None else list(np.moveaxis(inputs, -1, 0))
-    for axis, image, name in zip(axes, [*images, target], [*INPUTS, "true κ"], strict=True):
-        if image is None:
-            axis.set_axis_off()
-            continue
-        image = image.astype(np.float32)
-        low, high = np.quantile(image, [0.005, 0.999])
-        if name in INPUTS:
-            high = _input_reach(image)
-            low = -high
-        colour_map = colours.DIFFERENCE if name in INPUTS else colours.MAP
-        drawn = axis.imshow(image, vmin=low, vmax=high, cmap=colour_map, interpolation="nearest")
-        axis.figure.colorbar(drawn, ax=axis, shrink=0.8)
-        axis.set_title(name)
-    if target is not None:
-        _mark_peaks(axes[3], target.astype(np.float32), TRUE_PEAKS_SHOWN, "true peaks")
+def _without_prediction(inputs: np.ndarray | None, target: np.ndarray | None) -> list[Tile | None]:
+    """The three inputs and the true map, None for those that are not known."""
+    tiles: list[Tile | None] = [None] * len(INPUTS)
+    if inputs is not None:
+        images = np.moveaxis(inputs.astype(np.float32), -1, 0)
+        scales = [Scale(colours.DIFFERENCE, -_input_reach(image), _input_reach(image)) for image in images]
+        tiles = [image_tile(*each) for each in zip(INPUTS, images, scales, strict=True)]
+    if target is None:
+        return [*tiles, None]
+    target = target.astype(np.float32)
+    true = image_tile("true κ", target, _map_scale(target))
+
+    def drawn(axis: Any) -> None:
+        true.draw(axis)
+        _mark_peaks(axis, target, TRUE_PEAKS_SHOWN, "true peaks")
+
+    return [*tiles, true._replace(draw=drawn)]
 
 
 def _input_reach(image: np.ndarray) -> float:
@@ -188,10 +216,10 @@ def _mark_peaks(axis: Any, image: np.ndarray, number_of_peaks: int, name: str) -
     outline = [withStroke(linewidth=2.5, foreground="black")]
     aside = 4 if name == "true peaks" else -4
     for rank, (row, column) in enumerate(_found_peaks(image, number_of_peaks), 1):
-        axis.plot(column, row, marker, color=colour, fillstyle="none", markersize=9, path_effects=outline)
+        axis.plot(column, row, marker, color=colour, fillstyle="none", markersize=10, path_effects=outline)
         beside = (column + aside, row - 3 if row > 9 else row + 9)
         side = "left" if aside > 0 else "right"
-        axis.annotate(str(rank), beside, color=colour, fontsize=9, path_effects=outline, ha=side)
+        axis.annotate(str(rank), beside, color=colour, fontsize=12, path_effects=outline, ha=side)
 
 
 def _found_peaks(image: np.ndarray, number_of_peaks: int) -> np.ndarray:
@@ -200,18 +228,14 @@ def _found_peaks(image: np.ndarray, number_of_peaks: int) -> np.ndarray:
     return peaks[peaks.any(axis=1)]
 
 
-def _draw_regions(axis: Any, target: np.ndarray, prediction: np.ndarray) -> None:
-    """Draw which pixels are above the mean of their map: in both, in neither, or in one."""
+def _regions_tile(target: np.ndarray, prediction: np.ndarray) -> Tile:
+    """Which pixels are above the mean of their map: in both, in neither, or in one."""
     true, predicted = target > target.mean(dtype=float), prediction > prediction.mean(dtype=float)
     index = np.where(predicted, np.where(true, 0, 2), np.where(true, 3, 1))  # in the order of REGIONS
-    colour_map = ListedColormap(list(colours.REGIONS.values()))
-    axis.imshow(index, vmin=0, vmax=3, cmap=colour_map, interpolation="nearest")
-    axis.set_title(f"above the mean: DICEE {metrics.dicee(target, prediction):.3f}")
-    patches = [
-        Patch(facecolor=colour, edgecolor="black", linewidth=0.5, label=name)
-        for name, colour in colours.REGIONS.items()
-    ]
-    axis.legend(handles=patches, **BELOW)
+    scale = Scale(ListedColormap(list(colours.REGIONS.values())), 0, 3)
+    tile = image_tile(f"above the mean: DICEE {metrics.dicee(target, prediction):.3f}", index, scale)
+    key = [(name, colour, "") for name, colour in colours.REGIONS.items()]
+    return tile._replace(scale=None, key=key, pale=True)
 
 
 def case_texts(case_id: str, _target: np.ndarray, _prediction: np.ndarray) -> dict[str, str]:

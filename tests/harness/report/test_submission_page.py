@@ -1,3 +1,5 @@
+import base64
+import csv
 import re
 import zipfile
 from dataclasses import replace
@@ -69,9 +71,55 @@ def test_what_a_page_shows(map_board):
         page, text = pages[one.sha256], text_of(pages[one.sha256])
         assert one.sha256 in text
         assert one.truth_fingerprint in text
-        assert f"{one.columns['dicee'].mean():.4f}" in text
-        assert page.count("<img ") == 3
+        assert f"{one.columns['dicee'].mean():.3f}" in text
+        assert [page.count(f"{name} of 0") for name in ("true κ", "predicted κ", "predicted − true")] == [
+            3
+        ] * 3
         assert page.count('class="histogram"') == 7
+
+
+def test_scores_by_case_can_be_downloaded(map_board):
+    _, scored, _, pages = map_board
+    for one in scored:
+        (data,) = re.findall(r'href="data:text/csv;base64,([^"]*)" download', pages[one.sha256])
+        rows = list(csv.DictReader(base64.b64decode(data).decode().splitlines()))
+        assert [row["case_id"] for row in rows] == one.case_ids
+        assert [float(row["wmape"]) for row in rows] == one.columns["wmape"].tolist()
+
+
+def test_from_entry_to_entry(map_board):
+    """The first one links to the second, and the second to the first."""
+    _, _, board, pages = map_board
+    first, second = (row.submission_sha256 for row in board.rows)
+    assert f'submissions/{second[:16]}.html">Next: ' in pages[first]
+    assert f'submissions/{first[:16]}.html">Previous: ' in pages[second]
+    assert "Previous: " not in pages[first]
+    assert "Next: " not in pages[second]
+
+
+def test_differences_of_a_case_have_one_scale_under_all_entries(map_board):
+    """Twice the standard deviation of the true map, however large the differences are."""
+    truth, _, _, pages = map_board
+    with open_dataset(truth) as data:
+        deviations = dict(zip(data.case_ids(), data.truth[:].astype(float).std(axis=(1, 2)), strict=True))
+    for page in pages.values():
+        found = re.findall(
+            r'alt="predicted − true of (\S+)".*?<p class="ends">.*?<span>([\d.]+)<', page, re.DOTALL
+        )
+        assert len(found) == 3
+        for case_id, reach in found:
+            assert float(reach) == pytest.approx(2 * deviations[case_id], rel=0.05)
+
+
+def test_a_hopeless_entry_squeezes_no_histogram(map_board, tmp_path):
+    """The bars of the better one stand where they stood, though the other's scores grow a thousandfold."""
+    truth, scored, board, pages = map_board
+    columns = {name: 1000 * values for name, values in scored[1].columns.items()}
+    both = [scored[0], replace(scored[1], columns=columns)]
+    links = write_submission_pages(board, both, truth, tmp_path)
+    bars = r'class="bars" d="([^"]*)"'
+    page = (tmp_path / links[scored[0].sha256]).read_text()
+    assert re.findall(bars, page) == re.findall(bars, pages[scored[0].sha256])
 
 
 def test_the_cases_are_the_best_the_median_and_the_worst(map_board):
@@ -90,7 +138,7 @@ def test_the_bars_of_a_histogram_are_the_shares_of_the_cases(map_board):
     drawn = re.findall(r'class="bars" d="([^"]*)"', pages[scored[0].sha256])
     assert len(drawn) == 7
     for bars in drawn:
-        heights = 100 - np.array([float(top) for top in re.findall(r"V([\d.]+)h", bars)])
+        heights = 128 - np.array([float(top) for top in re.findall(r"V([\d.]+)h", bars)])
         counts = heights / heights.sum() * len(scored[0].case_ids)
         np.testing.assert_allclose(counts, counts.round(), atol=0.01)
 
@@ -151,7 +199,7 @@ def test_stamps_with_and_without_images(stamps, submission_of, tmp_path, images)
         stamps / "test-inputs.h5" if images else None, {tmp_path / "a.zip": history},
     )  # fmt: skip
     page = (tmp_path / pages[scored[0].sha256]).read_text()
-    assert page.count("<img ") == (7 if images else 4)  # confusion, reliability, supernovae, training
+    assert page.count("<img ") == (14 if images else 5)  # 3 × 3 images, 4 of the classes, 1 of the training
     assert ("Pictures are missing" in text_of(page)) != images
     cells = [int(count) for count in re.findall(r"%<small>(\d+)</small>", page)]
     assert len(cells) == 25
@@ -160,10 +208,8 @@ def test_stamps_with_and_without_images(stamps, submission_of, tmp_path, images)
     assert sum(cells[::6]) == hits
     with open_dataset(truth) as data:
         expected = dict(zip(data.case_ids(), predict(data.truth[:]), strict=True))
-    shown = re.findall(
-        r"image of (\S+); ([^\"]*)\"" if images else r": (\S+)<small>true.*\n<p>(.*)</p>", page
-    )
+    shown = re.findall(r"(?:Best|Median|Worst): (\S+?)<small>.*?aria-label=\"([^\"]*)\"", page, re.DOTALL)
     assert len(shown) == 3
     for case_id, text in shown:
-        given = [float(value) for value in re.findall(r"[\d.]+(?=,|$)", text)]
-        np.testing.assert_allclose(given, expected[case_id], atol=6e-4)
+        given = [float(value) for value in re.findall(r"(\d+)\u00a0%", text)]
+        np.testing.assert_allclose(given, 100 * expected[case_id], atol=0.5001)

@@ -9,8 +9,9 @@ from harness.report.drawing.stamps import (
     confusion_figure,
     dataset_figures,
     labels_figure,
+    precision_recall_figure,
     reliability_figure,
-    supernova_curves_figure,
+    roc_figure,
 )
 from harness.report.figures import save_figure
 from harness.tracks import STAMPS
@@ -104,7 +105,7 @@ def test_distribution_of_the_labels():
 
 def test_confusion_shows_shares_and_counts(tmp_path):
     figure = confusion_figure(np.array([[3, 1, 0], [0, 0, 0], [2, 0, 6]]), ["a $hostile_{x}$", "b", "c"])
-    (axis, _) = figure.axes
+    (axis,) = figure.axes
     texts = [text.get_text() for text in axis.texts]
     assert texts == ["0.75\n3", "0.25\n1", "0.00\n0", *["0.00\n0"] * 3, "0.25\n2", "0.00\n0", "0.75\n6"]
     np.testing.assert_array_equal(axis.images[0].get_array()[2], [0.25, 0, 0.75])
@@ -122,7 +123,8 @@ def stamps_answered(cases=400):
 def test_supernova_curves_are_those_of_scikit_learn():
     labels, probabilities = stamps_answered()
     truth, given = labels == 1, probabilities[:, 1]
-    left, right = supernova_curves_figure(labels, probabilities).axes
+    figures = precision_recall_figure(labels, probabilities), roc_figure(labels, probabilities)
+    left, right = (figure.axes[0] for figure in figures)
     precision, recall, _ = sklearn.metrics.precision_recall_curve(truth, given)
     np.testing.assert_allclose(left.lines[0].get_xdata()[1:], recall[-2::-1])
     np.testing.assert_allclose(left.lines[0].get_ydata()[1:], precision[-2::-1])
@@ -145,9 +147,13 @@ def test_reliability_shows_filled_bins_only():
     heights = [bar.get_height() for bar in lower.patches]
     assert sum(heights) == heights[11] == 4
     assert upper.get_title() == "calibration error 0.000"
+    assert [text.get_text() for text in lower.texts if text.get_text()] == ["4"]
+    (bar,) = upper.collections[0].get_segments()
+    np.testing.assert_allclose(bar[:, 1], [0.301, 0.954], atol=5e-4)  # Wilson's of 3 of 4
 
 
 def test_answers_without_a_supernova_are_drawn(tmp_path):
     labels, probabilities = stamps_answered(30)
-    save_figure(supernova_curves_figure(np.zeros_like(labels), probabilities), tmp_path / "none.png")
-    save_figure(supernova_curves_figure(np.ones_like(labels), probabilities), tmp_path / "all.png")
+    for name, some in (("none", np.zeros_like(labels)), ("all", np.ones_like(labels))):
+        save_figure(precision_recall_figure(some, probabilities), tmp_path / f"{name}.png")
+        save_figure(roc_figure(some, probabilities), tmp_path / f"{name}-roc.png")
