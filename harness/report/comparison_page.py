@@ -12,7 +12,7 @@ from harness.evaluation.comparison import Comparison, ScoreDifference
 from harness.evaluation.scoring import Scored
 from harness.files import HarnessError, json_text, write_csv, write_text
 from harness.report.cells import number, with_arrow, with_interval
-from harness.report.comparison_text import better, chance_text, verdict
+from harness.report.comparison_text import better, cases_table, chance_text, verdict
 from harness.report.drawing import value_of_case
 from harness.report.figures import save_figure
 from harness.report.forest import forest_row
@@ -43,8 +43,9 @@ def write_comparison(
     write_text(out / "comparison.json", json_text(comparison.to_json()))
     _write_scores(scored, out / "scores.csv")
     rows = [_row(score) for score in comparison.scores]
+    header, listed, left = cases_table(comparison)
     page = render("comparison.html", comparison=comparison, verdict=verdict(comparison), rows=rows,
-                  drawn=Markup(drawn))  # fmt: skip
+                  drawn=Markup(drawn), cases={"header": header, "rows": listed, "left": left})  # fmt: skip
     write_text(out / "index.html", page)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.evaluation.bootstrap import MIN_GROUPS_FOR_INTERVAL, MIN_GROUPS_FOR_RANKS
 from harness.evaluation.comparison import Comparison, ScoreDifference
+from harness.report.cells import number
 
 
 def better(score: ScoreDifference) -> str:
@@ -37,6 +38,23 @@ def verdict(comparison: Comparison) -> list[str]:
             f"{_are(groups)}."
         )
     return sentences
+
+
+def cases_table(comparison: Comparison) -> tuple[tuple[str, ...], list[tuple[str, ...]], int]:
+    """The cases where the two differ most: a header, rows, and how many columns hold text.
+
+    Of classes, the true one and the most probable ones; else the scores of the case.
+    """
+    by_key = {score.key: score for score in comparison.scores}
+    rows = []
+    for case in comparison.cases:
+        score = by_key[case.score]
+        known = (case.label, case.a_answer, case.b_answer)
+        cells = known if case.label else (number(each, score.digits) for each in (case.a, case.b))
+        rows.append((score.title, case.case_id, *map(str, cells)))
+    if comparison.cases and comparison.cases[0].label:
+        return ("score", "case", "true class", "A", "B"), rows, 5
+    return ("score", "case", "A", "B"), rows, 2
 
 
 def _are(groups: int) -> str:

@@ -22,7 +22,7 @@ from harness.report.cells import (
     with_arrow,
     with_interval,
 )
-from harness.report.comparison_text import chance_text, verdict
+from harness.report.comparison_text import cases_table, chance_text, verdict
 from harness.tracks import Score, Track
 from submissions.report import plain
 
@@ -141,26 +141,13 @@ def difference_tables(comparison: Comparison) -> list[Cells | str]:
         )
         for score in comparison.scores
     ]
-    by_key = {score.key: score for score in comparison.scores}
-    cases = []
-    for case in comparison.cases:
-        score = by_key[case.score]
-        values = (number(each, score.digits) for each in (case.a, case.b))
-        said = (case.a_answer, case.b_answer) if case.label else values
-        cases.append((score.title, case.case_id, *([case.label] if case.label else []), *said))
-    classes = any(case.label for case in comparison.cases)
     a, b = comparison.a, comparison.b
     title = f"A: {a.team} / {a.method}\nB: {b.team} / {b.method}\n"
     title += f"{comparison.cases_compared} cases, {comparison.groups} groups"
     return [
         (title, ("score", "A", "B", "A − B [95 %]", "P(A is better)"), scores, 1),
         *verdict(comparison),
-        (
-            "Where they differ most",
-            ("score", "case", *(["true class"] if classes else []), "A", "B"),
-            cases,
-            5 if classes else 2,
-        ),
+        ("Where they differ most", *cases_table(comparison)),
     ]
 
 

@@ -57,6 +57,9 @@ def test_cards_give_no_pictures(pair, tmp_path):
     found, scored = compare(tmp_path / "a.json", second, truth)
     write_comparison(found, scored, truth, tmp_path / "out")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == TEXTS
+    page = (tmp_path / "out/index.html").read_text()
+    assert "Pictures need the submissions" in page
+    assert all(f'<td class="text">{case.case_id}</td>' in page for case in found.cases)
 
 
 def test_stamps_need_their_images(stamps, submission_of, tmp_path):
