@@ -17,7 +17,7 @@ from submissions.report import STEERING
 
 
 class HarnessError(Exception):
-    """A fault of the data, of a file or of a run; the message tells its user what to do."""
+    """A fault of the data, of a file or of a run; the message says what to do."""
 
 
 def check_new(*paths: Path, force: bool = False) -> None:

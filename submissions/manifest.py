@@ -16,12 +16,12 @@ REQUIRED = ("track", "team", "method")
 
 @dataclass(frozen=True)
 class Manifest:
-    """Who made a submission, and how; ``files`` maps each name in the zip to its SHA-256.
+    """The author and the method of a submission; ``files`` maps each name in the zip to its SHA-256.
 
-    ``hardware`` lists what the predictions were made on: the system, processors, GPUs, drivers.
-    A text, as version 0.1.0 wrote it, becomes a list of one; None an empty one.
-    ``seconds`` is the time that the predictions took: None, or no two runs give the same bytes.
-    Raises SubmissionError for values that the schema does not allow.
+    ``hardware`` lists the system, processors, GPUs and drivers that made the predictions. A string, as
+    written by version 0.1.0, becomes a list with one entry; None becomes an empty list. ``seconds`` is the
+    duration of the predictions, or None to keep submissions reproducible. Raises SubmissionError for values
+    that the schema does not allow.
     """
 
     track: str
@@ -59,7 +59,7 @@ class Manifest:
             _expect(right, f"files, {name}:", "be a SHA-256, 64 of 0-9 a-f", digest)
 
     def to_bytes(self) -> bytes:
-        """The file: the same bytes for the same values."""
+        """The content of the file, identical for equal values."""
         return (json.dumps({"schema": SCHEMA, **asdict(self)}, indent=1, allow_nan=False) + "\n").encode()
 
 

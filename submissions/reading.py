@@ -47,10 +47,10 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Submission:
-    """A submission to a track for the cases of a data set; its files were listed, its predictions not read.
+    """A submission whose files are listed, and whose predictions are not yet read.
 
-    ``findings`` tell of the names of the files and of the manifest. ``names`` are the files of predictions:
-    that of each case, or the only one; "" where there is none that can be read.
+    ``findings`` are those about the manifest and the names of the files. ``names`` are the files of
+    predictions: one per case, or the only one; "" for a file that is missing or cannot be read.
     """
 
     format: Format
@@ -67,7 +67,7 @@ class Submission:
         return self.files.sha256()
 
     def chunks(self, size: int = 256) -> Iterator[Chunk]:
-        """The predictions, unread, in the order of the case ids: of ``size`` cases at a time, or all in one.
+        """Unread predictions in the order of the case ids: ``size`` cases at a time, or all in one chunk.
 
         mass-mapping: maps (n, 128, 128) float16. stamps: all probabilities (n, 5) float64, in the order of
         ``stamps.CLASSES``.
@@ -82,13 +82,13 @@ class Submission:
             yield Chunk(self.format, start, case_ids, rows, self.files.subset(filter(None, names)))
 
     def read(self) -> tuple[np.ndarray, ValidationReport]:
-        """All predictions, NaN where one is missing or wrong, and the report."""
+        """All predictions, NaN if missing or invalid, and the report."""
         results = [chunk.read() for chunk in self.chunks()]
         report = self.report(findings for _, findings in results)
         return np.concatenate([predictions for predictions, _ in results]), report
 
     def report(self, findings: Iterable[Findings]) -> ValidationReport:
-        """The report, given the findings of all chunks in their order."""
+        """The report, from the findings of all chunks in their order."""
         report = ValidationReport(self.format.track, len(self.case_ids), self.team, self.method)
         for of_check in (self.findings, *findings):
             report.extend(of_check)
@@ -185,7 +185,7 @@ def _read_finite(track: Format, files: Files, case_ids: Sequence[str]) -> tuple[
 
 
 def _names_of_predictions(files: Files, track: Format, findings: Findings) -> list[str]:
-    """The names of the predictions; the findings tell of the other files."""
+    """The names of the predictions; the other files are reported in the findings."""
     names, others = [], []
     for name in [*files.entries, *sorted(files.refused)]:
         hidden = "/__MACOSX/" in "/" + name or name.rpartition("/")[2].startswith(".")

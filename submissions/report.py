@@ -93,7 +93,7 @@ class SubmissionError(Exception):
 
 @dataclass(frozen=True)
 class Finding:
-    """One finding: its kind, the file or case it is about ("" for the whole zip), and a sentence."""
+    """One finding: its kind, the file or case concerned ("" for the whole zip), and a message."""
 
     code: Code
     member: str
@@ -137,7 +137,7 @@ class Findings:
 
 @dataclass
 class ValidationReport(Findings):
-    """The findings of all checks of a submission for ``expected`` cases; accepted where all are warnings."""
+    """The findings of all checks of a submission for ``expected`` cases; accepted if all are warnings."""
 
     track: str
     expected: int
@@ -165,7 +165,7 @@ class ValidationReport(Findings):
         return ", ".join(f"{count:,} {code}" for code, count in self.counts.items() if code not in WARNINGS)
 
     def cause(self) -> str:
-        """Why no case has a prediction, where that is one reason for all faults; else ""."""
+        """The reason why no case has a prediction, if it is the same for all faults; otherwise ""."""
         if Code.WRONG_TRACK in self.counts:
             return f"this is no submission to the track {self.track}"
         if self.found or not self.expected:
@@ -175,9 +175,9 @@ class ValidationReport(Findings):
         return "no case has a prediction" if Code.MISSING_CASE in self.counts else ""
 
     def lines(self) -> list[str]:
-        """The report for a person: a verdict, the cause, then each kind with its first findings.
+        """The report as text: a verdict, the cause, then each kind with its first findings.
 
-        Where one cause explains all, three of each kind are enough.
+        If one cause explains all faults, only three findings of each kind are listed.
         """
         verdict, cause = "accepted" if self.accepted else "refused", self.cause()
         who = printable(f"{self.track}, team {self.team}, method {self.method}")
