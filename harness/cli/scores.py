@@ -212,7 +212,7 @@ def leaderboard(
 )
 @click.option(
     "--inputs", "--data", "data", type=FILE,
-    help="test-inputs.h5, for pictures of stamps.",
+    help="test-inputs.h5, to show the inputs beside the cases; pictures of stamps need it.",
 )  # fmt: skip
 @executor_options()
 @json_option
