@@ -7,6 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 TESTED_IN = {
     "baselines/network.py": "baselines/mass_mapping/test_unet.py",
+    "harness/cli/faults.py": "harness/test_contributing.py",
     "harness/platforms/codabench/score.py": "harness/platforms/codabench/test_worker.py",
     "harness/evaluation/rounding.py": "harness/platforms/codabench/test_worker.py",
     "harness/report/alerts_page.py": "harness/runs/test_classification.py",
