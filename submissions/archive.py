@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO, Any, Self, TypeVar, cast
 
 from submissions import limits
+from submissions.kinds import FIRST_BYTES, kind_of
 from submissions.report import UNSAFE, Code, Findings, SubmissionError, must
 
 _DIRECTORY_SIGNATURE, _LOCAL_SIGNATURE = b"PK\x01\x02", b"PK\x03\x04"
@@ -156,7 +157,10 @@ def list_zip(path: Path) -> Archive:
         try:
             infos = zipfile.ZipFile(cast("IO[bytes]", _DirectoryGuard(file))).infolist()
         except _ZIP_ERRORS as error:
-            message = must("the submission", "be a zip file", f"an error: {error}", AGAIN)
+            file.seek(0)
+            start = file.read(FIRST_BYTES)
+            came = f"an error: {error}" if start.startswith(b"PK") else kind_of(start)
+            message = must("the submission", "be a zip file", came, AGAIN)
             raise SubmissionError(message, Code.NOT_A_ZIP) from error
         end = file.seek(0, os.SEEK_END)
     _check_limit("bytes of all files", sum(info.file_size for info in infos), limits.MAX_TOTAL_BYTES)

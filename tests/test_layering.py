@@ -13,9 +13,11 @@ TESTED_IN = {
     "harness/report/alerts_page.py": "harness/runs/test_classification.py",
     "harness/report/claims_page.py": "harness/claims/test_reproduce.py",
     "harness/report/colours.py": "harness/report/drawing/test_stamps.py",
+    "harness/report/drawing/tiles.py": "harness/report/drawing/test_side_by_side.py",
     "harness/report/export.py": "harness/cli/test_scores.py",
     "harness/report/submission_drawing.py": "harness/report/test_submission_page.py",
     "submissions/formats/registry.py": "submissions/formats/test_base.py",
+    "submissions/kinds.py": "submissions/test_archive.py",
     "submissions/limits.py": "submissions/test_attacks.py",
 }
 """Where modules are tested that have no module of tests under their name."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.data.sources.base import Problem, read_source
+from harness.data.sources.base import Problem, description, read_source
 from harness.data.store import CHUNK, Dataset, open_dataset
 from harness.data.tally import Tally
 from harness.files import HarnessError, read_json
@@ -17,9 +17,10 @@ from harness.schemas import JSON_FILES, RUN
 from harness.tracks import Track, get_track, load, track_names
 from submissions import limits, manifest
 from submissions.archive import list_zip
+from submissions.kinds import HDF5
 from submissions.report import printable
 
-HDF5_MAGIC, ZIP_MAGIC = b"\x89HDF\r\n\x1a\n", b"PK"
+ZIP_MAGIC = b"PK"
 
 
 def inspect(path: Path, progress: ProgressCallback = no_progress) -> dict[str, Any]:
@@ -33,7 +34,7 @@ def inspect(path: Path, progress: ProgressCallback = no_progress) -> dict[str, A
     if path.is_file():
         with path.open("rb") as file:
             start = file.read(8)
-    if start == HDF5_MAGIC:
+    if start == HDF5:
         with open_dataset(path) as dataset:
             return inspect_dataset(dataset, progress)
     if start.startswith(ZIP_MAGIC):
@@ -47,13 +48,12 @@ def inspect(path: Path, progress: ProgressCallback = no_progress) -> dict[str, A
             f"{path} must be a run that has finished or a folder that can be packed, got one without "
             "run.json and without maps or alerts"
         )
-    try:
-        value = read_json(path, *JSON_FILES)
-    except HarnessError as error:
+    if not start.lstrip().startswith(b"{"):
         raise HarnessError(
-            f"{path} must be a dataset (.h5), a submission (.zip), a run's folder, what a dataset can be "
-            f"packed from, or JSON that astroboard wrote, got none of these: {error}"
-        ) from error
+            f"{path} must be a data set (.h5), a submission (.zip), a run's folder, what a data set can be "
+            f"packed from, or JSON that astroboard wrote, got {description(path)}"
+        )
+    value = read_json(path, *JSON_FILES)
     return {"kind": value["schema"].split("/")[0].removeprefix("astroboard-")} | value
 
 

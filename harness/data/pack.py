@@ -18,7 +18,7 @@ from uuid import uuid4
 
 import h5py
 
-from harness.data.sources.base import Cases, Problem, other_track, read_source
+from harness.data.sources.base import NAMES_SHOWN, Cases, Problem, other_track, read_source
 from harness.data.sources.tar_members import Unmarked
 from harness.data.store import DataError, Writer, create
 from harness.data.tally import Tally
@@ -28,7 +28,6 @@ from harness.tracks import Track, load
 from submissions import SubmissionError, check_case_id
 from submissions.report import printable
 
-MAX_SHOWN = 3  # ignored names in the message that there is no case
 MAX_LISTED, MAX_LISTED_NAME = 1000, 64  # names of what was left out that the file keeps, and their length
 
 Items = Generator[Cases | Problem, None, None]
@@ -96,12 +95,12 @@ def pack(
                         progress(len(writer.rows), 0, f"cases, {item.name or path.name}")
         _drop_incomplete(writer, packing)
         if not (writer.rows or packing.left_out):
-            first = ", ".join(map(printable, packing.ignored[:MAX_SHOWN])) or "no file"
+            first = ", ".join(map(printable, packing.ignored[:NAMES_SHOWN])) or "no file"
             expected = " or ".join(load(reference).EXPECTED for reference in track.sources)
             others = (other_track(track.sources, path) for path in sources)
             raise DataError(
                 f"{', '.join(path.name for path in sources)} must be {expected}, got {first}"
-                f"{' …' if packing.ignored[MAX_SHOWN:] else ''}{next(filter(None, others), '')}"
+                f"{' …' if packing.ignored[NAMES_SHOWN:] else ''}{next(filter(None, others), '')}"
             )
         if packing.left_out and not writer.rows:
             first = packing.left_out[0][1]

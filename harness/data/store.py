@@ -29,6 +29,7 @@ from harness.files import HarnessError, beside
 from harness.schemas import DATASET
 from harness.tracks import Column, Track, get_track
 from submissions import SubmissionError, check_case_id
+from submissions.kinds import FIRST_BYTES, HDF5, kind_of
 from submissions.limits import MAX_CASE_BYTES, MAX_CASES, MAX_COLUMNS, MAX_FIELDS, MAX_SOURCE, MAX_TEXT
 from submissions.report import printable
 
@@ -313,7 +314,11 @@ def _opened(path: Path) -> Iterator[Dataset]:
     try:
         file = h5py.File(path, "r")
     except OSError as error:
-        raise DataError(f"{path} cannot be read as HDF5: {error}") from error
+        with path.open("rb") as other:
+            start = other.read(FIRST_BYTES)
+        if start.startswith(HDF5):
+            raise DataError(f"{path} cannot be read as HDF5: {error}") from error
+        raise DataError(f"{path} must be a data set of astroboard (HDF5), got {kind_of(start)}") from error
     with file:
         with _said(path):
             dataset = _checked(file, path)

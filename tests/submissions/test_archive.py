@@ -88,12 +88,24 @@ def test_what_is_before_the_content_does_not_matter(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "data",
-    [b"", b"PK", b"no zip at all", MAP, make_zip(GOOD)[:-30], b"PK\5\6" + bytes(17), b"PK\1\2" + bytes(100)],
-    ids=["empty", "two bytes", "text", "npy", "truncated", "short end", "no end"],
+    ("data", "said"),
+    [
+        (b"", "got an empty file"),
+        (b"PK", "got an error"),
+        (b"no zip at all", "got a text that starts with no zip at all"),
+        (MAP, "got a NumPy array (.npy)"),
+        (b"SIMPLE  =" + b" " * 200, "got a FITS file"),
+        (b"\x80\4.", "got a pickle"),
+        (make_zip(GOOD)[:-30], "got an error"),
+        (b"PK\5\6" + bytes(17), "got an error"),
+        (b"PK\1\2" + bytes(100), "got an error"),
+    ],
+    ids=["empty", "two bytes", "text", "npy", "fits", "pickle", "truncated", "short end", "no end"],
 )
-def test_not_a_zip(report, data):
-    assert only_fault(report(data)).code == Code.NOT_A_ZIP
+def test_not_a_zip(report, data, said):
+    fault = only_fault(report(data))
+    assert fault.code == Code.NOT_A_ZIP
+    assert said in fault.message
 
 
 @pytest.mark.parametrize("name", ["", "\0team/a.npy"])

@@ -29,20 +29,11 @@ import numpy as np
 from harness.data.sources.tar_members import DAMAGE, decompressed, files, names
 from harness.data.store import FOREIGN_HDF5, DataError, open_dataset
 from harness.tracks import get_track, load, track_names
+from submissions.kinds import FIRST_BYTES, HDF5, kind_of
 from submissions.report import printable
 
-HDF5 = b"\x89HDF\r\n\x1a\n"
-FIRST_BYTES = 512
 NAMES_SHOWN = 3
 PACKERS = {"a gzip file": "gzip -d", "a bzip2 file": "bzip2 -d", "an xz file": "xz -d"}
-KINDS = {
-    b"\x1f\x8b": "a gzip file", b"BZh": "a bzip2 file", b"\xfd7zXZ\0": "an xz file", b"PK\x03\x04": "a zip",
-    b"PK\x05\x06": "an empty zip", b"7z\xbc\xaf\x27\x1c": "a 7z archive", b"Rar!": "a RAR archive",
-    b"\x28\xb5\x2f\xfd": "a Zstandard file", b"\x93NUMPY": "a NumPy array (.npy)",
-    HDF5: "an HDF5 file", b"SIMPLE  =": "a FITS file", b"PAR1": "a Parquet file", b"ARROW1": "an Arrow file",
-    b"Obj\x01": "an Avro file", b"\x80": "a pickle", b"%PDF": "a PDF", b"\x89PNG": "a PNG image",
-    b"\xff\xd8\xff": "a JPEG image", b"SQLite format 3": "an SQLite data base",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -104,7 +95,7 @@ def find_source(references: Sequence[str], path: Path) -> Source:
         if source.matches(path):
             return source
     expected = " or ".join(source.EXPECTED for source in sources) or "of a track that has sources"
-    raise DataError(f"{path} must be {expected}, got {_description(path)}{other_track(references, path)}")
+    raise DataError(f"{path} must be {expected}, got {description(path)}{other_track(references, path)}")
 
 
 def other_track(references: Sequence[str], path: Path) -> str:
@@ -136,12 +127,13 @@ def starts_with(path: Path, *prefixes: bytes) -> bool:
         return file.read(max(map(len, prefixes))).startswith(prefixes)
 
 
-def _description(path: Path) -> str:
+def description(path: Path) -> str:
+    """What kind of file or folder a path is, by its content, for a message that says what came."""
     if not path.exists():
         return "nothing: it does not exist"
     if path.is_dir():
-        first = [printable(name) for name in islice(names(path), NAMES_SHOWN)]
-        return f"a folder with {', '.join(first)} …" if first else "an empty folder"
+        first = _first_names(path)
+        return f"a folder with {first}" if first else "an empty folder"
     with path.open("rb") as file:
         start = file.read(FIRST_BYTES)
     if start.startswith(HDF5):
@@ -150,9 +142,9 @@ def _description(path: Path) -> str:
                 return "a data set (HDF5), which is packed already"
         except DataError:
             return f"an HDF5 file that is no data set of astroboard; {FOREIGN_HDF5}"
-    kind = _kind(start)
-    if first := [printable(name) for name in islice(names(path), NAMES_SHOWN)]:
-        return f"{kind} with {', '.join(first)} …"
+    kind = kind_of(start)
+    if first := _first_names(path):
+        return f"{kind} with {first}"
     if kind in ("a zip", "a tar archive"):
         try:
             next(files(path, "/"), None)
@@ -162,19 +154,11 @@ def _description(path: Path) -> str:
     if kind in PACKERS:
         with suppress(*DAMAGE), decompressed(path) as stream:
             start = stream.read(FIRST_BYTES)
-            kind += f" of {_kind(start)}; unpack it with {PACKERS[kind]}"
+            kind += f" of {kind_of(start)}; unpack it with {PACKERS[kind]}"
     return kind
 
 
-def _kind(start: bytes) -> str:
-    """The name of a kind of file, by its first bytes."""
-    for magic, kind in KINDS.items():
-        if start.startswith(magic):
-            return kind
-    if start[257:262] == b"ustar":
-        return "a tar archive"
-    if not start:
-        return "an empty file"
-    with suppress(UnicodeDecodeError):
-        return f"a text that starts with {printable(start.decode()[:32])}"
-    return f"a file of an unknown kind, which starts with {start[:16]!r}"
+def _first_names(path: Path) -> str:
+    """The first names in a folder or an archive, with an ellipsis if there are more; "" if there are none."""
+    found = [printable(name) for name in islice(names(path), NAMES_SHOWN + 1)]
+    return ", ".join(found[:NAMES_SHOWN]) + " …" * (len(found) > NAMES_SHOWN)

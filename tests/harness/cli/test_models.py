@@ -54,7 +54,7 @@ def test_show_describes_a_data_set(run, tmp_path):
     assert f"picture: {pictures / 'samples-SN-21.png'}" in lines
     assert (pictures / "labels.png").is_file()
     run("show", tmp_path / "stamps.h5", "--data", tmp_path / "stamps.h5", status=2)
-    assert "cannot be read as HDF5" in run("show", path, status=1).stderr
+    assert "must be a data set of astroboard (HDF5), got a pickle" in run("show", path, status=1).stderr
 
 
 def test_baselines_are_listed_by_track(run):

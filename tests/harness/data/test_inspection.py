@@ -22,10 +22,19 @@ def test_every_kind_of_json_file_is_known(tmp_path, schema):
     assert inspect(tmp_path / "file.json") == {"kind": kind, "schema": schema, "cases": 3}
 
 
-@pytest.mark.parametrize("content", ["text", "[]", '{"schema": "other/1"}'])
-def test_another_file_is_refused(tmp_path, content):
-    (tmp_path / "file").write_text(content)
-    with pytest.raises(HarnessError, match=r"must be a dataset .*, got none of these"):
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"text", r"must be a data set .*, got a text that starts with text"),
+        (b"[]", r"must be a data set .*, got a text that starts with \[\]"),
+        (b'{"schema": "other/1"}', r"must have the schema .*, got 'other/1'"),
+        (b"{", "holds no JSON"),
+        (b"SIMPLE  =", r"must be a data set .*, got a FITS file"),
+    ],
+)
+def test_another_file_is_refused(tmp_path, content, said):
+    (tmp_path / "file").write_bytes(content)
+    with pytest.raises(HarnessError, match=said):
         inspect(tmp_path / "file")
 
 

@@ -1,6 +1,7 @@
 """Packing: what is paired, left out and refused, in one process and in several with the same result."""
 
 import pickle
+import re
 import tracemalloc
 
 import h5py
@@ -281,3 +282,14 @@ def test_odd_names_come_back_from_a_shard(tmp_path, pool):
 def test_a_disk_that_is_not_shared_is_told_of(tmp_path):
     with pytest.raises(DataError, match="a folder that all workers share"):
         write_shard((Task(MASS_MAPPING.sources, tmp_path, None, False), tmp_path / "elsewhere/shard"))
+
+
+@pytest.mark.parametrize("suffix", [".npy", ""])
+@pytest.mark.parametrize(("files", "more"), [(1, ""), (3, ""), (4, " …")])
+def test_three_files_are_named_where_none_is_a_case(tmp_path, files, more, suffix):
+    """Whether by their names they might be cases, or not."""
+    names = [f"1/a{number}{suffix}" for number in range(files)]
+    archive = write_tar(tmp_path / "a.tar", dict.fromkeys(names, b"text"), "w")
+    said = ", ".join(names[:3]) + more
+    with pytest.raises(DataError, match=rf"directly, got (a tar archive with )?{re.escape(said)}$"):
+        pack(MASS_MAPPING, [archive], tmp_path / "out.h5")

@@ -99,7 +99,7 @@ def test_what_no_source_reads_is_described(tmp_path, content, words):
         find_source(STAMPS.sources, path)
     (problem,) = read_source(STAMPS.sources, path)
     assert (problem.name, problem.damaged) == ("file", True)
-    with pytest.raises(DataError, match=r"must be a \.tar.*got (a folder with .*/file …|an empty folder)"):
+    with pytest.raises(DataError, match=r"must be a \.tar.*got (a folder with .*/file|an empty folder)"):
         find_source(MASS_MAPPING.sources, tmp_path)
 
 
