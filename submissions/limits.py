@@ -19,6 +19,9 @@ MAX_MANIFEST_VALUES = 210_000
 MAX_MANIFEST_CONTAINERS = 64
 MAX_TEXT = 100
 MAX_HARDWARE = 64
+MAX_LINK = 300
+# A host with letters, digits, dots, hyphens and maybe a port, and what ASCII addresses may have after it
+LINK = r"https://(?=.{1,292}\Z)[A-Za-z0-9.-]+(:[0-9]{1,5})?([/?#][!#$%&()*+,./0-9:;=?@A-Z_a-z~\[\]-]*)?"
 
 # A data set, HDF5
 MAX_CASES = 1_000_000  # the whole challenge has 612,834 to train on, and 76,000 to predict

@@ -12,6 +12,8 @@ from submissions.report import Code, SubmissionError, check_text, must, printabl
 NAME = "manifest.json"
 SCHEMA = "astroboard-submission/1"
 REQUIRED = ("track", "team", "method")
+FACTS = ("link", "training_data", "parameters", "training_seconds")
+"""Keys that are left out where nothing is known, so that older manifests keep their bytes."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,11 @@ class Manifest:
 
     ``hardware`` lists the system, processors, GPUs and drivers that made the predictions. A string, as
     written by version 0.1.0, becomes a list with one entry; None becomes an empty list. ``seconds`` is the
-    duration of the predictions, or None to keep submissions reproducible. Raises SubmissionError for values
+    duration of the predictions, or None to keep submissions reproducible. ``link`` is the https address of
+    code or paper, ``training_data`` the fingerprint or the name of the training data set, ``parameters`` the
+    number of trained parameters, and ``training_seconds`` the duration of the training.
+
+    Raises SubmissionError for values
     that the schema does not allow.
     """
 
@@ -33,9 +39,13 @@ class Manifest:
     hardware: Sequence[str] | str | None = None
     seconds: float | None = None
     files: Mapping[str, str] = field(default_factory=dict)
+    link: str | None = None
+    training_data: str | None = None
+    parameters: int | None = None
+    training_seconds: float | None = None
 
     def __post_init__(self) -> None:
-        for name in (*REQUIRED, "dataset_fingerprint"):
+        for name in (*REQUIRED, "dataset_fingerprint", "training_data"):
             if name in REQUIRED or getattr(self, name) is not None:
                 check_text(getattr(self, name), name)
         if isinstance(self.hardware, str | None):  # as version 0.1.0 wrote it
@@ -44,12 +54,18 @@ class Manifest:
         _expect(right, "hardware", f"be a list of at most {limits.MAX_HARDWARE} texts", self.hardware)
         for text in self.hardware or ():
             check_text(text, "hardware")
-        if self.seed is not None:
-            right = type(self.seed) is int and 0 <= self.seed < 2**63
-            _expect(right, "seed", "be an integer from 0 to 2^63 - 1", self.seed)
-        if (seconds := self.seconds) is not None:
-            right = type(seconds) in (int, float) and 0 <= seconds < 1e12
-            _expect(right, "seconds", "be a number from 0 to 1e12", seconds)
+        for name in ("seed", "parameters"):
+            if (whole := getattr(self, name)) is not None:
+                right = type(whole) is int and 0 <= whole < 2**63
+                _expect(right, name, "be an integer from 0 to 2^63 - 1", whole)
+        for name in ("seconds", "training_seconds"):
+            if (seconds := getattr(self, name)) is not None:
+                right = type(seconds) in (int, float) and 0 <= seconds < 1e12
+                _expect(right, name, "be a number from 0 to 1e12", seconds)
+        if (link := self.link) is not None:
+            right = isinstance(link, str) and bool(re.fullmatch(limits.LINK, link))
+            rule = f"be an address that begins with https://, of at most {limits.MAX_LINK} characters"
+            _expect(right, "link", rule, printable(link) if isinstance(link, str) else link)
         for name in ("versions", "files"):
             _expect(isinstance(getattr(self, name), dict), name, "be an object", getattr(self, name))
         for text in (*self.versions, *self.versions.values()):
@@ -60,7 +76,10 @@ class Manifest:
 
     def to_bytes(self) -> bytes:
         """The content of the file, identical for equal values."""
-        return (json.dumps({"schema": SCHEMA, **asdict(self)}, indent=1, allow_nan=False) + "\n").encode()
+        values = {
+            name: value for name, value in asdict(self).items() if name not in FACTS or value is not None
+        }
+        return (json.dumps({"schema": SCHEMA, **values}, indent=1, allow_nan=False) + "\n").encode()
 
 
 def parse(data: bytes) -> Manifest:
@@ -85,8 +104,9 @@ def parse(data: bytes) -> Manifest:
     _expect(right, "the manifest", f'be an object with "schema": "{SCHEMA}"')
     known: dict[str, Any] = dict.fromkeys(REQUIRED)
     known |= {f.name: values[f.name] for f in fields(Manifest) if f.name in values}
-    if isinstance(seed := known.get("seed"), float) and seed.is_integer():
-        known["seed"] = int(seed)  # to JSON, 7.0 is as much an integer as 7
+    for name in ("seed", "parameters"):
+        if isinstance(number := known.get(name), float) and number.is_integer():
+            known[name] = int(number)  # to JSON, 7.0 is as much an integer as 7
     return Manifest(**known)
 
 

@@ -43,7 +43,7 @@ def write_submission(
         (n, 128, 128) for mass-mapping, stored as float16; (n, 5) for stamps, stored with the digits of
         float32.
     manifest_fields : mapping, optional
-        The fields dataset_fingerprint, seed, versions, hardware and seconds of `Manifest`.
+        Fields of `Manifest`, such as dataset_fingerprint, seed, versions, hardware and link.
 
     Returns
     -------

@@ -148,11 +148,12 @@ def _in_words(value: Any) -> str:
     "--average-symmetries", is_flag=True,
     help="Average over the eight orientations of the square; takes eight times as long.",
 )  # fmt: skip
+@click.option("--link", metavar="URL", help="Address of your code or paper, for the board: https://…")
 @click.argument("out", type=NEW, metavar="OUT.zip")
 @json_option
 def submit(
-    runs: tuple[Path, ...], inputs: Path, team: str, method: str | None, average_symmetries: bool, out: Path,
-    as_json: bool,
+    runs: tuple[Path, ...], inputs: Path, team: str, method: str | None, average_symmetries: bool,
+    link: str | None, out: Path, as_json: bool,
 ) -> None:  # fmt: skip
     """Predict cases, and write a submission.
 
@@ -163,7 +164,7 @@ def submit(
     from harness.runs import training
 
     with progress_bar("predicting") as progress:
-        manifest = training.submit(runs, inputs, team, out, method, progress, average_symmetries)
+        manifest = training.submit(runs, inputs, team, out, method, progress, average_symmetries, link)
     line = f"{out}: {len(manifest['files'])} file(s) by {manifest['team']}, method {manifest['method']}"
     print_result(manifest, as_json, [line])
 

@@ -60,6 +60,17 @@ class Seed(Record):
 
 
 @dataclass(frozen=True)
+class Facts(Record):
+    """What a submission says of its method: see `submissions.manifest.Manifest`."""
+
+    link: str | None = None
+    training_data: str | None = None
+    parameters: int | None = None
+    training_seconds: float | None = None
+    hardware: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Row(Record):
     """One method of one team; ``metrics`` has a cell for each score of the board, by key.
 
@@ -67,7 +78,8 @@ class Row(Record):
     (``mean_rank``), ``rank_of_means`` by the mean of the normalised scores (``normalised_mean``). Rows with
     the same ``group`` cannot be separated from the first of them. ``p_better`` has the probability of being
     better than each row of the board, in their order. ``public_rank`` is that on the public cases, where this
-    is the board of the others; a ``baseline`` is one of the organiser's. docs/ranking.md explains the ranks.
+    is the board of the others; a ``baseline`` is one of the organiser's. ``facts`` are what the manifest of
+    the first seed says of the method. docs/ranking.md explains the ranks.
     """
 
     file: str
@@ -91,6 +103,7 @@ class Row(Record):
     p_better: tuple[float, ...] | None = None
     public_rank: int | None = None
     baseline: bool = False
+    facts: Facts | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As of any record; rows of a ladder keep the order of keys that they always had."""

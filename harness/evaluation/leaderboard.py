@@ -14,7 +14,7 @@ import numpy as np
 
 from harness.data.split import secret_seed
 from harness.data.store import open_dataset
-from harness.evaluation.board import Board, Cell, NotRanked, Row, Seed
+from harness.evaluation.board import Board, Cell, Facts, NotRanked, Row, Seed
 from harness.evaluation.bootstrap import (
     LEVEL,
     RESAMPLES,
@@ -36,6 +36,7 @@ from harness.evaluation.scoring import Scored, standard_deviations
 from harness.files import HarnessError
 from harness.progress import ProgressCallback, no_progress
 from harness.tracks import Track
+from submissions.manifest import FACTS, Manifest
 
 Part = Literal["public", "private"]
 
@@ -191,9 +192,20 @@ def _rows(track: Track, methods: list[list[Scored]], wilcoxon: bool, public: boo
                         for entry, scores in zip(methods[row], by_seed[row], strict=True)),
             metrics={key: cell(row, key, std) for key, std in _seed_stds(by_seed[row]).items()},
             **overall[row],
+            facts=_facts(first.manifest),
         )
         for row, (first, *_) in enumerate(methods)
     ]  # fmt: skip
+
+
+def _facts(manifest: Manifest | None) -> Facts | None:
+    """What is known of a method beyond its names; None where a manifest says nothing, or there is none."""
+    if manifest is None:
+        return None
+    facts = Facts(
+        hardware=tuple(manifest.hardware or ()), **{name: getattr(manifest, name) for name in FACTS}
+    )
+    return None if facts == Facts() else facts
 
 
 def _exact(track: Track, sums: Sequence[GroupSums], public: bool) -> dict[str, np.ndarray]:

@@ -21,9 +21,10 @@ from markupsafe import Markup
 from harness.evaluation.board import Board, Value
 from harness.evaluation.scoring import Scored
 from harness.files import HarnessError, check_new, json_text, write_text
-from harness.progress import ProgressCallback, no_progress
+from harness.progress import ProgressCallback, duration, no_progress
 from harness.report.cells import class_counts, number, significant, supported
 from harness.tracks import ScoreInfo
+from submissions.limits import LINK
 from submissions.report import Code, plain
 
 OUTLIER_QUARTILE_DISTANCES = 3.0
@@ -197,9 +198,26 @@ def percent(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.0f}\u00a0%"
 
 
+def safe_link(address: str | None) -> str | None:
+    """The address, if it is one that a manifest may have: a board may have been edited by anyone."""
+    return address if address and re.fullmatch(LINK, address) else None
+
+
 def coded(text: str) -> list[tuple[str, Code | None]]:
     """A text in pieces: those that are codes of `validate` with their code, the others with None."""
     return [(part, CODES.get(part)) for part in CODE.split(text) if part]
 
 
-FILTERS = (coded, number, significant, percent, bar_position, plural, spans, supported_by, class_counts)
+FILTERS = (
+    coded,
+    duration,
+    safe_link,
+    number,
+    significant,
+    percent,
+    bar_position,
+    plural,
+    spans,
+    supported_by,
+    class_counts,
+)

@@ -6,6 +6,7 @@ whatever else the baseline keeps, such as the history of its training.
 
 from __future__ import annotations
 
+import csv
 import os
 import platform
 import textwrap
@@ -126,7 +127,7 @@ def train(
                 "cases": len(training_data),
                 "outcome": outcome,
                 "hardware": hardware(baseline),
-                "seconds": round(time.perf_counter() - started, 3),
+                "seconds": round(max(time.perf_counter() - started, _seconds_of_epochs(folder)), 3),
             }
             draw.now()
             write_text(folder / "run.json", json_text(record))
@@ -178,7 +179,7 @@ def cases_of(data: Dataset) -> Cases:
 def submit(
     runs: Sequence[str | PathLike[str]], inputs: str | PathLike[str], team: str, out: str | PathLike[str],
     method: str | None = None,
-    progress: ProgressCallback = no_progress, average_symmetries: bool = False,
+    progress: ProgressCallback = no_progress, average_symmetries: bool = False, link: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Predict every case of an inputs file with the models of runs, and write the submission.
 
@@ -227,6 +228,8 @@ def submit(
                 "seed": records[0]["seed"] if len(records) == 1 else None,
                 "versions": _joined([record["versions"] for record in records]),
                 "hardware": list(dict.fromkeys(text for record in records for text in record["hardware"])),
+                "link": link,
+                **_training_facts(records),
             },
         )
     return asdict(manifest)
@@ -237,6 +240,25 @@ def _method(records: Sequence[dict[str, Any]], average_symmetries: bool) -> str:
     counts = Counter(record["baseline"] for record in records)
     names = " + ".join(f"{count} × {name}" if count > 1 else name for name, count in counts.items())
     return names + ", over symmetries" * average_symmetries
+
+
+def _seconds_of_epochs(folder: Path) -> float:
+    """The time of all epochs, also of those before a run was interrupted; 0 where there are none."""
+    if not (history := folder / "history.csv").is_file():
+        return 0.0
+    with history.open(newline="", encoding="utf-8") as file:
+        return sum(float(row["seconds"]) for row in csv.DictReader(file))
+
+
+def _training_facts(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What a manifest says of the training of all runs together; None is what not all records have."""
+    data = {record["data"] for record in records}
+    weights = [record["outcome"]["weights"] for record in records if "weights" in record["outcome"]]
+    return {
+        "training_data": data.pop() if len(data) == 1 else None,
+        "parameters": sum(weights) if len(weights) == len(records) else None,
+        "training_seconds": round(sum(record["seconds"] for record in records), 3),
+    }
 
 
 def _joined(tables: Sequence[Mapping[str, str]]) -> dict[str, str]:

@@ -46,6 +46,8 @@ def a_board(track=MASS_MAPPING, rows=40, seed=0):
             "p_better_than_next": float(rng.uniform(0.5, 1)) if index < rows - 1 else None,
             "p_better": [float(1 / (1 + np.exp(0.3 * (index - other)))) for other in range(rows)],
             "public_rank": index + 1, "baseline": index == 3,
+            "facts": {"link": (PUBLISHED, "javascript:alert(1)")[index % 2], "parameters": 1000 * index,
+                      "training_seconds": 90.0 * index} if index % 4 else None,
         })  # fmt: skip
     keys = ("key", "title", "meaning", "lower_is_better", "ranked", "digits")
     values = {

@@ -226,6 +226,26 @@ def test_searching_comparing_and_choosing_columns_and_a_link_to_it(site, open_pa
     assert noted == noted_again == []
 
 
+def test_facts_of_methods_are_columns_to_be_chosen(site, open_page):
+    """Row 0, 4, … of the big board have no facts, every second one a link that is none."""
+    page, noted = open_page(site / "forty.html")
+    shown = page.locator(f"{FIRST} td:visible", has_text=re.compile("^1,000$"))
+    assert shown.count() == 0
+    tools = page.locator("#mass-mapping .tools")
+    tools.get_by_text("Columns").click()
+    for name in ("parameters", "training time", "code or paper"):
+        tools.get_by_label(name, exact=True).check()
+    assert shown.all_inner_texts() == ["1,000"]
+    assert page.locator(f"{FIRST} td", has_text="2 min").first.is_visible()
+    assert (
+        page.locator(f"{FIRST} tbody td a").evaluate_all("all => all.map(one => one.protocol)")
+        == ["https:"] * 10
+    )
+    again, _ = open_page(site / "forty.html", fragment=page.url.partition("#")[2])
+    assert again.locator(f"{FIRST} th:visible", has_text="parameters").count() == 1
+    assert noted == []
+
+
 def test_the_head_of_a_long_table_stays(site, open_page):
     page, _ = open_page(site / "forty.html")
     page.locator("#mass-mapping .tall").evaluate("one => one.scrollTo(300, 900)")

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from submissions import Code, Manifest, SubmissionError
+from submissions.limits import MAX_LINK, MAX_TEXT
 from submissions.limits import MAX_MANIFEST_BYTES as MAX_BYTES
-from submissions.limits import MAX_TEXT
 from submissions.manifest import REQUIRED, SCHEMA, parse
 from submissions.report import TEXT
 
@@ -41,6 +41,10 @@ def refusal(values) -> str:
         hardware=st.lists(LINE, max_size=3),
         seconds=st.none() | st.floats(0, 1e11),
         files=st.dictionaries(st.text(max_size=30), st.just(DIGEST), max_size=5),
+        link=st.none() | st.just("https://example.org:8080/a?b=c"),
+        training_data=st.none() | LINE,
+        parameters=st.none() | st.integers(0, 2**63 - 1),
+        training_seconds=st.none() | st.floats(0, 1e11),
     )
 )
 @settings(max_examples=200, deadline=None)
@@ -57,6 +61,20 @@ def test_only_track_team_and_method_are_needed():
 def test_hardware_of_older_manifests_is_a_text_or_null():
     assert parse(json.dumps(GOOD | {"hardware": "2 cores"}).encode()).hardware == ["2 cores"]
     assert parse(json.dumps(GOOD | {"hardware": None}).encode()).hardware == []
+
+
+def test_facts_are_optional_and_leave_no_trace_where_there_are_none():
+    facts = {
+        "link": "https://arxiv.org/abs/2401.00001?v=1#page-2",
+        "training_data": "782430db", "parameters": 588_000,
+        "training_seconds": 61.5,
+    }  # fmt: skip
+    known = parse(json.dumps(GOOD | facts).encode())
+    assert {name: getattr(known, name) for name in facts} == facts
+    assert parse(known.to_bytes()) == known
+    assert not set(facts) & set(json.loads(Manifest("stamps", "us", "cnn").to_bytes()))
+    longest = "https://example.org/" + 280 * "x"
+    assert parse(json.dumps(GOOD | {"link": longest}).encode()).link == longest
 
 
 @pytest.mark.parametrize("name", REQUIRED)
@@ -97,6 +115,22 @@ def test_names_are_one_printable_line(name, text):
         {"hardware": [7]},
         {"hardware": 7},
         {"dataset_fingerprint": 7},
+        {"link": "http://example.org"},
+        {"link": "javascript:alert(1)"},
+        {"link": "https://"},
+        {"link": "https://example.org/a b"},
+        {"link": 'https://example.org/"><script>'},
+        {"link": "https://user:word@example.org"},
+        {"link": "https://example.org/\u202e"},
+        {"link": "https://example.org\n"},
+        {"link": "https://example.org/" + 281 * "x"},
+        {"link": 7},
+        {"training_data": "a\nb"},
+        {"parameters": -1},
+        {"parameters": 1.5},
+        {"parameters": "many"},
+        {"training_seconds": -1},
+        {"training_seconds": float("inf")},
         {"files": None},
         {"files": [DIGEST]},
         {"files": {"a.npy": DIGEST.upper()}},
@@ -173,6 +207,7 @@ def test_schema_has_the_fields_and_the_limits_of_the_code():
     assert properties["schema"] == {"const": SCHEMA}
     text = SCHEMA_FILE["$defs"]["text"]
     assert (text["maxLength"], text["pattern"]) == (MAX_TEXT, TEXT)
+    assert properties["link"]["maxLength"] == MAX_LINK
 
 
 def valid(data: bytes) -> bool:
@@ -194,6 +229,14 @@ DIGESTS = st.dictionaries(
     ANY_TEXT, st.sampled_from([DIGEST, DIGEST.upper(), DIGEST + "\n", DIGEST[1:], 7]), max_size=2
 )
 VALUES = st.none() | ANY_TEXT | NUMBERS | TEXTS | DIGESTS | st.lists(NUMBERS, max_size=2)
+LINKS = [
+    "https://a.b/c?d#e",
+    "https://a/" + "x" * 290,
+    "https://a/" + "x" * 291,
+    "https://a.b\n",
+    "https://a:b",
+    "ftp://a",
+]
 FIELDS = {
     "schema": st.sampled_from([SCHEMA, "astroboard-submission/2", None]),
     "track": ANY_TEXT,
@@ -204,6 +247,10 @@ FIELDS = {
     "versions": TEXTS | VALUES,
     "hardware": VALUES | st.lists(ANY_TEXT, max_size=2),
     "seconds": NUMBERS | VALUES,
+    "link": st.sampled_from(LINKS) | VALUES,
+    "training_data": st.none() | ANY_TEXT,
+    "parameters": NUMBERS,
+    "training_seconds": NUMBERS | VALUES,
     "files": DIGESTS | VALUES,
     "notes": VALUES,
 }

@@ -88,7 +88,7 @@ function useTable(section, table, given, remember) {
   const usualRef = ref.value;
   const colour = () => {
     const base = ref.value === "" ? null : order[ref.value];
-    for (const { dataset } of headers.filter((header) => header.matches(".score, .extra"))) {
+    for (const { dataset } of headers.filter((header) => header.matches(".score, .extra:not([data-optional])"))) {
       const zero = base && Number(value(base, dataset.column));
       for (const row of rows) {
         const cell = row.cells[dataset.column];
@@ -108,11 +108,13 @@ function useTable(section, table, given, remember) {
     remember("ref", ref.value, usualRef);
   };
 
+  const usualHide = headers.filter((header) => "optional" in header.dataset).map((header) => header.dataset.column).join(" ");
+  const hide = (given.get("hide") ?? usualHide).split(" ");
   const boxes = headers.slice(2).map((header) => {
     const label = document.createElement("label");
     const box = document.createElement("input");
     box.type = "checkbox";
-    box.checked = !given.get("hide")?.split(" ").includes(header.dataset.column);
+    box.checked = !hide.includes(header.dataset.column);
     box.value = header.dataset.column;
     label.append(box, ` ${header.dataset.name}`);
     tools.querySelector(".columns div").append(label);
@@ -120,7 +122,7 @@ function useTable(section, table, given, remember) {
   });
   const showColumns = () => {
     for (const box of boxes) for (const row of [table.tHead.rows[0], ...rows]) row.cells[box.value].hidden = !box.checked;
-    remember("hide", boxes.filter((box) => !box.checked).map((box) => box.value).join(" "), "");
+    remember("hide", boxes.filter((box) => !box.checked).map((box) => box.value).join(" "), usualHide);
   };
 
   // A text that a spreadsheet would take for a formula begins with a quote.
