@@ -26,8 +26,7 @@ class Manifest:
     code or paper, ``training_data`` the fingerprint or the name of the training data set, ``parameters`` the
     number of trained parameters, and ``training_seconds`` the duration of the training.
 
-    Raises SubmissionError for values
-    that the schema does not allow.
+    Raises SubmissionError for values that the schema does not allow.
     """
 
     track: str
