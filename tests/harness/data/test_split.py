@@ -46,7 +46,13 @@ def data(tmp_path):
 
 
 def test_parts_are_whole_clusters_and_complete(data, tmp_path):
-    summary = split(data, tmp_path / "parts", seed=3, shares=Shares(0.25, 0.25))
+    told = []
+    summary = split(
+        data, tmp_path / "parts", seed=3, shares=Shares(0.25, 0.25),
+        progress=lambda done, total, _: told.append((done, total)),
+    )  # fmt: skip
+    assert told[-2:] == [(60, 75), (75, 75)]  # cases to write, those of the test twice
+    assert told == sorted(told)
     assert {name: summary[name]["groups"] for name in ("train", "validation", "test")} == {
         "train": 6, "validation": 3, "test": 3
     }  # fmt: skip
