@@ -16,7 +16,7 @@ from typing import IO, Any, cast
 from harness.data.store import DataError
 from harness.parallel import in_order
 from submissions import SubmissionError
-from submissions.archive import list_zip
+from submissions.archive import list_zip, zlib_module
 
 try:  # the same, in less time
     from isal import igzip as gzip
@@ -43,7 +43,7 @@ COMPRESSED: dict[bytes, Callable[[Path], Any]] = {
 }  # fmt: skip
 ZIPS = (b"PK\x03\x04", b"PK\x05\x06")
 DAMAGE = (
-    tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError,
+    tarfile.TarError, OSError, EOFError, zlib.error, zlib_module().error, lzma.LZMAError,
     ValueError, LookupError, OverflowError, RecursionError,  # what `tarfile` makes of odd headers
 )  # fmt: skip
 

@@ -6,12 +6,13 @@ import stat
 import tarfile
 import zipfile
 
+import numpy as np
 import pytest
 
 from harness.data.sources.tar_members import files, names
 from harness.data.sources.tar_members import members as members_of
 from harness.data.store import DataError
-from tests.harness.data.conftest import packed, refuses, write_tar
+from tests.harness.data.conftest import npy, packed, refuses, write_tar
 
 
 @pytest.mark.parametrize("mode", ["w:gz", "w"])
@@ -96,3 +97,18 @@ def test_a_link_in_a_zip_is_refused_where_it_is_wanted_and_named_elsewhere(tmp_p
     with pytest.raises(DataError, match=r"b\.npy: "):
         list(members_of(path, ".npy"))
     assert dict(files(path, ".pkl")) == {"1/EPSILON/a.npy": None, "1/EPSILON/b.npy": None}
+
+
+def test_no_changed_byte_of_a_compressed_archive_is_more_than_damage(tmp_path):
+    """Whatever library unpacks it: each has errors of its own."""
+    whole = write_tar(tmp_path / "a.tar.gz", {"1/a.npy": npy(np.arange(9000) % 97)}).read_bytes()
+    refused = 0
+    for place in range(20, len(whole), 7):
+        changed = bytearray(whole)
+        changed[place] ^= 0x55
+        (tmp_path / "b.tar.gz").write_bytes(changed)
+        try:
+            list(members_of(tmp_path / "b.tar.gz", ".npy"))
+        except DataError:
+            refused += 1
+    assert refused > 10
