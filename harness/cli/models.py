@@ -25,6 +25,7 @@ from harness.cli.shared import (
     PRESET,
     Name,
     forced,
+    format_option,
     json_option,
     list_items,
     main,
@@ -180,14 +181,16 @@ def submit(
     help="Data set with the case; for maps, with the truth.  [default: the data of RUN]",
 )  # fmt: skip
 @click.option(
-    "--out", type=LATER, metavar="FILE.png",
+    "--out", type=LATER, metavar="FILE.png|svg|pdf",
     help="Picture to write, or folder for an overview.  [default: in RUN, or in DATA.pictures]",
 )  # fmt: skip
 @click.option("--weights", is_flag=True, help="Draw the pixel weights of the MultiFocal loss.")
+@format_option
 @json_option
 def show(
-    source: Path, case_id: str | None, data: Path | None, out: Path | None, weights: bool, as_json: bool
-) -> None:
+    source: Path, case_id: str | None, data: Path | None, out: Path | None, weights: bool, kind: str | None,
+    as_json: bool,
+) -> None:  # fmt: skip
     """Draw a case, or an overview of a data set.
 
     For a RUN: the prediction of its model for the case, beside the truth. For DATA.h5: the inputs and the
@@ -208,7 +211,7 @@ def show(
         if not as_json:
             print_result(summary, False, [data_table(source.name, track, summary)])
     drawn = []
-    for picture in pictures.show(source, data, case_id, out, weights, forced()):
+    for picture in pictures.show(source, data, case_id, out, weights, forced(), kind):
         drawn.append(str(picture))
         if not as_json:
             say(f"picture: {picture}")

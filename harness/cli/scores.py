@@ -23,6 +23,7 @@ from harness.cli.shared import (
     SubmissionPath,
     executor_options,
     forced,
+    format_option,
     json_option,
     list_items,
     main,
@@ -214,11 +215,12 @@ def leaderboard(
     "--inputs", "--data", "data", type=FILE,
     help="test-inputs.h5, to show the inputs beside the cases; pictures of stamps need it.",
 )  # fmt: skip
+@format_option
 @executor_options()
 @json_option
 def compare(
     first: Path, second: Path, truth: Path | None, out: Path | None, data: Path | None, as_json: bool,
-    executor: Executor | None,
+    executor: Executor | None, kind: str | None,
 ) -> None:  # fmt: skip
     """Compare two submissions case by case.
 
@@ -229,12 +231,14 @@ def compare(
     """
     from harness.evaluation import comparison
 
+    if kind and not out:
+        raise click.UsageError("--format goes with --out: without it, no picture is written")
     with progress_bar("comparing") as progress:
         found, scored = comparison.compare(first, second, truth, progress, executor)
     if out:
         from harness.report.comparison_page import write_comparison
 
-        write_comparison(found, scored, truth, out, data)
+        write_comparison(found, scored, truth, out, data, kind or "png")
     from harness.report.terminal import difference_tables
 
     written = [f"page: {out / 'index.html'}"] if out else []

@@ -39,6 +39,10 @@ COLOURS = {"accepted": "green", "refused": "red", "cause": "red", "fault": "red"
 VERDICTS = re.compile(rf"^({'|'.join(COLOURS)})\b", re.MULTILINE)
 FRACTION = click.FloatRange(0, 1, min_open=True, max_open=True)
 FRACTION.name = "fraction"
+format_option = click.option(
+    "--format", "kind", type=click.Choice(["png", "svg", "pdf"]),
+    help="Format of the pictures; svg and pdf are sized for papers.  [default: png]",
+)  # fmt: skip
 json_option = click.option("--json", "as_json", is_flag=True, help="Print only JSON to stdout.")
 seed_option = click.option(
     "--seed", default=0, show_default=True, type=SEED,

@@ -24,19 +24,20 @@ from submissions import open_submission
 
 
 def write_comparison(
-    comparison: Comparison, scored: Sequence[Scored], truth: Path | None, out: Path, data: Path | None = None
-) -> None:
+    comparison: Comparison, scored: Sequence[Scored], truth: Path | None, out: Path, data: Path | None = None,
+    kind: str = "png",
+) -> None:  # fmt: skip
     """Write ``comparison.json``, ``index.html``, ``scores.csv`` and pictures of cases into a folder.
 
-    The page and ``<case_id>.png`` show the cases where the two submissions differ most. There are no pictures
-    where one of the two is a score card. ``data`` is a data set with the inputs of the cases, which pictures
-    of stamps need; a full data set as ``truth`` serves as well. Raises HarnessError where it does not have
-    them.
+    The page and ``<case_id>.<kind>`` show the cases where the two submissions differ most. There are no
+    pictures where one of the two is a score card. ``data`` is a data set with the inputs of the cases, which
+    pictures of stamps need; a full data set as ``truth`` serves as well. Raises HarnessError where it does
+    not have them.
     """
     cases, track = _called(comparison), scored[0].track
     drawn = ""
     if cases and truth and track.drawing and all(each.source == "submission" for each in scored):
-        _draw(scored, list(cases), truth, data or truth, out)
+        _draw(scored, list(cases), truth, data or truth, out, kind)
         index_of = {case_id: index for index, case_id in enumerate(scored[0].case_ids)}
         chosen = {index_of[case_id]: name for case_id, name in cases.items()}
         drawn = strips(scored, "AB", chosen, truth, data or truth, label="Case, of those that differ most")
@@ -86,7 +87,9 @@ def _write_scores(scored: Sequence[Scored], path: Path) -> None:
     write_csv(path, header, zip(scored[0].case_ids, scored[0].groups.tolist(), *columns, strict=True))
 
 
-def _draw(scored: Sequence[Scored], case_ids: list[str], truth: Path, data: Path, out: Path) -> None:
+def _draw(
+    scored: Sequence[Scored], case_ids: list[str], truth: Path, data: Path, out: Path, kind: str
+) -> None:
     track = scored[0].track
     drawing = load(track.drawing)
     predictions = [open_submission(each.path, track.format, case_ids).read()[0] for each in scored]
@@ -103,4 +106,4 @@ def _draw(scored: Sequence[Scored], case_ids: list[str], truth: Path, data: Path
                     f"pictures must have the inputs of case {case_id}, got {data} without them; name a "
                     "data set that has them, with --inputs"
                 )
-            save_figure(figure, out / f"{case_id}.png")
+            save_figure(figure, out / f"{case_id}.{kind}")

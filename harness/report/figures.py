@@ -15,6 +15,8 @@ from matplotlib import colormaps, rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
+from matplotlib.lines import Line2D
+from matplotlib.text import Text
 from matplotlib.ticker import LogLocator
 
 from harness.evaluation.board import Board
@@ -30,6 +32,14 @@ DECADE = 10
 VECTOR: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "astroboard", "pdf.fonttype": 42}
 """Settings of matplotlib for files whose text is text, and whose bytes are the same each time."""
 QUALITIES, MOST_BYTES, COLOURS = (90, 80, 60, 40), 20_000, 65
+FORMATS = ("png", "svg", "pdf")
+METADATA: dict[str, Any] = {
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+COLUMN, GAP, TEXT, SMALLEST_TEXT = 3.5, 0.1, 10, 6
+"""Width of a column of a paper and the gap beside it, in inches; sizes of text, in points."""
 FEW_EPOCHS = 8  # so few are also marked by points; a single one would not be seen as a line
 
 
@@ -142,10 +152,47 @@ def sweep_figure(board: Board, over: str, values: Mapping[str, float]) -> Figure
     return figure
 
 
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write a PNG, the same bytes for the same picture."""
-    with beside(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=110, metadata={"Software": None})
+def save_figure(figure: Figure, path: Path, asked: str | None = None) -> None:
+    """Write a figure in the format `picture_format` of its file, identical bytes for identical figures.
+
+    PDF and SVG are for papers: without the title of the whole, one or two columns wide, with embedded fonts.
+    """
+    kind = picture_format(path, asked)
+    if kind != "png":
+        _fit_paper(figure)
+    with beside(path) as temporary, rc_context(VECTOR):
+        figure.savefig(temporary, format=kind, dpi=110 if kind == "png" else 300, metadata=METADATA[kind])
+
+
+def picture_format(path: Path, asked: str | None = None) -> str:
+    """The format that was ``asked`` for, or that of a file's suffix; png for a file without one.
+
+    Raises HarnessError where the suffix is that of another format, or of none that can be written.
+    """
+    suffix = path.suffix[1:].lower()
+    if suffix not in ("", asked or suffix) or suffix not in ("", *FORMATS):
+        expected = f".{asked}" if asked else ".png, .svg or .pdf"
+        raise HarnessError(f"a picture must end in {expected}, got {path.name}")
+    return asked or suffix or "png"
+
+
+def _fit_paper(figure: Figure) -> None:
+    """Give a figure the width of one or two columns, and scale all that is in it; but text stays legible."""
+    figure.suptitle("")
+    width, height = figure.get_size_inches()
+    shown = COLUMN if width < 2 * COLUMN else 2 * COLUMN + GAP
+    scale = shown / width
+    figure.set_size_inches(shown, height * scale)
+    for axis in figure.axes:
+        axis.tick_params(which="both", length=3.5 * scale, pad=3.5 * scale, width=0.8 * scale)
+        for spine in axis.spines.values():
+            spine.set_linewidth(spine.get_linewidth() * scale)
+        axis.tick_params(labelsize=max(scale * TEXT, SMALLEST_TEXT))
+    for text in figure.findobj(Text):
+        text.set_fontsize(max(scale * text.get_fontsize(), SMALLEST_TEXT))
+    for line in figure.findobj(Line2D):
+        line.set_markersize(line.get_markersize() * scale)
+        line.set_linewidth(line.get_linewidth() * scale)
 
 
 def pixels(figure: Figure, dpi: int) -> np.ndarray:

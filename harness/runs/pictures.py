@@ -11,7 +11,7 @@ from baselines.protocol import Baseline, predict
 from harness.data.store import Dataset, open_dataset
 from harness.files import HarnessError, check_new
 from harness.report.drawing.mass_mapping import weights_figure
-from harness.report.figures import save_figure
+from harness.report.figures import picture_format, save_figure
 from harness.runs.training import restored
 from harness.tracks import Track, get_track, load
 
@@ -20,9 +20,9 @@ FILES = ("validation.h5", "train.h5", "test-inputs.h5")
 
 def show(
     source: Path, data_path: Path | None = None, case_id: str | None = None, out: Path | None = None,
-    weights: bool = False, force: bool = False,
+    weights: bool = False, force: bool = False, kind: str | None = None,
 ) -> list[Path]:  # fmt: skip
-    """Draw one case of a run or of a data set, or a whole data set, as PNG. Returns the files.
+    """Draw one case of a run or of a data set, or a whole data set, and return the files.
 
     The ``source`` is a run's folder or a data set. Of a run, the case is predicted and drawn beside the
     truth; without ``data_path``, the files of the data set that the run was trained on are searched for it.
@@ -30,13 +30,14 @@ def show(
     instead: those of the run's settings, or of the report's. The case is the first one where none is named.
     But of a data set without ``case_id`` and ``weights`` all figures are drawn that its track has for it.
 
+    ``kind`` is png, svg or pdf; without it that of the suffix of ``out``, or png.
     ``out`` is the picture; of a whole data set, it is a folder. By default pictures lie in the run's folder,
     or in the folder ``<data set>.pictures``. Raises HarnessError where there is no such case, nothing to draw
     it from, or a picture already, unless that is to be replaced: ``force``.
     """
     folder = source if source.is_dir() else source.with_suffix(".pictures")
     if source.is_file() and case_id is None and not weights:
-        return _draw_all(source, out or folder, force)
+        return _draw_all(source, out or folder, force, kind or "png")
     baseline, name, track = None, "", None
     if source.is_dir():
         record, baseline = restored(source)
@@ -44,14 +45,15 @@ def show(
         data_path = data_path or _file_with(case_id, Path(record.get("folder", "")), track)
     with open_dataset(data_path or source, track) as data:
         case_id = case_id or data.case_ids()[0]
-        out = out or folder / f"{case_id}{'.weights' if weights else ''}.png"
+        out = out or folder / f"{case_id}{'.weights' if weights else ''}.{kind or 'png'}"
+        picture_format(out, kind)
         check_new(out, force=force)
         figure = _draw_case(data, case_id, baseline, name, weights)
-    save_figure(figure, out)
+    save_figure(figure, out, kind)
     return [out]
 
 
-def _draw_all(path: Path, folder: Path, force: bool) -> list[Path]:
+def _draw_all(path: Path, folder: Path, force: bool, kind: str) -> list[Path]:
     """Draw all figures of a data set into a folder."""
     written = []
     with open_dataset(path) as data:
@@ -59,7 +61,7 @@ def _draw_all(path: Path, folder: Path, force: bool) -> list[Path]:
         if drawing is None or not hasattr(drawing, "dataset_figures"):
             raise HarnessError(f"{path} must be of a track that draws data sets, got {data.track.name}")
         for name, figure in drawing.dataset_figures(data):
-            written.append(folder / f"{name}.png")
+            written.append(folder / f"{name}.{kind}")
             check_new(written[-1], force=force)
             save_figure(figure, written[-1])
     return written

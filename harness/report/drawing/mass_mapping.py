@@ -39,13 +39,13 @@ WHISKERS, INPUT_SMOOTHING = 16, 2.0
 def case_figure(
     inputs: np.ndarray | None, target: np.ndarray | None, prediction: np.ndarray | None, title: str
 ) -> Figure | None:
-    """The tiles of a case in one row, and its scores in the title.
+    """The tiles of a case, and its scores in the title.
 
     Without a prediction, the inputs (128, 128, 3) and the true map are drawn, those of them that are known.
     None for a prediction without a target.
     """
     if prediction is None:
-        return tiles_figure(_without_prediction(inputs, target), title)
+        return tiles_figure(_without_prediction(inputs, target), title, 4)
     if target is None:
         return None
     if title:

@@ -37,7 +37,7 @@ RAW, CROPPED = "63 × 63 pixels (pink: no value)", f"{CROP} × {CROP} pixels, sc
 def case_figure(
     inputs: np.ndarray | None, target: np.ndarray | None, prediction: np.ndarray | None, title: str
 ) -> Figure | None:
-    """The tiles of a case in one row.
+    """The tiles of a case.
 
     Without a prediction, the second row has the images as networks see them: the central 21 × 21 pixels,
     scaled to 0..1. None without images.
@@ -47,7 +47,7 @@ def case_figure(
     if prediction is None:
         label = "class unknown" if target is None else CLASSES[int(target)]
         return _samples_figure([inputs, prepare(inputs[None], CROP)[0]], [RAW, CROPPED], f"{title}: {label}")
-    return tiles_figure(case_tiles(inputs, target, prediction), title)
+    return tiles_figure(case_tiles(inputs, target, prediction), title, 4)
 
 
 def case_tiles(inputs: np.ndarray | None, target: np.ndarray | None, prediction: np.ndarray) -> list[Tile]:

@@ -14,6 +14,7 @@ from matplotlib.patches import Patch
 
 from harness.report import colours
 
+MOST_COLUMNS = 3
 SIDE = 3.2
 """Of the picture of a tile, in inches: a map of 128 pixels then has three for each at 120 dpi."""
 BELOW: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.02), "ncols": 2, "fontsize": 8}
@@ -48,12 +49,13 @@ class Tile(NamedTuple):
 def tiles_figure(
     tiles: Sequence[Tile | None], title: str, columns: int = 0, labels: Sequence[str] = (), side: float = 3.4
 ) -> Figure:
-    """Tiles in rows of ``columns``, by default in one row; None leaves a place empty.
+    """Tiles in rows of ``columns``, by default of at most MOST_COLUMNS; None leaves a place empty.
 
     ``labels`` stand before the rows. A row is ``side`` inches high.
     """
-    columns = columns or len(tiles)
+    columns = columns or min(len(tiles), MOST_COLUMNS)
     rows = -(-len(tiles) // columns)
+    tiles = [*tiles, *[None] * (rows * columns - len(tiles))]
     tall = (0.45 if title else 0) + (0.4 if any(tile and tile.key for tile in tiles) else 0)
     figure = Figure(figsize=(1.1 * side * columns, side * rows + tall), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False)

@@ -1,7 +1,11 @@
+import re
+
+import numpy as np
 import pytest
 
 from harness.files import HarnessError
-from harness.report.figures import curves_figure
+from harness.report.drawing.tiles import Scale, image_tile, tiles_figure
+from harness.report.figures import curves_figure, picture_format, save_figure
 from harness.tracks import MASS_MAPPING, STAMPS
 
 
@@ -53,3 +57,30 @@ def test_a_loss_that_falls_by_more_than_a_decade_has_a_logarithmic_axis(tmp_path
     history.write_text("epoch,seconds,loss,val_loss\n1,2,.002,.003\n2,2,.0001,.0002\n")
     (loss,) = curves_figure(history, "unet").axes
     assert loss.get_yscale() == "log"
+
+
+@pytest.mark.parametrize(("tiles", "inches"), [(1, 3.5), (3, 7.1)])
+def test_pictures_for_papers(tmp_path, tiles, inches):
+    """As wide as one or two columns, without the title of the whole; the same bytes each time."""
+    for name in ("a.svg", "b.svg", "a.pdf", "b.pdf"):
+        tile = image_tile("true κ", np.eye(4), Scale("inferno", 0, 1))
+        save_figure(tiles_figure([tile] * tiles, "a case"), tmp_path / name)
+    drawing, document = (tmp_path / "a.svg").read_text(), (tmp_path / "a.pdf").read_bytes()
+    assert f'width="{72 * inches:g}pt"' in drawing
+    assert re.findall(r">([^<>]*κ)</text>", drawing) == ["true κ"] * tiles
+    sizes = [float(size) for size in re.findall(r"font-size: ([\d.]+)px", drawing)]
+    assert min(sizes) >= 6
+    assert "a case" not in drawing
+    assert document.startswith(b"%PDF-")
+    assert b"/FontFile2" in document  # an embedded TrueType font
+    assert b"/Type3" not in document
+    assert (tmp_path / "b.svg").read_text() == drawing
+    assert (tmp_path / "b.pdf").read_bytes() == document
+
+
+def test_the_format_is_that_of_the_name_or_that_asked_for(tmp_path):
+    assert [picture_format(tmp_path / name) for name in ("a.png", "a.PDF", "a")] == ["png", "pdf", "png"]
+    assert picture_format(tmp_path / "a", "svg") == "svg"
+    for name, asked in (("a.jpg", None), ("a.pdf", "svg")):
+        with pytest.raises(HarnessError, match=r"must end in .*, got a"):
+            picture_format(tmp_path / name, asked)
