@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.evaluation.bootstrap import MIN_GROUPS_FOR_INTERVAL, MIN_GROUPS_FOR_RANKS
 from harness.evaluation.comparison import Comparison, ScoreDifference
-from harness.report.cells import number
+from harness.report.cells import number, significant, supported
 
 
 def better(score: ScoreDifference) -> str:
@@ -40,6 +40,12 @@ def verdict(comparison: Comparison) -> list[str]:
     return sentences
 
 
+def sides(score: ScoreDifference) -> list[str]:
+    """The scores of A and B, to the digits that the interval of their difference supports."""
+    digits = supported(score.difference, score.low, score.high, score.digits)
+    return [number(each, digits) for each in (score.a, score.b)]
+
+
 def cases_table(comparison: Comparison) -> tuple[tuple[str, ...], list[tuple[str, ...]], int]:
     """The cases where the two differ most: a header, rows, and how many columns hold text.
 
@@ -50,7 +56,7 @@ def cases_table(comparison: Comparison) -> tuple[tuple[str, ...], list[tuple[str
     for case in comparison.cases:
         score = by_key[case.score]
         known = (case.label, case.a_answer, case.b_answer)
-        cells = known if case.label else (number(each, score.digits) for each in (case.a, case.b))
+        cells = known if case.label else (significant(each) for each in (case.a, case.b))
         rows.append((score.title, case.case_id, *map(str, cells)))
     if comparison.cases and comparison.cases[0].label:
         return ("score", "case", "true class", "A", "B"), rows, 5

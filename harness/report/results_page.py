@@ -10,9 +10,9 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from harness.evaluation.board import Board
+from harness.evaluation.board import Board, Value
 from harness.files import write_text
-from harness.report.cells import number
+from harness.report.cells import number, supported
 from harness.report.claims_tables import (
     ALSO_SHOWN,
     board_of,
@@ -118,7 +118,7 @@ def _inversion(boards: Sequence[tuple[dict[str, Any], Board]]) -> list[str]:
         [
             entry["says"],
             entry["data"],
-            *(number(row.metrics[score.key].mean, score.digits) for score in scores),
+            *(_shown(row.metrics[score.key], score.digits) for score in scores),
         ]
         for entry, row, _ in found
     ]
@@ -180,3 +180,8 @@ def _trainings(record: dict[str, Any]) -> list[str]:
         "of the decrease in validation loss that came in the last quarter of the epochs."
     )
     return ["## Trainings", "", explained, "", *markdown_table(header, sorted(rows), left=2), ""]
+
+
+def _shown(value: Value, digits: int) -> str:
+    """A score, to the digits that its interval supports."""
+    return number(value.mean, supported(value.mean, value.low, value.high, digits))

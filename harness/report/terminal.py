@@ -22,7 +22,7 @@ from harness.report.cells import (
     with_arrow,
     with_interval,
 )
-from harness.report.comparison_text import cases_table, chance_text, verdict
+from harness.report.comparison_text import cases_table, chance_text, sides, verdict
 from harness.tracks import Score, Track
 from submissions.report import plain
 
@@ -134,8 +134,7 @@ def difference_tables(comparison: Comparison) -> list[Cells | str]:
     scores = [
         (
             with_arrow(score.title, score.lower_is_better),
-            number(score.a, score.digits),
-            number(score.b, score.digits),
+            *sides(score),
             with_interval(score.difference, score.low, score.high, score.digits),
             chance_text(score.p_a_better),
         )

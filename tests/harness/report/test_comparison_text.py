@@ -1,9 +1,11 @@
 """What a comparison says in words, of numbers that are made up."""
 
+from dataclasses import replace
+
 import pytest
 
 from harness.evaluation.comparison import Comparison, ScoreDifference, Side
-from harness.report.comparison_text import better, chance_text, verdict
+from harness.report.comparison_text import better, chance_text, sides, verdict
 
 SIDE = Side("a.zip", "us", "a", "0" * 64, "submission")
 
@@ -54,3 +56,9 @@ def test_few_groups():
 )
 def test_a_probability(chance, text):
     assert chance_text(chance) == text
+
+
+def test_both_sides_have_the_digits_of_their_difference():
+    """Half of the interval from -1.25 to 0 is 0.625: two digits after the point."""
+    found = replace(score("WMAPE", -1.25, 0.0, 0.99), a=5.2973, b=5.8794, difference=-0.5821, digits=4)
+    assert sides(found) == ["5.30", "5.88"]
