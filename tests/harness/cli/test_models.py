@@ -77,6 +77,18 @@ def test_same_run_same_submission(run, zeros, maps, tmp_path):
     assert (tmp_path / "again.zip").read_bytes() == (zeros / "zeros.zip").read_bytes()
 
 
+def test_a_submission_says_what_is_known_of_its_training(run, zeros, maps, tmp_path):
+    """Two runs take the time of both; zeros have no weights."""
+    record = json.loads((zeros / "run/run.json").read_text())
+    runs, options = [zeros / "run"] * 2, ["--inputs", maps / "test-inputs.h5", "--team", "us", "--json"]
+    given = run("submit", *runs, *options, "--link", "https://example.org/code", tmp_path / "two.zip")
+    manifest = json.loads(given.stdout)
+    assert manifest["link"] == "https://example.org/code"
+    assert manifest["training_data"] == record["data"]
+    assert manifest["parameters"] is None
+    assert manifest["training_seconds"] == pytest.approx(2 * record["seconds"], abs=1e-3)
+
+
 def test_wrong_files_and_wrong_usage(run, zeros, maps, stamps, tmp_path):
     new = ("--out", tmp_path / "run")
     run("train", "no-such-baseline", "--data", maps, *new, status=2)
