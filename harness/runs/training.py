@@ -251,13 +251,15 @@ def _seconds_of_epochs(folder: Path) -> float:
 
 
 def _training_facts(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """What a manifest says of the training of all runs together; None is what not all records have."""
+    """What a manifest says of the training of all runs together; None is what not all records have.
+
+    Not how long it took: the same training must give the same zip.
+    """
     data = {record["data"] for record in records}
     weights = [record["outcome"]["weights"] for record in records if "weights" in record["outcome"]]
     return {
         "training_data": data.pop() if len(data) == 1 else None,
         "parameters": sum(weights) if len(weights) == len(records) else None,
-        "training_seconds": round(sum(record["seconds"] for record in records), 3),
     }
 
 

@@ -19,7 +19,7 @@ PICTURE = {"height", "width"}
 CELLS = {"bdi", "td"}
 """Elements whose text comes from data, but for those in a list of reasons."""
 VOID = {"br", "hr", "img", "input", "link", "meta"}
-DIFFERS = {"folder", "hardware", "meaning", "seconds", "summary", "title", "training_seconds"}
+DIFFERS = {"folder", "hardware", "meaning", "seconds", "summary", "title"}
 """Keys of JSON whose values differ between runs or machines, or are for people to read."""
 SENTENCES = {"message", "notes", "reason", "refused"}
 """Keys of JSON with sentences, or lists of them, of which only the numbers are kept."""

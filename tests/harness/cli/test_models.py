@@ -78,7 +78,7 @@ def test_same_run_same_submission(run, zeros, maps, tmp_path):
 
 
 def test_a_submission_says_what_is_known_of_its_training(run, zeros, maps, tmp_path):
-    """Two runs take the time of both; zeros have no weights."""
+    """But not how long it took, which is another time at each training; zeros have no weights."""
     record = json.loads((zeros / "run/run.json").read_text())
     runs, options = [zeros / "run"] * 2, ["--inputs", maps / "test-inputs.h5", "--team", "us", "--json"]
     given = run("submit", *runs, *options, "--link", "https://example.org/code", tmp_path / "two.zip")
@@ -86,7 +86,7 @@ def test_a_submission_says_what_is_known_of_its_training(run, zeros, maps, tmp_p
     assert manifest["link"] == "https://example.org/code"
     assert manifest["training_data"] == record["data"]
     assert manifest["parameters"] is None
-    assert manifest["training_seconds"] == pytest.approx(2 * record["seconds"], abs=1e-3)
+    assert manifest["training_seconds"] is None
 
 
 def test_wrong_files_and_wrong_usage(run, zeros, maps, stamps, tmp_path):

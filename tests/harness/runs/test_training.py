@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -213,11 +212,8 @@ def test_killed_five_times_submits_the_bytes_of_an_unbroken_run(maps, tmp_path):
         assert not list((tmp_path / name).rglob("checkpoint*"))
     again = [sys.executable, "-m", "harness.cli", "submit", tmp_path / "part", "--inputs", inputs]
     subprocess.run([*again, "--team", "us", tmp_path / "again.zip"], env=environment, check=True)
-    assert (tmp_path / "part.zip").read_bytes() == (tmp_path / "again.zip").read_bytes()
-    part, whole = (
-        replace(read_manifest(tmp_path / f"{name}.zip"), training_seconds=None) for name in ("part", "whole")
-    )
-    assert part == whole  # with the checksums of all other files
+    zips = {(tmp_path / f"{name}.zip").read_bytes() for name in ("part", "whole", "again")}
+    assert len(zips) == 1
 
 
 def test_a_disk_that_is_full_is_told_and_the_run_goes_on_when_there_is_room(stamps, tmp_path, preset):
