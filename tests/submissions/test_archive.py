@@ -13,8 +13,8 @@ import zlib
 import numpy as np
 import pytest
 
-from submissions import Code, archive, validate
-from submissions.archive import list_zip
+from submissions import Code, SubmissionError, archive, validate
+from submissions.archive import list_folder, list_zip
 from submissions.limits import MAX_ENTRIES, MAX_MAP_BYTES, MAX_TOTAL_BYTES
 from tests.submissions.zips import Entry, a_map, deflate, directory_entry, end, make_zip, npy
 
@@ -400,3 +400,16 @@ def test_damaged_streams_are_told_alike(name, monkeypatch):
         found.append([archive.inflate(stream, size) for stream, size in damaged_streams() if size >= 0])
     assert found[0] == found[1]
     assert 100 < found[0].count(None) < 500
+
+
+@pytest.mark.parametrize("listed", [list_zip, list_folder])
+def test_a_file_may_be_as_large_as_its_limit(tmp_path, listed):
+    folder = tmp_path / "folder"
+    (folder / "team").mkdir(parents=True)
+    (folder / "team/a.npy").write_bytes(MAP)
+    path = folder if listed is list_folder else tmp_path / "a.zip"
+    (tmp_path / "a.zip").write_bytes(make_zip(Entry(name="team/a.npy", data=MAP)))
+    with listed(path).open() as content:
+        assert content("team/a.npy", len(MAP)) == MAP
+        with pytest.raises(SubmissionError, match=rf"at most {len(MAP) - 1:,}, got {len(MAP):,}"):
+            content("team/a.npy", len(MAP) - 1)

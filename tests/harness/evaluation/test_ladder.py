@@ -38,10 +38,11 @@ def test_a_subset_holds_whole_groups_and_the_other_the_rest():
         subset_of(ranked_by(np.ones(3)), 0.5, 1, False)
 
 
-def test_the_standard_error_is_that_of_the_paper():
+@pytest.mark.parametrize("groups", [6, 200])
+def test_the_standard_error_is_that_of_the_paper(groups):
     rng = np.random.default_rng(0)
-    first, second = rng.random((2, 200))
-    expected = (first - second).std(ddof=1) / np.sqrt(200)
+    first, second = rng.random((2, groups))
+    expected = (first - second).std(ddof=1) / np.sqrt(groups)
     sums = [ranked_by(values, per_group=1).sums() for values in (first, second)]
     assert standard_error_of_difference(MASS_MAPPING, *sums)["wmape"] == pytest.approx(expected, rel=0.05)
 

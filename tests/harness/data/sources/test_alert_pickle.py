@@ -57,6 +57,7 @@ def test_ids_of_alerts_without_names_are_those_of_this_pickle_alone(tmp_path):
         with open_dataset(tmp_path / "out.h5") as data:
             ids.append(data.case_ids())
     assert ids[0] == ids[1]
+    assert {len(name) for name in ids[0]} == {16}  # of hexadecimal digits
     assert ids[0] != sorted(ids[0])
     assert not set(ids[0]) & set(ids[2])
 
