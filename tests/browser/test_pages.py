@@ -250,7 +250,7 @@ def test_the_head_of_a_long_table_stays(site, open_page):
     page, _ = open_page(site / "forty.html")
     page.locator("#mass-mapping .tall").evaluate("one => one.scrollTo(300, 900)")
     table, head = (page.locator(f"#mass-mapping {name}").bounding_box() for name in (".tall", ".tall thead"))
-    names = page.locator(f"{FIRST} thead th").evaluate_all(
+    names = page.locator(f"{FIRST} thead th:visible").evaluate_all(
         "all => all.map(one => one.getBoundingClientRect())"
     )
     assert all(abs(name["top"] - table["y"]) < 3 for name in names)

@@ -34,7 +34,7 @@ def test_both_tracks_to_a_page(monkeypatch, tmp_path):
     assert len(pages) == 7
     index = (out / "index.html").read_text()
     assert all(f"submissions/{name}" in index for name in pages)
-    assert [text.count("Learning curves") > 0 for text in pages.values()].count(True) == 1
+    assert [text.count("Learning curve by epoch") > 0 for text in pages.values()].count(True) == 1
 
 
 def test_the_commands_that_it_runs(tmp_path):

@@ -24,7 +24,7 @@ def test_the_line_that_installs_them(monkeypatch):
 @pytest.mark.parametrize(
     "words",
     [("train", "unet", "--data", "DATA", "--out", "OUT"), ("train", "cnn", "--data", "DATA", "--out", "OUT"),
-     ("tune", "ks93", "--data", "DATA", "--out", "OUT"), ("reproduce", "--out", "OUT"),
+     ("tune", "unet", "--data", "DATA", "--out", "OUT"), ("reproduce", "--out", "OUT"),
      ("tune", "unet", "--epochs-only", "--data", "DATA", "--out", "OUT")],
 )  # fmt: skip
 def test_commands_end_before_any_work(monkeypatch, tmp_path, words):

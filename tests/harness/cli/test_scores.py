@@ -314,7 +314,7 @@ def test_boards_of_two_tracks_share_a_page(run, zeros, maps, stamps, tmp_path):
     assert [board["track"] for board in both] == ["mass-mapping", "stamps"]
     pages = {path.name: path.read_text() for path in (out / "submissions").iterdir()}
     assert all(f"submissions/{name}" in (out / "index.html").read_text() for name in pages)
-    assert sorted("Learning curves" in text for text in pages.values()) == [False, True]
+    assert sorted("Learning curve by epoch" in text for text in pages.values()) == [False, True]
     before = (out / "leaderboard.json").read_bytes()
     run(*of_maps)
     assert (out / "leaderboard.json").read_bytes() == before
