@@ -18,6 +18,7 @@ def found(tmp_path_factory):
     return measure(folder, [("dataset", folder / f"{name}.h5", "") for name in DATASETS])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DATASETS)
 def test_data_set_is_refused(found, name):
     result = found[f"{name}.h5"]

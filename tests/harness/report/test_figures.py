@@ -59,6 +59,7 @@ def test_a_loss_that_falls_by_more_than_a_decade_has_a_logarithmic_axis(tmp_path
     assert loss.get_yscale() == "log"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("tiles", "inches"), [(1, 3.5), (3, 7.1)])
 def test_pictures_for_papers(tmp_path, tiles, inches):
     """As wide as one or two columns, without the title of the whole; the same bytes each time."""
