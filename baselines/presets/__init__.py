@@ -66,10 +66,8 @@ def searched(baseline: str, preset: str, path: Path | None = None) -> dict[str, 
         flat |= {f"{key}.{entry}": inner for entry, inner in value.items()} if entries else {key: value}
     if not flat:
         expected = f"a file with a table [{baseline}] of the settings to search"
-        if path:
-            raise must_be(str(path), expected, "none", "docs/tuning.md has its format")
-        advice = "docs/tuning.md has its format"
-        raise must_be("--space", expected, f"none, and {baseline} has no search of its own", advice)
+        came = "none" if path else f"none, and {baseline} has no search of its own"
+        raise must_be(str(path or "--space"), expected, came, "docs/tuning.md has its format")
     most = tables.get("most", {}).get(preset, {}) | own_most.get(preset, {})
     for key in flat.keys() & most.keys():
         try:

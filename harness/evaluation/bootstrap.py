@@ -181,9 +181,9 @@ def settled(
 def settled_difference(
     bounds: tuple[Any, Any], a: tuple[float, float], b: tuple[float, float]
 ) -> tuple[Any, Any]:
-    """Bounds of the difference a − b of two scores, or those from both exact intervals where they are equal.
+    """Bounds of the difference a − b of two scores; if they coincide, those from both exact intervals.
 
-    Each exact interval here has one end that is sure, so that both hold in 95 % of the cases or more.
+    Each exact interval is one-sided, and misses in 2.5 % of the samples. At most 5 % miss in either.
     """
     exact = (a[0] - b[1], a[1] - b[0])
     return bounds if bounds[0] < bounds[1] or np.isnan(exact).any() else exact
@@ -192,9 +192,9 @@ def settled_difference(
 def possible(
     bounds: tuple[Any, Any], within: tuple[float, float], weights: Sequence[int] = (1, -1)
 ) -> tuple[Any, Any]:
-    """Bounds (...) of a weighted sum of values of a score that are all ``within``, moved to what it can be.
+    """Bounds (...) of a weighted sum of scores, clipped to its range, which follows from theirs, ``within``.
 
-    The interval of the difference between two shares so remains from -1 to 1.
+    The difference of two shares, for example, lies in -1..1.
     """
     least, most = (sum(each * within[end ^ (each < 0)] for each in weights) for end in (0, 1))
     low, high = (np.clip(bound, least, most) for bound in bounds)

@@ -70,7 +70,7 @@ def train(
     Returns
     -------
     dict
-        The record of the run, as in ``run.json``. Its seconds are those of the last attempt.
+        The record of the run, as in ``run.json``. Its seconds include epochs before an interruption.
 
     Raises
     ------
@@ -195,6 +195,8 @@ def submit(
         By default the name of the baseline.
     progress : callable, optional
     average_symmetries : bool
+    link : str, optional
+        An https address of code or paper.
 
     Returns
     -------
