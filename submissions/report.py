@@ -51,7 +51,7 @@ class Code(StrEnum):
     WRONG_FINGERPRINT = "wrong-fingerprint", "Check that the inputs file is the right one"
     MISSING_FILE = "missing-file", "Name the table predictions.csv"
     MISSING_CASE = "missing-case", "Predict every case of the inputs file"
-    DUPLICATE_CASE = "duplicate-case", "Keep one prediction a case"
+    DUPLICATE_CASE = "duplicate-case", "Keep one prediction per case"
     NOT_AN_ARRAY = "not-an-array", "Write each map with numpy.save"
     WRONG_SHAPE = "wrong-shape", "Save one map per file, without other axes"
     WRONG_DTYPE = "wrong-dtype", "Save predictions.astype(numpy.float16), of values within ±65,504"

@@ -283,10 +283,10 @@ def _epochs_text(record: dict[str, Any], data: Path, out: Path) -> Iterator[Any]
     """The curve as a table, and how to use the best number of epochs."""
     from harness.runs.epochs import table
 
-    rows = [(str(epoch), *(f"{value:.4f}" for value in values)) for epoch, *values in table(record)]
+    rows = [(str(epoch), *(f"{value:.4g}" for value in values)) for epoch, *values in table(record)]
     header = ("epoch", "mean", *(f"seed {record['seed'] + run}" for run in range(record["runs"])))
     yield f"{record['baseline']}, {record['monitor']}", header, rows, 0
-    yield f"best: {record['best']['epochs']} epochs, mean {record['best']['mean']:.4f}"
+    yield f"best: {record['best']['epochs']} epochs, mean {record['monitor']} {record['best']['mean']:.4g}"
     yield _train_with(record["baseline"], data, out)
 
 
@@ -313,7 +313,7 @@ def _trials_text(record: dict[str, Any], data: Path, out: Path) -> Iterator[Any]
         for trial in trials
         if trial["scores"]
     ]
-    yield f"{record['baseline']}, the best first", ("trial", *settings, "objective", *scores), rows, 0
+    yield f"{record['baseline']}: trials, best first", ("trial", *settings, "objective", *scores), rows, 0
     yield from (f"trial {trial['trial']} failed: {trial['failure']}" for trial in trials if trial["failure"])
     yield _train_with(record["baseline"], data, out)
 
@@ -370,7 +370,10 @@ def classify(sources: tuple[Path, ...], runs: tuple[Path, ...], out: Path | None
         for row in table
     ]
     cut_header = ("P(SN) from", "alerts", "expected supernovae", "expected purity")
-    print_result(answers, as_json, [("Alerts", header, rows, 3), ("Cuts", cut_header, of_cuts, 0)])
+    legend = ["purity: expected share of supernovae among this alert and those above it"]
+    legend += ["agree: number of runs whose most probable class is this one"] * several
+    text = [("Alerts", header, rows, 3), *legend, ("Cuts", cut_header, of_cuts, 0)]
+    print_result(answers, as_json, text)
 
 
 def by_reason(left_out: list[str]) -> list[str]:

@@ -178,7 +178,7 @@ def leaderboard(
     with progress_bar("scoring") as progress:
         board, scored = make_leaderboard(submissions, truth, progress=progress, executor=executor, **options)
     list_items(
-        "made for other data, says their manifest",
+        "made for other data, according to the manifest",
         [entry.path.name for entry in scored if "wrong-fingerprint" in entry.report.counts],
     )
     if out:

@@ -76,10 +76,10 @@ class Row(Record):
 
     File, checksum and source are those of the first seed. ``rank`` is by the mean of the ranks
     (``mean_rank``), ``rank_of_means`` by the mean of the normalised scores (``normalised_mean``). Rows with
-    the same ``group`` cannot be separated from the first of them. ``p_better`` has the probability of being
-    better than each row of the board, in their order. ``public_rank`` is that on the public cases, where this
-    is the board of the others; a ``baseline`` is one of the organiser's. ``facts`` are what the manifest of
-    the first seed says of the method. docs/ranking.md explains the ranks.
+    the same ``group`` do not differ significantly from the first of them. ``p_better`` has the probability
+    of being better than each row of the board, in their order. ``public_rank`` is that on the public cases,
+    where this is the board of the others; a ``baseline`` is one of the organiser's. ``facts`` are what the
+    manifest of the first seed says of the method. docs/ranking.md explains the ranks.
     """
 
     file: str

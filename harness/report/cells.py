@@ -7,6 +7,7 @@ from itertools import pairwise
 from math import floor, log10
 
 from harness.evaluation.board import Board, Row
+from harness.evaluation.bootstrap import MIN_GROUPS_FOR_RANKS
 
 FEW_DIGITS = 2  # so few were chosen as no more are of interest
 MOST_DIGITS = 6  # after the decimal point; what needs more is written as 3.7e-06
@@ -109,33 +110,41 @@ def notes(board: Board) -> list[str]:
     """Notes on the table, one per line."""
     lines = [f"cases by class: {class_counts(board.classes)}"] if board.classes else []
     if any(row.group is not None for row in board.rows):
-        lines.append(
-            "rows of one group cannot be separated from its first; P(better): than the row below, by all "
-            "ranked scores; [ ] 95 % intervals"
-        )
+        lines += [
+            "group: rows with the same number do not differ significantly from the first of them (paired "
+            "bootstrap of the mean rank)",
+            "P(better): probability of a better mean rank than the next row",
+        ]
     elif board.rows and not board.ladder:
-        lines.append(f"{board.groups} groups of cases are too few to tell how sure the ranks are")
+        lines.append(
+            f"no intervals of ranks: they need {MIN_GROUPS_FOR_RANKS} groups of cases or more, got "
+            f"{board.groups}"
+        )
+    if any(cell.low is not None for row in board.rows for cell in row.metrics.values()):
+        lines.append("[ ]: 95 % confidence interval")
     if any(len(row.seeds) > 1 and not board.deterministic(row) for row in board.rows):
-        lines.append("±: standard deviation over the seeds of one method")
+        lines.append("±: standard deviation over the seeds of a method")
     if board.kendall_tau is not None:
         moved = sum(row.rank != row.rank_of_means for row in board.rows)
         lines.append(
-            f"ranked by normalised means instead, {moved} of {len(board.rows)} rows have another rank "
-            f"(Kendall's tau {board.kendall_tau:.2f})"
+            f"ranking by the mean of the normalised scores changes the rank of {moved} of {len(board.rows)} "
+            f"rows (Kendall's tau {board.kendall_tau:.2f})"
         )
     if cards := [row.file for row in board.rows if row.source == "card"]:
-        lines.append(f"from score cards, their submissions not seen here: {', '.join(cards)}")
+        lines.append(f"scored earlier, read from a score card: {', '.join(cards)}")
     for reference in board.references:
         scores = (score for score in board.scores if score.key in reference.scores)
         cells = ", ".join(f"{score.title} {reference.scores[score.key]:g}" for score in scores)
         source = f" ({reference.source})" if reference.source else ""
-        lines.append(f"reference, not ranked: {reference.name}: {cells}{source}")
+        lines.append(f"published scores, not ranked: {reference.name}: {cells}{source}")
     if board.ladder:
         lines.append(
-            "released by the ladder: the best of each score that beat the one before by more than noise"
+            "ladder: a score is replaced only by one that is better by more than the standard error of the "
+            "difference"
         )
     for row, below in pairwise(board.rows) if board.wilcoxon else ():
         p_values = ((score.title, row.metrics[score.key].wilcoxon) for score in board.scores)
         cells = ", ".join(f"{title} {p:.2g}" for title, p in p_values if p is not None)
-        lines.append(f"Wilcoxon, {row.team} / {row.method} against {below.team} / {below.method}: {cells}")
+        sides = f"{row.team} / {row.method} against {below.team} / {below.method}"
+        lines.append(f"Wilcoxon p-value, {sides}: {cells}")
     return lines

@@ -11,10 +11,10 @@ from harness.report.cells import board_table, number, with_interval
 from harness.report.forest import forest_row
 from harness.tracks import get_track
 
-HEADER = ("score", "A", "B", "difference [95 %]", "claimed", "of this score", "reported A", "reported B")
+HEADER = ("score", "A", "B", "difference [95 %]", "claimed", "verdict on score", "reported A", "reported B")
 ALSO_SHOWN = ("mae", "correlation")
 """Scores of maps that do not rank, and tell whether a network has learnt anything."""
-ONE_SEED = "One seed: the interval is over groups alone, and another seed may say otherwise."
+ONE_SEED = "One seed: the interval covers the choice of test cases only. Another training may differ."
 VERDICTS = ("confirmed", "refuted", "mixed", "undecided", "not tested")
 OURS = "Our own questions"
 REAL = "real"
@@ -185,13 +185,13 @@ def _pair(sides: list[str]) -> tuple[str, str]:
 
 def notes(claim: dict[str, Any]) -> list[str]:
     """Notes on the verdict, and what would decide each undecided score."""
-    sentences = [f"Reported of {name}: {each['of']}." for name, each in _reports(claim)]
+    sentences = [f"Reported {name}: {each['of']}." for name, each in _reports(claim)]
     if claim["seeds"] == 1 and not claim["lacking"]:
         sentences.append(ONE_SEED)
     undecided = [score for score in claim["scores"] if score["verdict"] == "undecided" and claim["seeds"] > 1]
     if undecided:
-        needs = "; ".join(f"{score['title']} needs {_ways(score['decided_by'])}" for score in undecided)
-        sentences.append(f"To decide, if the differences stay as they are: {needs}.")
+        needs = "; ".join(f"for {score['title']} {_ways(score['decided_by'])}" for score in undecided)
+        sentences.append(f"Needed for a verdict, if the differences stay the same: {needs}.")
     return sentences
 
 
@@ -201,7 +201,7 @@ def _ways(decided_by: dict[str, dict[str, int]]) -> str:
     for name, way in decided_by.items():
         seeds, cases = f"{way['seeds']:,} seeds", f"{way['cases']:,} test cases" if "cases" in way else ""
         ways.append({"seeds": seeds, "groups": cases, "both": f"{seeds} with {cases}"}[name])
-    return ("either " if len(ways) > 1 else "") + (" or ".join(ways) or "more than is within reach")
+    return ("either " if len(ways) > 1 else "") + (" or ".join(ways) or "more than can be estimated")
 
 
 def _reports(claim: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:

@@ -22,20 +22,19 @@ def verdict(comparison: Comparison) -> list[str]:
         return ["A and B have the same scores in every case."]
     if groups < MIN_GROUPS_FOR_INTERVAL:
         return [
-            f"Who is better cannot be told: an interval needs {MIN_GROUPS_FOR_INTERVAL} groups of cases or "
-            f"more, and there {_are(groups)}."
+            f"No interval is given: it needs {MIN_GROUPS_FOR_INTERVAL} groups of cases or more, got {groups}."
         ]
     parts = []
     for name in ("A", "B"):
         won = [f"{score.title}{_chance(score, name)}" for score in ranked if better(score) == name]
         parts += [f"{name} is better in {_listed(won)}"] if won else []
     tied = [score.title for score in ranked if not better(score)]
-    parts += [f"{_listed(tied)} cannot be told apart"] if tied else []
-    sentences = ["; ".join(parts) + "."]
+    parts += [f"no significant difference in {_listed(tied)}"] if tied else []
+    text = "; ".join(parts) + "."
+    sentences = [text[0].upper() + text[1:]]
     if groups < MIN_GROUPS_FOR_RANKS:
         sentences.append(
-            f"No probability is given: it needs {MIN_GROUPS_FOR_RANKS} groups of cases or more, and there "
-            f"{_are(groups)}."
+            f"No probability is given: it needs {MIN_GROUPS_FOR_RANKS} groups of cases or more, got {groups}."
         )
     return sentences
 
@@ -61,10 +60,6 @@ def cases_table(comparison: Comparison) -> tuple[tuple[str, ...], list[tuple[str
     if comparison.cases and comparison.cases[0].label:
         return ("score", "case", "true class", "A", "B"), rows, 5
     return ("score", "case", "A", "B"), rows, 2
-
-
-def _are(groups: int) -> str:
-    return "is 1" if groups == 1 else f"are {groups}"
 
 
 def _chance(score: ScoreDifference, name: str) -> str:

@@ -146,7 +146,7 @@ def difference_tables(comparison: Comparison) -> list[Cells | str]:
     return [
         (title, ("score", "A", "B", "A − B [95 %]", "P(A is better)"), scores, 1),
         *verdict(comparison),
-        ("Where they differ most", *cases_table(comparison)),
+        ("Largest differences between cases", *cases_table(comparison)),
     ]
 
 
@@ -167,7 +167,7 @@ def data_table(name: str, track: Track, summary: Mapping[str, Any]) -> Cells:
         (title, [_count(column, *path) for column in columns]) for title, path in paths if path[0] in summary
     ]
     rows = [(title, *(f"{count:,}" for count in (*both, sum(both)))) for title, both in counts]
-    return name, ("", "in the file", "left out", "together"), rows, 1
+    return name, ("", "in the file", "left out", "total"), rows, 1
 
 
 def _count(summary: Any, *keys: str) -> int:

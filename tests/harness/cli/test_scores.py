@@ -324,7 +324,7 @@ def test_boards_of_two_tracks_share_a_page(run, zeros, maps, stamps, tmp_path):
     )
     said = run(*of_maps[:-1], tmp_path / "quick", "--no-pages", "--references", references).stdout
     assert "zeros (baseline)" in said
-    assert "reference, not ranked: A report: WMAPE 1.53" in said
+    assert "published scores, not ranked: A report: WMAPE 1.53" in said
     quick = json.loads((tmp_path / "quick" / "leaderboard.json").read_text())
     assert quick["references"] == [{"name": "A report", "scores": {"wmape": 1.53}}]
     assert [row["baseline"] for row in quick["rows"]] == [True]

@@ -64,9 +64,7 @@ def test_what_is_missing_is_in_the_verdict():
 def test_one_seed_is_said_beside_the_verdict():
     one = claim(score("dicee"), seeds=1)
     assert verdict_text(one) == "confirmed (one seed)"
-    assert (
-        notes(one)[-1] == "One seed: the interval is over groups alone, and another seed may say otherwise."
-    )
+    assert notes(one)[-1].startswith("One seed: the interval covers the choice of test cases only.")
 
 
 def test_what_would_decide():
@@ -76,14 +74,14 @@ def test_what_would_decide():
     }
     undecided = claim(score("dicee", verdict="undecided", decided_by=ways), reported=[])
     assert notes(undecided) == [
-        "To decide, if the differences stay as they are: DICEE needs either 7 seeds or 3 seeds with "
+        "Needed for a verdict, if the differences stay the same: for DICEE either 7 seeds or 3 seeds with "
         "600 test cases."
     ]
     alone = score("dicee", verdict="undecided", decided_by={"seeds": ways["seeds"]})
     never = score("wmape", verdict="undecided")
     assert notes(claim(alone, never, reported=[])) == [
-        "To decide, if the differences stay as they are: DICEE needs 7 seeds; WMAPE needs more than is "
-        "within reach."
+        "Needed for a verdict, if the differences stay the same: for DICEE 7 seeds; for WMAPE more than can "
+        "be estimated."
     ]
 
 

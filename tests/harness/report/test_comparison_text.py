@@ -34,8 +34,8 @@ def test_a_verdict_names_each_score_that_ranks():
         score("MAE", 1.0, 2.0, 0.0, ranked=False), score("F1", 1.0, 2.0, 0.997, lower_is_better=False),
     ]  # fmt: skip
     assert verdict(comparison(*scores)) == [
-        "A is better in DICEE (P = 0.98) and F1 (P = 0.997); B is better in DPEAKS (P > 0.999); WMAPE cannot "
-        "be told apart."
+        "A is better in DICEE (P = 0.98) and F1 (P = 0.997); B is better in DPEAKS (P > 0.999); no "
+        "significant difference in WMAPE."
     ]
 
 
@@ -43,10 +43,10 @@ def test_few_groups():
     few = score("DICEE", -2.0, -1.0, None)
     assert verdict(comparison(few, groups=4)) == [
         "A is better in DICEE.",
-        "No probability is given: it needs 6 groups of cases or more, and there are 4.",
+        "No probability is given: it needs 6 groups of cases or more, got 4.",
     ]
     assert verdict(comparison(score("DICEE", None, None, None), groups=1)) == [
-        "Who is better cannot be told: an interval needs 3 groups of cases or more, and there is 1."
+        "No interval is given: it needs 3 groups of cases or more, got 1."
     ]
 
 
