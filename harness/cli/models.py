@@ -301,14 +301,15 @@ def _trials_text(record: dict[str, Any], data: Path, out: Path) -> Iterator[Any]
     if "worker" in record:
         yield f"{record['worker']}: {record['trials']} trials; the chief has the result"
         return
+    from harness.report.cells import significant
+
     trials = sorted(record["trials"], key=lambda trial: trial["objective"])
     settings, scores = (tuple(trials[0][name]) for name in ("values", "scores"))
     rows = [
         (
             str(trial["trial"]),
             *(_in_words(trial["values"][name]) for name in settings),
-            f"{trial['objective']:.3f}",
-            *(f"{trial['scores'][key]:.4g}" for key in scores),
+            *(significant(each) for each in (trial["objective"], *(trial["scores"][key] for key in scores))),
         )
         for trial in trials
         if trial["scores"]

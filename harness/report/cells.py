@@ -27,9 +27,14 @@ def number(value: float | None, digits: int) -> str:
     return f"{round(value, digits) + 0.0:.{max(digits, 0)}f}"
 
 
-def significant(value: float) -> str:
-    """A number of a single case, which has no interval: three significant digits, as 0.117, 41.2 or 393."""
-    return number(value, 2 - floor(log10(abs(value)))) if value else "0"
+def significant(value: float | None) -> str:
+    """A number without an interval, as of one case: three significant digits, as 0.117, 41.2 or 393."""
+    return number(value, 2 - floor(log10(abs(value))) if value else 0)
+
+
+def stated(value: float | None) -> str:
+    """A number from a report, with the digits that stand there; a dash for None."""
+    return "–" if value is None else f"{value:g}"
 
 
 def supported(value: float, low: float | None, high: float | None, digits: int) -> int:
@@ -49,6 +54,15 @@ def with_interval(value: float, low: float | None, high: float | None, digits: i
     shown = supported(value, low, high, digits)
     ends = "" if low is None else f" [{number(low, shown)}, {number(high, shown)}]"
     return number(value, shown) + unit + ends
+
+
+def chance(probability: float | None) -> str:
+    """A probability to two digits, or three near 0 and 1, which the number of resamples cannot reach."""
+    if probability is None:
+        return "–"
+    if not 0.001 <= probability <= 0.999:
+        return "<0.001" if probability < 0.5 else ">0.999"
+    return f"{probability:.2f}" if 0.01 <= probability <= 0.99 else f"{probability:.3f}"
 
 
 def class_counts(classes: Mapping[str, int] | None) -> str:
@@ -79,7 +93,7 @@ def board_table(board: Board, also: Collection[str] = ()) -> tuple[list[str], li
             "–" if row.group is None else f"{row.group}",
             rank_text(row),
             number(row.mean_rank, 2),
-            number(row.p_better_than_next, 2),
+            chance(row.p_better_than_next),
         ]
         for score in shown:
             cell = row.metrics[score.key]
@@ -134,7 +148,7 @@ def notes(board: Board) -> list[str]:
         lines.append(f"scored earlier, read from a score card: {', '.join(cards)}")
     for reference in board.references:
         scores = (score for score in board.scores if score.key in reference.scores)
-        cells = ", ".join(f"{score.title} {reference.scores[score.key]:g}" for score in scores)
+        cells = ", ".join(f"{score.title} {stated(reference.scores[score.key])}" for score in scores)
         source = f" ({reference.source})" if reference.source else ""
         lines.append(f"published scores, not ranked: {reference.name}: {cells}{source}")
     if board.ladder:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.evaluation.board import Board
-from harness.report.cells import board_table, number, with_interval
+from harness.report.cells import board_table, number, significant, stated, supported, with_interval
 from harness.report.forest import forest_row
 from harness.tracks import get_track
 
@@ -131,25 +131,27 @@ def claims_table(
 def score_rows(claim: dict[str, Any]) -> list[list[str]]:
     """The cells under HEADER of the scores of a claim: those judged, then those that boards show as well.
 
-    A score that is judged and does not decide is marked so.
+    A score that is judged has the digits that the interval of the difference supports, others have three
+    significant ones. One that is judged and does not decide is marked so.
     """
     rows = []
     for score in claim["scores"]:
-        digits, times = score["digits"], " times" if score["ratio"] else ""
+        difference = score["difference"], score["low"], score["high"], score["digits"]
+        digits, times = supported(*difference), " times" if score["ratio"] else ""
+        sides = [significant(each) if times else number(each, digits) for each in score["sides"]]
         rows.append([
             score["title"],
-            *_pair([number(value, digits) for value in score["sides"]]),
-            with_interval(score["difference"], score["low"], score["high"], digits, times),
+            *_pair(sides),
+            with_interval(*difference, times),
             _expected(*score["expected"]),
             score["verdict"] + ("" if score["decides"] else " (does not decide)"),
-            *_pair(_reported(claim, score["key"], digits)),
+            *_pair(_reported(claim, score["key"])),
         ])  # fmt: skip
     judged = {score["key"] for score in claim["scores"]}
     for score in get_track(claim["track"]).scores if claim["scores"] else ():
         if score.key not in judged and (score.ranked or score.in_tables or score.key in ALSO_SHOWN):
-            sides = [number(side["scores"][score.key], score.digits) for side in claim["sides"]]
-            reported = _reported(claim, score.key, score.digits)
-            rows.append([score.title, *_pair(sides), "–", "–", "–", *_pair(reported)])
+            sides = [significant(side["scores"][score.key]) for side in claim["sides"]]
+            rows.append([score.title, *_pair(sides), "–", "–", "–", *_pair(_reported(claim, score.key))])
     return rows
 
 
@@ -161,11 +163,10 @@ def side_table(claim: dict[str, Any]) -> tuple[tuple[str, ...], list[list[str]]]
     ]
 
 
-def _reported(claim: dict[str, Any], key: str, digits: int) -> list[str]:
+def _reported(claim: dict[str, Any], key: str) -> list[str]:
     """What the report states of a score of each side, a dash where it states nothing."""
     values = [reported["scores"].get(key) for reported in claim["reported"]]
-    values += [None] * (len(claim["sides"]) - len(values))
-    return [number(value, digits) for value in values]
+    return list(map(stated, values + [None] * (len(claim["sides"]) - len(values))))
 
 
 def _expected(low: float | None, high: float | None) -> str:
@@ -236,6 +237,6 @@ def board_rows(entry: dict[str, Any], board: Board) -> tuple[list[str], list[lis
     shown = [titles[title.rsplit(" ", 1)[0]] for title in header if title.rsplit(" ", 1)[0] in titles]
     blank = len(header) - len(shown) - 2
     for reported in entry["reported"]:
-        cells = [number(reported["scores"].get(score.key), score.digits) for score in shown]
+        cells = [stated(reported["scores"].get(score.key)) for score in shown]
         rows.append(["reported", reported["of"], *["–"] * blank, *cells])
     return header, rows

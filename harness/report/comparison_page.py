@@ -11,8 +11,8 @@ from harness.data.store import open_dataset
 from harness.evaluation.comparison import Comparison, ScoreDifference
 from harness.evaluation.scoring import Scored
 from harness.files import HarnessError, json_text, write_csv, write_text
-from harness.report.cells import with_arrow, with_interval
-from harness.report.comparison_text import better, cases_table, chance_text, sides, verdict
+from harness.report.cells import chance, with_arrow, with_interval
+from harness.report.comparison_text import better, cases_table, sides, verdict
 from harness.report.drawing import value_of_case
 from harness.report.figures import save_figure
 from harness.report.forest import forest_row
@@ -68,7 +68,7 @@ def _row(score: ScoreDifference) -> dict[str, object]:
         "title": with_arrow(score.title, score.lower_is_better),
         "values": sides(score),
         "difference": with_interval(score.difference, score.low, score.high, score.digits),
-        "chance": chance_text(score.p_a_better),
+        "chance": chance(score.p_a_better),
         "at": forest_row(sign * score.difference, low, high),
         "ranked": score.ranked,
         "words": f"{winner} is better"

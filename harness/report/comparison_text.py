@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.evaluation.bootstrap import MIN_GROUPS_FOR_INTERVAL, MIN_GROUPS_FOR_RANKS
 from harness.evaluation.comparison import Comparison, ScoreDifference
-from harness.report.cells import number, significant, supported
+from harness.report.cells import chance, number, significant, supported
 
 
 def better(score: ScoreDifference) -> str:
@@ -65,17 +65,8 @@ def cases_table(comparison: Comparison) -> tuple[tuple[str, ...], list[tuple[str
 def _chance(score: ScoreDifference, name: str) -> str:
     if score.p_a_better is None:
         return ""
-    text = chance_text(score.p_a_better if name == "A" else 1 - score.p_a_better)
+    text = chance(score.p_a_better if name == "A" else 1 - score.p_a_better)
     return f" (P {text[0]} {text[1:]})" if text[0] in "<>" else f" (P = {text})"
-
-
-def chance_text(chance: float | None) -> str:
-    """A probability to two digits, or three near 0 and 1, which the number of resamples cannot reach."""
-    if chance is None:
-        return "–"
-    if not 0.001 <= chance <= 0.999:
-        return "<0.001" if chance < 0.5 else ">0.999"
-    return f"{chance:.2f}" if 0.01 <= chance <= 0.99 else f"{chance:.3f}"
 
 
 def _listed(words: list[str]) -> str:

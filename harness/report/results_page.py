@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.evaluation.board import Board, Value
 from harness.files import write_text
-from harness.report.cells import number, supported
+from harness.report.cells import number, significant, supported
 from harness.report.claims_tables import (
     ALSO_SHOWN,
     board_of,
@@ -131,7 +131,7 @@ def _diagnostics(boards: Sequence[tuple[dict[str, Any], Board]]) -> list[str]:
     for entry, _ in boards:
         scores, methods = entry["diagnostics"]["scores"], entry["diagnostics"]["methods"]
         rows = [
-            [method, *(number(values[score["key"]], score["digits"]) for score in scores)]
+            [method, *(significant(values[score["key"]]) for score in scores)]
             for method, values in methods.items()
         ]
         header = ["method", *(score["title"] for score in scores)]

@@ -15,6 +15,7 @@ from harness.evaluation.comparison import Comparison
 from harness.evaluation.scoring import ScoreCard
 from harness.report.cells import (
     board_table,
+    chance,
     class_counts,
     notes,
     number,
@@ -22,7 +23,7 @@ from harness.report.cells import (
     with_arrow,
     with_interval,
 )
-from harness.report.comparison_text import cases_table, chance_text, sides, verdict
+from harness.report.comparison_text import cases_table, sides, verdict
 from harness.tracks import Score, Track
 from submissions.report import plain
 
@@ -136,7 +137,7 @@ def difference_tables(comparison: Comparison) -> list[Cells | str]:
             with_arrow(score.title, score.lower_is_better),
             *sides(score),
             with_interval(score.difference, score.low, score.high, score.digits),
-            chance_text(score.p_a_better),
+            chance(score.p_a_better),
         )
         for score in comparison.scores
     ]

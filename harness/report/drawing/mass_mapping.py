@@ -16,6 +16,7 @@ import metrics
 from baselines.mass_mapping.kaiser_squires import smoothed_convergence
 from harness.data.store import Dataset
 from harness.report import colours
+from harness.report.cells import significant
 from harness.report.drawing import evenly_spaced
 from harness.report.drawing.tiles import Scale, Tile, image_tile, tiles_figure
 from harness.report.figures import colour_table, grey_picture
@@ -50,7 +51,9 @@ def case_figure(
         return None
     if title:
         maps = target.astype(np.float32), prediction.astype(np.float32)
-        title += f"   (WMAPE {metrics.wmape(*maps):.2f}, DPEAKS {metrics.dpeaks(*maps):.0f})"
+        title += (
+            f"   (WMAPE {significant(metrics.wmape(*maps))}, DPEAKS {significant(metrics.dpeaks(*maps))})"
+        )
     return tiles_figure(case_tiles(inputs, target, prediction), title)
 
 
@@ -233,7 +236,7 @@ def _regions_tile(target: np.ndarray, prediction: np.ndarray) -> Tile:
     true, predicted = target > target.mean(dtype=float), prediction > prediction.mean(dtype=float)
     index = np.where(predicted, np.where(true, 0, 2), np.where(true, 3, 1))  # in the order of REGIONS
     scale = Scale(ListedColormap(list(colours.REGIONS.values())), 0, 3)
-    tile = image_tile(f"above the mean: DICEE {metrics.dicee(target, prediction):.3f}", index, scale)
+    tile = image_tile(f"above the mean: DICEE {significant(metrics.dicee(target, prediction))}", index, scale)
     key = [(name, colour, "") for name, colour in colours.REGIONS.items()]
     return tile._replace(scale=None, key=key, pale=True)
 

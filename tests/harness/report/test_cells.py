@@ -3,7 +3,7 @@
 import pytest
 
 from harness.evaluation.leaderboard import rank_entries
-from harness.report.cells import board_table, notes, number, with_interval
+from harness.report.cells import board_table, chance, notes, number, with_interval
 from harness.tracks import MASS_MAPPING
 from tests.harness.evaluation.builders import scored_maps
 
@@ -46,6 +46,14 @@ def test_numbers(value, digits, text):
 )  # fmt: skip
 def test_numbers_with_intervals(values, digits, text):
     assert with_interval(*values, digits) == text
+
+
+@pytest.mark.parametrize(
+    ("probability", "text"),
+    [(None, "–"), (0.0, "<0.001"), (1.0, ">0.999"), (0.5, "0.50"), (0.004, "0.004"), (0.9985, "0.999")],
+)
+def test_probabilities(probability, text):
+    assert chance(probability) == text
 
 
 def test_seeds_that_make_no_difference_are_called_deterministic():

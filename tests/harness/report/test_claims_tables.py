@@ -30,7 +30,7 @@ def claim(*scores, **changed):
     fields = {
         "name": "a-beats-b", "kind": "claim", "standing": "claimed", "says": "A beats B.", "source": "nobody",
         "track": "mass-mapping", "data": "sparse", "preset": "night", "verdict": "confirmed", "lacking": [],
-        "regime": {"dicee": 0.09}, "reported": [{"of": "a network", "scores": {"dicee": 0.04}}],
+        "regime": {"dicee": 0.09}, "reported": [{"of": "a network", "scores": {"dicee": 0.045}}],
         "sides": [{"weight": weight, "text": text, "runs": [], "scores": means}
                   for weight, text in ((1, "a"), (-1, "b"))],
         "cases": 400, "groups": 20, "seeds": 2, "scores": list(scores),
@@ -43,15 +43,23 @@ def test_a_row_for_each_score_and_for_those_of_boards():
     assert header == ("claim", "standing", "verdict", *HEADER)
     assert rows[0] == [
         "a-beats-b", "claimed", "confirmed", "DICEE", "0.50", "0.75", "-0.25 [-0.50, -0.12]", "< 0",
-        "confirmed", "0.04", "–",
+        "confirmed", "0.045", "–",
     ]  # fmt: skip
     assert rows[1][:4] == ["", "", "", "WMAPE"]
     assert rows[1][8] == "confirmed (does not decide)"
     assert [row[3:] for row in rows[2:]] == [
         ["DPEAKS", "20.0", "20.0", "–", "–", "–", "–", "–"],
-        ["MAE", "0.0060", "0.0060", "–", "–", "–", "–", "–"],
-        ["r", "0.9000", "0.9000", "–", "–", "–", "–", "–"],
+        ["MAE", "0.00600", "0.00600", "–", "–", "–", "–", "–"],
+        ["r", "0.900", "0.900", "–", "–", "–", "–", "–"],
     ]
+
+
+def test_both_sides_have_the_digits_that_the_interval_of_their_difference_supports():
+    wide = score("wmape", digits=4, sides=[1.5294, 2.0444], difference=-0.515, low=-0.9, high=-0.1)
+    times = score("epoch_seconds", ratio=True, sides=[12.345, 6.789], difference=1.818, low=1.6, high=2.0)
+    first, second = score_rows(claim(wide, times))[:2]
+    assert first[1:4] == ["1.53", "2.04", "-0.52 [-0.90, -0.10]"]
+    assert second[1:4] == ["12.3", "6.79", "1.82 times [1.60, 2.00]"]
 
 
 def test_what_is_missing_is_in_the_verdict():
@@ -126,7 +134,7 @@ def test_rows_of_the_plot():
     assert forest(claim(score("dicee")))[0]["at"]["reported"] is None  # of B nothing is stated
     header, rows = side_table(made)
     assert header == ("score", "A", "B", "reported A", "reported B")
-    assert rows[0] == ["DICEE", "0.50", "0.75", "0.25", "0.50"]
+    assert rows[0] == ["DICEE", "0.50", "0.75", "0.25", "0.5"]
 
 
 def test_four_sides_are_two_differences():
@@ -142,5 +150,5 @@ def test_four_sides_are_two_differences():
     assert sides_text(made) == "A: with – without; B: turned – plain"
     first = score_rows(made)[0]
     assert (first[1], first[2]) == ("0.40 – 0.30", "0.20 – 0.10")
-    assert (first[6], first[7]) == ("4.00 – 3.00", "2.00 – 1.00")
+    assert (first[6], first[7]) == ("4 – 3", "2 – 1")
     assert score_rows(made)[1][6:] == ["–", "–"]

@@ -2,10 +2,8 @@
 
 from dataclasses import replace
 
-import pytest
-
 from harness.evaluation.comparison import Comparison, ScoreDifference, Side
-from harness.report.comparison_text import better, chance_text, sides, verdict
+from harness.report.comparison_text import better, sides, verdict
 
 SIDE = Side("a.zip", "us", "a", "0" * 64, "submission")
 
@@ -48,14 +46,6 @@ def test_few_groups():
     assert verdict(comparison(score("DICEE", None, None, None), groups=1)) == [
         "No interval is given: it needs 3 groups of cases or more, got 1."
     ]
-
-
-@pytest.mark.parametrize(
-    ("chance", "text"),
-    [(None, "–"), (0.0, "<0.001"), (1.0, ">0.999"), (0.5, "0.50"), (0.004, "0.004"), (0.9985, "0.999")],
-)
-def test_a_probability(chance, text):
-    assert chance_text(chance) == text
 
 
 def test_both_sides_have_the_digits_of_their_difference():

@@ -62,7 +62,7 @@ def test_reports_are_rows_of_the_board(record):
     row = next(line for line in page.splitlines() if "| Barrienlens, UNet, MultiFocal, all data" in line)
     cells = [cell.strip() for cell in row.strip("|").split("|")]
     assert cells[0] == "reported"
-    assert cells[2:] == ["–"] * 4 + ["1.5300", "0.0450", "20.3", "–", "–"]  # neither MAE nor r
+    assert cells[2:] == ["–"] * 4 + ["1.53", "0.045", "20.3", "–", "–"]  # neither MAE nor r
 
 
 def test_the_inversion_is_shown_side_by_side(record):
