@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.evaluation.scoring import Scored
-from harness.tracks import MASS_MAPPING
+from harness.tracks import MASS_MAPPING, STAMPS
 from submissions import ValidationReport
 
 RANKED = tuple(score.key for score in MASS_MAPPING.ranked)
@@ -28,3 +28,14 @@ def ranked_by(values, team="A", method="m", per_group=3, owner=None):
     """A submission whose ranked scores by case are all these values."""
     columns = dict.fromkeys(RANKED, np.asarray(values))
     return scored_maps(team, method, per_group=per_group, owner=owner, **columns)
+
+
+def scored_stamps(labels, answers, team="A", groups=None, sure=0.9):
+    """Answers to alerts of these classes, each given with the probability ``sure``."""
+    probabilities = np.eye(5)[answers] * (sure - (1 - sure) / 4) + (1 - sure) / 4
+    groups = np.arange(len(labels)) if groups is None else groups
+    return Scored(
+        Path(f"{team}.zip"), STAMPS, team, "m", f"{zlib.crc32(team.encode()):064x}",
+        ValidationReport("stamps", len(labels)), STAMPS.by_case(labels, probabilities),
+        [f"case{index}" for index in range(len(labels))], groups, "truth",
+    )  # fmt: skip

@@ -8,7 +8,7 @@ import jsonschema
 import numpy as np
 import pytest
 
-from harness.evaluation.board import Board
+from harness.evaluation.board import Board, Cell
 from harness.evaluation.leaderboard import rank_entries
 from harness.files import HarnessError
 from harness.tracks import MASS_MAPPING
@@ -45,6 +45,24 @@ def test_a_board_is_not_changed():
     for record in (board, board.rows[0], board.rows[0].metrics["wmape"], board.rows[0].seeds[0]):
         with pytest.raises(FrozenInstanceError):
             record.file = "other"
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "same"), [(0.5, 0.0, True), (0.0, 0.0, True), (-0.5, 4e-13, True), (0.5, 6e-13, False)]
+)
+def test_seeds_with_the_same_scores(mean, std, same):
+    seeds = [scored_maps("A", seed=seed, owner="us") for seed in (1, 2)]
+    board = rank_entries(MASS_MAPPING, seeds)
+    equal, cell = (
+        Cell(value, None, None, None, deviation, 1, None, None, None, None)
+        for value, deviation in ((0.5, 0.0), (mean, std))
+    )
+    row = replace(board.rows[0], metrics={"wmape": equal, "dicee": cell})
+    assert board.deterministic(row) is same
+    assert not replace(board, part="public").deterministic(row)
+    assert replace(board, part="private").deterministic(row) is same
+    assert not board.deterministic(replace(row, seeds=row.seeds[:1]))
+    assert not board.deterministic(board.rows[0])
 
 
 def test_the_order_of_keys_of_a_row(tmp_path):

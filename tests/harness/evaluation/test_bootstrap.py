@@ -17,6 +17,8 @@ from harness.evaluation.bootstrap import (
     interval,
     kendall_tau,
     possible,
+    settled,
+    settled_difference,
     signed_rank,
     tail,
 )
@@ -111,6 +113,46 @@ def test_tail_is_that_of_students_t():
         by_t = stats.t.ppf(0.975, groups - 1) * np.sqrt(groups / (groups - 1))
         assert tail(groups) == pytest.approx(stats.norm.sf(by_t))
     assert tail(10**6) == pytest.approx(0.025, rel=1e-4)
+
+
+def test_bounds_by_hand():
+    """Of 1001 evenly spread resamples 8 groups take those at 0.574 %: with 7 degrees of freedom t is 2.3646.
+
+    2.3646 times √(8/7) is 2.5279, which a normal distribution exceeds so often. With 7 groups t has 2.4469,
+    times √(7/6) 2.6430, which is 1.3485 times the 1.9600 of a normal distribution: so far are 2.5 and 97.5 %
+    moved from the middle.
+    """
+    drawn = np.linspace(0, 1, 1001)[:, None]
+    assert interval(drawn, 8) == pytest.approx((0.00574, 0.99426), abs=1e-5)
+    assert interval(drawn, 7) == pytest.approx((-0.1405, 1.1405), abs=1e-4)
+    skewed = np.where(np.arange(1001) < 500, 0, drawn[:, 0])[:, None]  # whose middle is its mean, 0.3753
+    assert interval(skewed, 7) == pytest.approx((-0.1308, 1.1841), abs=1e-3)
+
+
+def test_resamples_are_2000_and_those_of_all_versions():
+    """The draws that version 0.1.0 made, so that its boards and cards come out again."""
+    assert next(draw_groups(6, 1)).tolist() == [[0, 2, 0, 3, 1, 0]]
+    sums = group_sums(MASS_MAPPING, map_columns(np.random.default_rng(0), 6), np.arange(6))
+    assert {len(drawn) for drawn in bootstrap(MASS_MAPPING, [sums]).values()} == {2000}
+
+
+def test_bounds_stay_where_a_score_can_be():
+    accuracy, log_loss = (next(each for each in STAMPS.scores if each.key == key)
+                          for key in ("accuracy", "log_loss"))  # fmt: skip
+    exact = np.array([0.7, 0.9])
+    assert settled(accuracy, (np.array(-0.2), np.array(1.2)), exact) == (0, 1)
+    assert settled(accuracy, (np.array(0.5), np.array(0.5)), exact) == (0.7, 0.9)
+    assert settled(accuracy, (np.array(0.5), np.array(0.6)), exact) == (0.5, 0.6)
+    assert settled(log_loss, (np.array(2.0), np.array(2.0)), exact) == (2, 2)  # may be equal for good reason
+    assert settled_difference((0.1, 0.2), (0.6, 1.0), (0.7, 1.0)) == (0.1, 0.2)
+    assert settled_difference((0.0, 0.0), (0.6, 1.0), (0.7, 0.9)) == pytest.approx((-0.3, 0.3))
+    assert settled_difference((0.0, 0.0), (0.6, 1.0), (np.nan, np.nan)) == (0, 0)
+
+
+def test_ties_count_half():
+    first, second = np.array([1.0, 2, 3, 4]), np.array([2.0, 2, 2, 5])
+    assert chance_lower(first, second) == 0.625
+    assert chance_lower(second, first) == 0.375
 
 
 def test_groups_widen_the_interval():

@@ -15,6 +15,7 @@ from harness.evaluation.cards import CardError, read_card, write_card
 from harness.evaluation.leaderboard import make_leaderboard
 from harness.evaluation.scoring import score, score_card
 from harness.files import HarnessError
+from submissions import limits
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +97,11 @@ def changed(path, **values):
     path.write_text(json.dumps(json.loads(path.read_text()) | values))
 
 
+def claims(path, factor):
+    values = json.loads(path.read_text())["metrics"]
+    changed(path, metrics={key: value | {"mean": value["mean"] * factor} for key, value in values.items()})
+
+
 def bomb(path):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
@@ -142,11 +148,37 @@ LIES = {
     "no team": lambda path: changed(path, team=None),
     "track": lambda path: changed(path, track="no-such-track"),
     "seed": lambda path: changed(path, seed="1"),
+    "a seed below 0": lambda path: changed(path, seed=-1),
+    "a seed of 64 bits": lambda path: changed(path, seed=2**63),
+    "method": lambda path: changed(path, method="\x1b[31m"),
+    "fingerprint": lambda path: changed(path, truth_fingerprint="\n"),
+    "no case": lambda path: changed(path, cases=0),
+    "no checksum of the scores by case": lambda path: changed(path, cases_sha256=None),
+    "metrics that differ by 2e-9": lambda path: claims(path, 1 + 2e-9),
     "checksum": lambda path: changed(path, submission_sha256="../../x"),
     "claims of text": lambda path: changed(
         path, metrics={key: {"mean": "0"} for key in json.loads(path.read_text())["metrics"]}
     ),
 }
+
+
+@pytest.mark.parametrize("seed", [None, 0, 2**63 - 1])
+def test_the_largest_card_is_read(card, seed):
+    changed(card, seed=seed)
+    claims(card, 1 + 5e-10)  # as another machine may round
+    card.write_text(card.read_text().ljust(1 << 20))
+    assert read_card(card).seed == seed
+    card.write_text(card.read_text() + " ")
+    with pytest.raises(CardError, match="1,048,576 bytes at most"):
+        read_card(card)
+
+
+def test_columns_of_a_card_are_limited(card):
+    rewritten(card, **{f"note{index}": np.zeros(6) for index in range(limits.MAX_COLUMNS - 9)})
+    read_card(card)
+    rewritten(card, one_more=np.zeros(6))
+    with pytest.raises(CardError, match=f"{limits.MAX_COLUMNS} columns at most"):
+        read_card(card)
 
 
 @pytest.mark.parametrize("lie", [*LIES, *COLUMNS])

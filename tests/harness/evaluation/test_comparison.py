@@ -9,6 +9,7 @@ from harness.evaluation.cards import write_card
 from harness.evaluation.comparison import compare
 from harness.evaluation.scoring import score
 from harness.files import HarnessError
+from tests.harness.evaluation.builders import RANKED, scored_maps
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +79,32 @@ def test_cards_need_no_truth(pair, tmp_path):
     assert compare(tmp_path / "a.json", second, truth)[0].cases == found.cases
 
 
+@pytest.mark.parametrize(("groups", "known"), [(5, False), (6, True)])
+def test_chances_need_six_groups(tmp_path, groups, known):
+    paths = [tmp_path / "a.json", tmp_path / "b.json"]
+    for path in paths:
+        write_card(scored_maps(path.stem, groups=groups), path)
+    found, _ = compare(*paths, None)
+    assert all((score.p_a_better is None) != known for score in found.scores)
+    assert all(score.low < score.difference < score.high for score in found.scores)
+
+
+def test_cases_that_differ_alike_come_by_their_other_scores(tmp_path):
+    """DICEE differs by 1 in all but the last; WMAPE and MAE, of other sizes, tell which come first."""
+    columns = {key: np.zeros(6) for key in (*RANKED, "l2_dpeaks", "mae", "wmse", "correlation")}
+    changes = {"dicee": [1, -1, 1, 1, -1, 0], "wmape": [0, 0, -300, 0, 100, 0]}
+    changes["mae"] = [0, 0.3, 0, 0, 0.3, 0]
+    for name, sign in (("a", 1), ("b", 0)):
+        changed = {key: sign * np.array(values, float) for key, values in changes.items()}
+        write_card(scored_maps(name, per_group=1, **columns | changed), tmp_path / f"{name}.json")
+    found, _ = compare(tmp_path / "a.json", tmp_path / "b.json", None)
+    cases = [(case.score, case.case_id, case.difference) for case in found.cases]
+    assert cases == [
+        ("wmape", "case2", -300), ("wmape", "case4", 100),
+        ("dicee", "case4", -1), ("dicee", "case2", 1), ("dicee", "case1", -1),
+    ]  # fmt: skip
+
+
 def test_equal_answers_differ_in_no_case(stamps, submission_of, tmp_path):
     """Both methods are right everywhere, with different probabilities."""
     truth = stamps / "test-truth.h5"
@@ -104,3 +131,27 @@ def test_what_cannot_be_compared(pair, maps, submission_of, noisy_maps, tmp_path
             write_card(score(path, data), tmp_path / f"{path.stem}.json")
     with pytest.raises(HarnessError, match="different truth"):
         compare(tmp_path / "a.json", tmp_path / "small.json", None)
+
+
+def test_answers_of_the_cases_that_differ(stamps, submission_of, tmp_path):
+    truth = stamps / "test-truth.h5"
+
+    def wrong(labels):
+        predicted = labels.astype(int)
+        predicted[0] = (predicted[0] + 1) % 5
+        return np.eye(5)[predicted] * 0.9 + 0.02
+
+    def right(labels):
+        return np.eye(5)[labels] * 0.9 + 0.02
+
+    paths = [submission_of(tmp_path / f"{each.__name__}.zip", truth, each) for each in (wrong, right)]
+    (case,) = compare(*paths, truth)[0].cases
+    with open_dataset(truth) as data:
+        label = int(data.truth[0])
+        assert (case.score, case.case_id) == ("accuracy", data.case_ids()[0])
+    classes = data.track.classes
+    assert (case.label, case.a_answer, case.b_answer) == (
+        classes[label],
+        classes[(label + 1) % 5],
+        case.label,
+    )

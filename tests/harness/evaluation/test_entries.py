@@ -75,9 +75,9 @@ def test_seeds_of_a_method_are_one_row_and_repetitions_are_not():
     net = [scored_maps("A", "net", seed, owner="us") for seed in (3, 1, 2)]
     alone = [scored_maps("A", "net2", 1, owner="us"), scored_maps("B", "net", 1, owner="us")]
     twice = [scored_maps("C", "x", 4, owner="us"), scored_maps("C", "x", 4, owner="us", wmape=np.zeros(160))]
-    seedless = [scored_maps("D", "y", owner="us"), scored_maps("D", "y", 1, owner="us")]
+    seedless = [scored_maps("D", "y", owner="us"), scored_maps("D", "y", 0, owner="us")]
     rows = by_method([*net, *alone, *twice, *seedless])
-    assert [[entry.seed for entry in row] for row in rows] == [[1, 2, 3], [1], [1], [4], [4], [None], [1]]
+    assert [[entry.seed for entry in row] for row in rows] == [[1, 2, 3], [1], [1], [4], [4], [None], [0]]
 
 
 @pytest.mark.parametrize("owner", [None, "mallory"])
@@ -121,6 +121,9 @@ def test_published_scores_and_baselines(tmp_path):
     assert baselines == ["ks93", "wiener.zip"]
     assert reference.scores == {"wmape": 1.53, "dicee": 0.045}
     assert (reference.name, reference.source) == ("A report", "table 2")
+    (tmp_path / "r.toml").write_text(REPORT.replace("https:", "http:").replace('source = "table 2"', ""))
+    (reference,), _ = read_references(tmp_path / "r.toml", MASS_MAPPING)
+    assert (reference.link, reference.source) == ("http://example.org/report", "")
 
 
 @pytest.mark.parametrize(
@@ -130,6 +133,9 @@ def test_published_scores_and_baselines(tmp_path):
         ("https:", "javascript:", "link must begin with https://, got 'javascript:"),
         ("1.53", "'1.53'", "scores.wmape must be a finite number"),
         ('name = "A report"', "", "must have a field 'name'"),
+        ('"wiener.zip"', "1", r"must hold tables"),
+        ('["ks93", "wiener.zip"]', "{}", r"must hold tables"),
+        ("[[reference]]", "[reference]", r"must hold tables"),
         ("baselines", "baseline", r"must hold tables \[\[reference\]\] and .* got baseline"),
         ("[[", "[", "must be a TOML file"),
     ],

@@ -10,8 +10,8 @@ import pytest
 from harness.evaluation.ladder import standard_error_of_difference, subset_of
 from harness.evaluation.leaderboard import rank_entries
 from harness.files import HarnessError
-from harness.tracks import MASS_MAPPING
-from tests.harness.evaluation.builders import RANKED, ranked_by
+from harness.tracks import MASS_MAPPING, STAMPS
+from tests.harness.evaluation.builders import RANKED, ranked_by, scored_stamps
 
 
 def climb(entries, state, unreadable=(), part=None):
@@ -66,6 +66,33 @@ def test_a_score_is_released_only_when_it_is_better_by_more_than_the_noise(tmp_p
     assert kept_score(state) < base.mean()
     kept = json.loads(state.read_text())
     assert len(kept["sums"]) == 1  # what was beaten is forgotten
+
+
+def test_what_is_not_better_leaves_the_row_as_it_was(tmp_path):
+    state, ones = tmp_path / "state.json", np.ones(60)
+    climb([ranked_by(0.5 * ones)], state)
+    for factor, method in ((0.5, "m"), (0.6, "m"), (0.4, "better")):  # the error of constant gains is 0
+        board = climb([ranked_by(factor * ones, method="better")], state)
+        assert board.rows[0].method == method
+
+
+def test_higher_is_better_where_a_score_says_so(tmp_path):
+    """Of 100 alerts 60, 30 and 90 are right, of all classes alike; in steps of 0.05."""
+    labels = np.repeat(range(5), 20)
+    for right, best in ((6, 0.6), (3, 0.6), (9, 0.9)):
+        entry = scored_stamps(labels, np.where(np.arange(100) % 10 < right, labels, (labels + 1) % 5))
+        board = rank_entries(STAMPS, [entry], ladder=tmp_path / "state.json")
+        assert board.rows[0].metrics["accuracy"].mean == pytest.approx(best)
+
+
+@pytest.mark.parametrize("groups", [5, 6])
+def test_a_ladder_needs_six_groups(tmp_path, groups):
+    entry = ranked_by(np.ones(groups), per_group=1)
+    if groups < 6:
+        with pytest.raises(HarnessError, match="6 groups of cases or more, got 5"):
+            climb([entry], tmp_path / "state.json")
+    else:
+        assert climb([entry], tmp_path / "state.json").rows[0].groups == 6
 
 
 def test_each_team_and_each_score_has_its_own_ladder(tmp_path):

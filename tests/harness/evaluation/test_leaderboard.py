@@ -6,10 +6,14 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata, wilcoxon
 
+from harness.data.split import public_cases, secret_seed
+from harness.data.store import open_dataset
+from harness.evaluation.cards import write_card
 from harness.evaluation.leaderboard import make_leaderboard, rank_entries
+from harness.files import HarnessError
 from harness.report.page import write_leaderboard
 from harness.tracks import MASS_MAPPING
-from tests.harness.evaluation.builders import scored_maps
+from tests.harness.evaluation.builders import ranked_by, scored_maps
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +100,72 @@ def test_chances_and_intervals_are_those_of_drawing_the_groups_themselves():
         assert rows[0].metrics[key].p_better_than_next == pytest.approx(won, abs=0.03)
     assert [row.group for row in rows] == [1, 1, 2]
     assert [(row.rank_low, row.rank_high) for row in rows] == [(1, 2), (1, 2), (3, 3)]
+
+
+@pytest.fixture(scope="module")
+def cards(tmp_path_factory):
+    """A is better on the public half of the clusters, B on the other."""
+    folder = tmp_path_factory.mktemp("cards")
+    public = public_cases(np.repeat(np.arange(40), 3), 0.5, 7)
+    for team, values in (("A", np.where(public, 0.2, 0.8)), ("B", np.where(public, 0.6, 0.4))):
+        write_card(ranked_by(values, team), folder / f"{team}.json")
+    return [folder / "A.json", folder / "B.json"]
+
+
+def test_public_and_final_boards_of_a_subset(cards):
+    boards = {
+        final: make_leaderboard(cards, None, public_fraction=0.5, seed=7, final=final).board
+        for final in (False, True)
+    }
+    assert [(board.part, board.groups, board.cases) for board in boards.values()] == [
+        ("public", 20, 60), ("private", 20, 60),
+    ]  # fmt: skip
+    assert [[row.team for row in board.rows] for board in boards.values()] == [["A", "B"], ["B", "A"]]
+    assert [row.public_rank for row in boards[True].rows] == [2, 1]
+    assert [row.public_rank for row in boards[False].rows] == [None, None]
+    assert boards[True].rows[0].metrics["wmape"].mean == pytest.approx(0.4)
+    plain = make_leaderboard(cards, None, final=True).board
+    assert (plain.part, plain.groups) == (None, 40)
+    with pytest.raises(HarnessError, match="seed or a truth file"):
+        make_leaderboard(cards, None, public_fraction=0.5)
+
+
+def test_the_truth_gives_the_seed_of_a_public_subset(board_files):
+    paths, truth = board_files
+    found = make_leaderboard(paths[:1], truth, public_fraction=0.5)
+    with open_dataset(truth) as data:
+        ids, public = data.case_ids(), public_cases(data.groups(), 0.5, secret_seed(data))
+    assert found.scored[0].case_ids == [case_id for case_id, shown in zip(ids, public, strict=True) if shown]
+
+
+def test_shown_boards_round_probabilities_first(stamps, submission_of, tmp_path):
+    """The second of 0.3996, 0.4004 is right. Rounded, they tie, and the first counts as the answer."""
+    truth = stamps / "data.h5"
+
+    def predict(labels):
+        probabilities = np.full((len(labels), 5), 0.2 / 3)
+        rows = np.arange(len(labels))
+        probabilities[rows, (labels - 1) % 5], probabilities[rows, labels] = 0.3996, 0.4004
+        return probabilities
+
+    paths = [submission_of(tmp_path / "a.zip", truth, predict)]
+    shown = [{"public_fraction": 0.5}, {"ladder": tmp_path / "l.json"}]
+    whole = [{}, {"public_fraction": 0.5, "final": True}]
+    means = [
+        [make_leaderboard(paths, truth, **options).board.rows[0].metrics["accuracy"].mean for options in each]
+        for each in (shown, whole)
+    ]
+    assert max(means[0]) < 0.4  # of AGN alone, which come first
+    assert means[1] == [1, 1]
+
+
+def test_baselines_are_named_by_method_or_file(board_files, tmp_path):
+    paths, truth = board_files
+    (tmp_path / "r.toml").write_text('baselines = ["much noise", "same.zip"]')
+    rows = make_leaderboard(paths, truth, references=tmp_path / "r.toml").board.rows
+    assert {row.file: row.baseline for row in rows} == {
+        "best.zip": False, "same.zip": True, "middle.zip": False, "worst.zip": True,
+    }  # fmt: skip
 
 
 def test_seeds_of_one_method_are_one_row():

@@ -1,11 +1,8 @@
 import numpy as np
+import pytest
 from scipy.stats import rankdata
 
-from harness.evaluation.ranking import (
-    aggregate_then_rank,
-    rank_then_aggregate,
-    shared_ranks,
-)
+from harness.evaluation.ranking import aggregate_then_rank, rank_then_aggregate, shared_ranks, standings
 from harness.tracks import MASS_MAPPING, STAMPS
 
 
@@ -40,3 +37,51 @@ def test_both_recipes_by_hand():
     normalised_mean, rank = aggregate_then_rank(STAMPS, values)
     np.testing.assert_allclose(normalised_mean, [1.5 / 3, 0.5 / 3, 2 / 3, 5 / 3])
     assert rank.tolist() == [2, 1, 3, 4]
+
+
+def standings_of(drawn, groups):
+    """Of rows that are in the order of the board, by the resamples (R, rows) of all three scores."""
+    rows = drawn.shape[1]
+    values, resamples = ({score.key: each for score in MASS_MAPPING.ranked} | {
+        score.key: 0 * each for score in MASS_MAPPING.scores if not score.ranked
+    } for each in (np.arange(float(rows)), drawn))  # fmt: skip
+    return standings(MASS_MAPPING, values, resamples, groups)
+
+
+@pytest.mark.parametrize(("worse", "group", "low"), [(10, 2, 2), (15, 2, 2), (16, 1, 1), (40, 1, 1)])
+def test_rows_are_apart_if_the_order_holds_but_for_the_tail(worse, group, low):
+    """With 20 groups, 1.59 % of the resamples lie beyond each end: of a thousand up to 15, but not 16."""
+    drawn = np.tile([0.0, 1.0], (1000, 1))
+    drawn[:worse, 0] = 2
+    rows, by_score = standings_of(drawn, 20)
+    assert [row["group"] for row in rows] == [1, group]
+    assert rows[0]["p_better_than_next"] == pytest.approx(1 - worse / 1000)
+    assert rows[1]["p_better_than_next"] is None
+    assert rows[0]["p_better"] == (0.5, 1 - worse / 1000)
+    assert [(row["rank"], row["rank_low"], row["rank_high"]) for row in rows] == [
+        (1, 1, 3 - low),
+        (2, low, 2),
+    ]
+    assert by_score["wmape"][1] == {"rank": 2, "rank_low": low, "rank_high": 2, "p_better_than_next": None}
+    assert by_score["mae"][0] == {
+        "rank": None, "rank_low": None, "rank_high": None, "p_better_than_next": 0.5
+    }  # fmt: skip
+
+
+def test_a_group_is_compared_with_its_first_row_and_holds_ties():
+    """Of five rows the third is apart from the first, and the fourth from neither the third nor the last."""
+    drawn = np.tile([0.0, 0.0, 1.0, 1.0, 1.5], (100, 1))
+    drawn[:50, 1], drawn[:50, 4] = 3, 0.5
+    rows, _ = standings_of(drawn, 20)
+    assert [row["group"] for row in rows] == [1, 1, 2, 2, 2]
+    assert [row["p_better_than_next"] for row in rows] == [0.75, 0.5, 0.5, 0.5, None]
+
+
+@pytest.mark.parametrize(("groups", "known"), [(5, False), (6, True)])
+def test_ranks_need_six_groups(groups, known):
+    rows, by_score = standings_of(np.tile([0.0, 1.0], (100, 1)), groups)
+    cell = by_score["dicee"][0]
+    unknown = [rows[0]["rank_low"], rows[0]["group"], rows[0]["p_better"], rows[0]["p_better_than_next"],
+               cell["rank_high"], cell["p_better_than_next"]]  # fmt: skip
+    assert all((value is None) != known for value in unknown)
+    assert (rows[0]["rank"], cell["rank"]) == (1, 1)

@@ -28,9 +28,11 @@ def scored(path, truth):
 def test_map_scores_are_those_of_the_metrics(tmp_path, maps, submission_of, noisy_maps):
     truth = maps / "test-truth.h5"
     path = submission_of(tmp_path / "a.zip", truth, noisy_maps(0.02), "Los Oscuros", "noise")
-    one = scored(path, truth)
+    told = []
     with open_dataset(truth) as data:
+        one = score(path, data, lambda *call: told.append(call))
         kappa = data.truth[:]
+    assert told == [(len(kappa), len(kappa), "cases")]
     prediction = noisy_maps(0.02)(kappa).astype(np.float16)
     for key in ("wmape", "dicee", "dpeaks", "l2_dpeaks", "mae", "wmse", "correlation"):
         np.testing.assert_allclose(one.columns[key], getattr(metrics, key)(kappa, prediction), rtol=1e-12)
