@@ -1,5 +1,6 @@
 import bz2
 import io
+import lzma
 import resource
 import shutil
 import stat
@@ -189,6 +190,44 @@ def test_other_bombs_fill_no_memory(report, pack):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 32 << 10  # KiB
 
 
+def lzma_by_hand(data: bytes, position_bits: int, literal_position_bits: int, literal_bits: int) -> bytes:
+    """Version, length of the properties, these, and the stream: as the format of zips has it."""
+    filters = [{"id": lzma.FILTER_LZMA1, "dict_size": 1 << 16, "pb": position_bits,
+                "lp": literal_position_bits, "lc": literal_bits}]  # fmt: skip
+    coded = (position_bits * 5 + literal_position_bits) * 9 + literal_bits
+    stream = lzma.compress(data, lzma.FORMAT_RAW, filters=filters)
+    return struct.pack("<2BHBL", 9, 4, 5, coded, 1 << 16) + stream
+
+
+@pytest.mark.parametrize("bits", [(2, 0, 3), (0, 2, 0), (4, 0, 4), (1, 3, 1)])
+def test_lzma_with_all_settings(report, bits):
+    """Much of the map repeats what is 20,000 bytes before, which a small dictionary has forgotten."""
+    values = np.tile(a_map().ravel()[:10000], 2)[: 128 * 128].reshape(128, 128)
+    entry = Entry(data=npy(values), method=zipfile.ZIP_LZMA, payload=lzma_by_hand(npy(values), *bits))
+    assert report(make_zip(entry)).accepted
+
+
+STREAMS = {
+    zipfile.ZIP_DEFLATED: deflate(MAP),
+    zipfile.ZIP_BZIP2: bz2.compress(MAP),
+    zipfile.ZIP_LZMA: lzma_by_hand(MAP, 2, 0, 3),
+}
+
+
+@pytest.mark.parametrize("method", STREAMS)
+def test_a_stream_ends_where_the_zip_says(report, method):
+    def judged(payload, size=None):
+        return report(make_zip(Entry(data=MAP, method=method, payload=payload, size=size)))
+
+    stream = STREAMS[method]
+    assert judged(stream).accepted
+    for payload in (stream + b"x", stream[:-9], stream[:8], stream[:9], b"", bytes(20)):
+        assert only_fault(judged(payload)).code == Code.UNREADABLE
+    for size in (len(MAP) - 1, len(MAP) + 1):
+        assert only_fault(judged(stream, size)).code == Code.UNREADABLE
+    assert only_fault(judged(stream.ljust(MAX_MAP_BYTES + 1))).code == Code.TOO_LARGE
+
+
 def test_no_dictionary_is_larger_than_what_comes_out(report):
     payload = bytearray(zipped_lzma(MAP))
     payload[5:9] = b"\xff\xff\xff\xff"  # 4 GiB
@@ -256,6 +295,25 @@ def test_extra_fields_are_refused_before_they_are_read(tmp_path):
     fault = only_fault(validate(tmp_path / "a.zip", "mass-mapping", ["a"]))
     assert time.process_time() - began < 1
     assert fault.code == Code.TOO_LARGE
+
+
+def test_names_and_extra_fields_of_the_greatest_length(report, tmp_path):
+    longest = "x" * 248 + "/us.txt"
+    found = report(make_zip(GOOD, Entry(longest, b"")))
+    assert found.accepted
+    assert [finding.member for finding in found.warnings if finding.code == Code.IGNORED_FILE] == [longest]
+    assert only_fault(report(make_zip(GOOD, Entry("x" + longest, b"")))).code == Code.UNSAFE_NAME
+    extra = struct.pack("<2H", 9, 2044) + bytes(2044)
+    (tmp_path / "a.zip").write_bytes(raw_zip(b"team/a.npy", 0, extra))
+    assert list_zip(tmp_path / "a.zip").names == ["team/a.npy"]
+    (tmp_path / "a.zip").write_bytes(raw_zip(b"team/a.npy", 0, extra + b"x"))
+    with pytest.raises(SubmissionError, match="extra fields of a file must be at most 2,048, got 2,049"):
+        list_zip(tmp_path / "a.zip")
+
+
+def test_a_rest_behind_the_extra_fields_is_nothing(tmp_path):
+    (tmp_path / "a.zip").write_bytes(raw_zip("équipe/a.npy".encode("cp437"), 0, b"\0\0\0\0abc"))
+    assert list_zip(tmp_path / "a.zip").names == ["équipe/a.npy"]
 
 
 def test_backslashes_are_named_with_what_to_do(report):

@@ -77,6 +77,18 @@ def test_facts_are_optional_and_leave_no_trace_where_there_are_none():
     assert parse(json.dumps(GOOD | {"link": longest}).encode()).link == longest
 
 
+@pytest.mark.parametrize(
+    "values",
+    [{"seed": 0}, {"seed": 2**63 - 1}, {"seed": 7.0}, {"seconds": 0}, {"seconds": 999999999999.9},
+     {"hardware": ["x" * 100] * 64}, {"parameters": 0}, {"team": "x" * 100}, {"training_seconds": 0.0},
+     {"link": "https://a"}, {"link": "https://a:12345/"}],
+    ids=str,
+)  # fmt: skip
+def test_right_value(values):
+    (name, value), found = *values.items(), parse(json.dumps(GOOD | values).encode())
+    assert getattr(found, name) == value
+
+
 @pytest.mark.parametrize("name", REQUIRED)
 def test_missing_value(name):
     assert name in refusal({key: value for key, value in GOOD.items() if key != name})
@@ -102,6 +114,9 @@ def test_names_are_one_printable_line(name, text):
         {"seed": 2**64},
         {"seconds": -1},
         {"seconds": "1"},
+        {"seconds": 1e12},
+        {"seed": 2**63},
+        {"link": "https://a:123456/"},
         {"seconds": float("nan")},
         {"seconds": float("inf")},
         {"seconds": 10**4000},
@@ -180,6 +195,24 @@ def test_the_largest_files_fill_no_memory(data):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 160 << 20
+
+
+@pytest.mark.parametrize(
+    ("notes", "count", "limit", "what"),
+    [
+        (lambda n: "[" + ",".join("1" * (n - 3)) + "]", 210_000, 210_000, "values"),  # others have 4 commas
+        (lambda n: "[" + ",".join(["[]"] * (n - 2)) + "]", 64, 64, "objects and lists"),
+        (lambda _: '"é"', 1 << 20, 1_048_576, "bytes"),
+    ],
+    ids=["values", "containers", "wide"],
+)
+def test_as_many_values_as_are_allowed(notes, count, limit, what):
+    def data(count):
+        text = json.dumps(GOOD | {"team": "us"}, ensure_ascii=False)[:-1] + f', "notes": {notes(count)}' + "}"
+        return text.encode().ljust(count if what == "bytes" else 0)
+
+    assert parse(data(count)).team == "us"
+    assert f"at most {limit:,} {what}" in refusal(data(count + 1))
 
 
 @given(st.data())

@@ -104,6 +104,23 @@ def test_no_address_of_memory_is_told():
     assert "0x" not in str(caught.value)
 
 
+def test_axes_of_length_1_are_up_to_two_more():
+    for shape, right in (((1, 128, 1, 128), True), ((1, 1, 1, 128, 128), False)):
+        data = npy(a_map().reshape(shape))
+        if right:
+            assert read_npy(data, (128, 128), squeeze=True).shape == shape
+        else:
+            with pytest.raises(SubmissionError, match="the shape must be"):
+                read_npy(data, (128, 128), squeeze=True)
+
+
+@pytest.mark.parametrize("version", [b"\1\0", b"\2\0"])
+def test_a_header_of_the_greatest_length(version):
+    text = "{'descr': '<f2', 'fortran_order': False, 'shape': (128, 128), }"
+    assert not read_npy(with_header(text.ljust(1023), version=version), (128, 128)).any()
+    assert refusal(with_header(text.ljust(1024), version=version)) == Code.NOT_AN_ARRAY
+
+
 def test_true_is_no_length():
     with pytest.raises(SubmissionError, match="got ValueError: the shape") as caught:
         read_npy(described("'<f2'", "(True, 128, 128)"), (128, 128), squeeze=True)

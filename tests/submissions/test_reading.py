@@ -168,6 +168,7 @@ def test_one_case_in_two_folders_is_no_prediction(zipped):
     [
         (npy(np.full((128, 128), np.nan, np.float16)), Code.NOT_FINITE),
         (npy(np.full((128, 128), np.inf, np.float32)), Code.NOT_FINITE),
+        (npy(np.full((128, 128), np.nan)), Code.NOT_FINITE),
         (npy(np.pad([[-np.inf]], 127)[:128, :128].astype(np.float16)), Code.NOT_FINITE),
         (npy(MAPS[0][:, :127]), Code.WRONG_SHAPE),
         (npy(MAPS[0].reshape((1,) * 30 + (128, 128))), Code.WRONG_SHAPE),

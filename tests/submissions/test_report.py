@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from submissions import Code, Finding, Findings, SubmissionError, ValidationReport, check_case_id, limits
 from submissions.formats import stamps
+from submissions.kinds import kind_of
 from submissions.report import LISTED, WARNINGS, must, printable
 
 WHO = ("us", "cnn")
@@ -136,6 +137,24 @@ def test_names_of_others_do_not_steer_the_terminal(text):
     shown = printable(text)
     assert shown.isprintable()
     shown.encode()
+
+
+def test_long_texts_are_cut():
+    assert printable("x" * 300) == "x" * 300
+    assert printable("x" * 301) == "x" * 300 + "…"
+
+
+def test_kinds_of_files():
+    assert kind_of(bytes(257) + b"ustar") == "a tar archive"
+    assert kind_of(b"") == "an empty file"
+    assert kind_of(b"y" * 40) == "a text that starts with " + "y" * 32
+    assert kind_of(b"\xff" * 40) == f"a file of an unknown kind, which starts with {bytes([255] * 16)!r}"
+
+
+def test_limits_of_data_sets_and_pickles():
+    """Those that no page tells; the challenge has 612,834 cases to train on."""
+    assert (limits.MAX_CASES, limits.MAX_COLUMNS, limits.MAX_FIELDS) == (1_000_000, 32, 256)
+    assert (limits.MAX_CASE_BYTES, limits.MAX_SOURCE) == (2**20, 2**20)
 
 
 @pytest.mark.parametrize("case_id", ["a", "00087_00323", "ZTF18abc.1-2", "x" * 64])

@@ -5,6 +5,10 @@ import pytest
 from submissions.strict_json import loads
 
 
+def test_long_integers():
+    assert loads(b"9" * 300) == 10**300 - 1
+
+
 def test_plain_json_is_read_as_json_reads_it():
     value = {"a": [1, 2.5, "é", None, True], "b": {"c": -1e300}}
     assert loads(json.dumps(value).encode()) == value

@@ -149,6 +149,20 @@ def test_case_ids(tmp_path, case_ids):
         write(tmp_path / "a.zip", [MAPS], case_ids=case_ids)
 
 
+def test_one_entry_is_left_for_the_manifest(tmp_path, monkeypatch):
+    monkeypatch.setattr(limits, "MAX_ENTRIES", 3)
+    write(tmp_path / "a.zip", [MAPS[:2]], case_ids=IDS[:2])
+    with pytest.raises(SubmissionError, match="be fewer than 3, got 3"):
+        write(tmp_path / "b.zip", [MAPS])
+
+
+def test_entries_tell_nothing_of_the_time_and_the_system(tmp_path):
+    write(tmp_path / "a.zip", [MAPS])
+    for info in zipfile.ZipFile(tmp_path / "a.zip").infolist():
+        assert (info.date_time, info.create_system) == ((1980, 1, 1, 0, 0, 0), 3)
+        assert (info.external_attr, info.compress_type) == (0o644 << 16, zipfile.ZIP_DEFLATED)
+
+
 @pytest.mark.parametrize("limit", ["MAX_DIRECTORY_BYTES", "MAX_MANIFEST_BYTES"])
 def test_nothing_is_written_that_could_not_be_read(tmp_path, monkeypatch, limit):
     monkeypatch.setattr(limits, limit, 100)

@@ -80,10 +80,14 @@ def test_other_ways_to_write_the_same_table(text):
         ("b,-0.1,0.1,0,0,1", Code.NOT_PROBABILITIES),
         ("b,0.2,0.2,0.2,0.2,0.1", Code.NOT_PROBABILITIES),
         ("b,0.2,0.2,0.2,0.2,0.2031", Code.NOT_PROBABILITIES),
+        ("b,0.2,0.2,0.2,0.2,0.2030011", Code.NOT_PROBABILITIES),
+        ("b,0.2,0.2,0.2,0.2,0.1969989", Code.NOT_PROBABILITIES),
         ("b,1e308,1e308,1e308,0,0", Code.NOT_PROBABILITIES),
         ("b,0,0,0,0,0", Code.NOT_PROBABILITIES),
         ("b,SN,0,0,0,1", Code.BAD_ROW),
         ("b,,0,0,0,1", Code.BAD_ROW),
+        ("b,0_0,0,0,0,1", Code.BAD_ROW),
+        ("b,\u0661,0,0,0,0", Code.BAD_ROW),
         ('b,"0,2",0,0,0,1', Code.BAD_ROW),
         ("", Code.MISSING_CASE),
     ],
@@ -97,7 +101,8 @@ def test_one_wrong_row(row, code):
 
 
 def test_sum_within_the_tolerance():
-    assert read(HEADER + "a,0.2,0.2,0.2,0.2,0.2009\n", ["a"])[1].accepted
+    for last in ("0.2009", "0.2030009", "0.1969991"):  # 3e-3, and 1e-6 for the noise of floating point
+        assert read(HEADER + f"a,0.2,0.2,0.2,0.2,{last}\n", ["a"])[1].accepted
 
 
 @pytest.mark.parametrize("row", ["b,1,0,0,0", "b,1,0,0,0,0,0", "b"])
@@ -155,6 +160,12 @@ def test_no_table(text):
 
 def test_more_rows_than_any_data_set():
     assert refusal(HEADER + "\n" * MAX_TABLE_ROWS) == Code.TOO_LARGE
+    assert set(read(HEADER + "\n" * (MAX_TABLE_ROWS - 1))[1].counts) == {Code.MISSING_CASE}
+
+
+def test_a_line_of_the_greatest_length():
+    assert read(HEADER + "a,0.2,0.2,0.2,0.2,0.2".ljust(4095) + "\n", ["a"])[1].accepted
+    assert refusal(HEADER + "a,0.2,0.2,0.2,0.2,0.2".ljust(4096) + "\n") == Code.BAD_ROW
 
 
 @given(st.data())
