@@ -103,6 +103,13 @@ def test_no_more_cases_than_a_data_set_may_have(tmp_path, members, monkeypatch):
     refuses(tmp_path, [tmp_path / "1.tar"], "more than the 5 cases")
 
 
+def test_damage_alone_is_no_data_set(tmp_path):
+    names = ("1/KAPPA/1_1.npy", "1/KAPPA/1_2.npy")
+    archive = write_tar(tmp_path / "1.tar", dict.fromkeys(names, b"broken"))
+    with pytest.raises(DataError, match=r"no case can be used, 2 were left out, the first: .*1_1\.npy"):
+        packed(tmp_path, [archive], skip_damaged=True)
+
+
 def test_what_is_no_data_set_is_not_written_over(tmp_path, members):
     archives = [write_tar(tmp_path / f"{number}.tar", members, "w") for number in (1, 2)]
     before = archives[1].read_bytes()

@@ -93,6 +93,23 @@ def test_too_few_clusters():
     assert sorted(assign_groups(np.array([1, 2, 3]), Shares(), 0)) == [TRAIN, VALIDATION, TEST]
 
 
+def test_shares_of_the_clusters():
+    def counts(groups, *shares):
+        assigned = assign_groups(np.arange(groups), Shares(*shares), 0)
+        return [np.count_nonzero(assigned == side) for side in (TRAIN, VALIDATION, TEST)]
+
+    assert counts(50) == [40, 5, 5]
+    assert counts(50, 0.2, 0.1) == [35, 10, 5]  # of validation, of test
+    assert counts(5, 0.4, 0.4) == [1, 2, 2]
+    with pytest.raises(DataError, match="leave clusters to train on, got 4 of 4"):
+        counts(4, 0.5, 0.5)
+
+
+def test_shares_that_do_not_apply_are_refused(data, tmp_path):
+    with pytest.raises(DataError, match="--test-cases must be left out: mass-mapping is not split by it"):
+        split(data, tmp_path, shares=Shares(test_cases=3))
+
+
 def test_only_full_data_can_be_split(data, tmp_path):
     split(data, tmp_path / "parts")
     with pytest.raises(DataError, match="must have kappa to be split"):
@@ -164,6 +181,7 @@ def test_the_seed_draws():
 
 
 def test_one_group_has_no_parts():
+    assert public_cases(np.array([7, 7, 8]), 0.5, 0).sum() in (1, 2)
     with pytest.raises(DataError, match="two groups"):
         public_cases(np.array([7, 7, 7]), 0.5, 0)
 
@@ -174,6 +192,7 @@ def test_every_value_of_the_truth_counts_for_the_secret_seed(stamps, tmp_path):
     with open_dataset(path) as data:
         first = secret_seed(data)
         assert first == secret_seed(data)
+        assert 2**40 <= first < 2**48
     with h5py.File(path, "r+") as file:
         file["labels"][-1] = (file["labels"][-1] + 1) % 5
     with open_dataset(path) as data:

@@ -2,7 +2,9 @@ import h5py
 import numpy as np
 import pytest
 
-from harness.data.store import open_dataset
+from harness.data.store import INPUTS_FINGERPRINT, DataError, _opened, create, open_dataset, walk
+from harness.files import HarnessError
+from harness.tracks import MASS_MAPPING, STAMPS
 from tests.harness.data.sources.attacks import CASES, DATASETS, SECRET, good
 from tests.hostile import check_refusal, measure
 
@@ -25,6 +27,111 @@ def test_data_set_is_refused(found, name):
     check_refusal(result, SECRET)
     assert result["accepted"] is False, result["text"]
     assert DATASETS[name][1] in result["text"]
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_what_is_wrong_with_a_data_set_is_said(tmp_path, name):
+    make, words = DATASETS[name]
+    (tmp_path / "truth.txt").write_bytes(SECRET)
+    with h5py.File(tmp_path / "truth.h5", "w") as truth:
+        truth["labels"] = np.frombuffer(SECRET, np.int8)
+    make(tmp_path / "bad.h5")
+
+    def read(path):
+        list(walk(path))
+        with _opened(path) as data:
+            return data.case_ids()
+
+    with pytest.raises(HarnessError) as refusal:
+        read(tmp_path / "bad.h5")
+    assert words in str(refusal.value)
+
+
+def many_columns(file, more):
+    for number in range(29 + more):
+        file[f"c{number}"] = file["group"]
+
+
+def many_fields(file, more):
+    file["metadata"] = np.zeros(CASES, [(f"f{number}", "i1") for number in range(256 + more)])
+
+
+def large_cases(file, more):
+    file["metadata"] = np.zeros((CASES, 2**20 + more), "i1")
+
+
+def long_source(file, more):
+    file.attrs["source"] = "{" + " " * (2**20 - 2 + more) + "}"
+
+
+def long_fingerprint(file, more):
+    file.attrs["fingerprint"] = "x" * (100 + more)
+
+
+@pytest.mark.parametrize("change", [many_columns, many_fields, large_cases, long_source, long_fingerprint])
+def test_the_largest_data_sets_are_read(tmp_path, change):
+    for more in (0, 1):
+        with good(tmp_path / f"{more}.h5") as file:
+            change(file, more)
+    list(walk(tmp_path / "0.h5"))
+    with pytest.raises(DataError, match=r"at most|up to 256 such fields"):
+        list(walk(tmp_path / "1.h5"))
+
+
+LABELS = np.zeros(2, np.int8)
+
+
+def write(path, *cases):
+    with create(path, STAMPS, "truth", {}) as writer:
+        for some in cases:
+            writer.append(**some)
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"labels": np.zeros(3, np.int8)}, "column labels must have 2 values, got 3"),
+        ({"labels": LABELS[:, None]}, "labels must be () a case, got (1,)"),
+        (
+            {"labels": LABELS, "metadata": np.zeros(2, [("b", "i4")])},
+            "must have the fields ('a',), got ('b',)",
+        ),
+        ({"labels": LABELS}, "all 4 cases must have metadata, got 2 that do"),
+    ],
+)
+def test_columns_that_do_not_fit_those_before(tmp_path, columns, words):
+    first = {"case_id": ["a", "b"], "group": [0, 1], "labels": LABELS, "metadata": np.zeros(2, [("a", "i4")])}
+    with pytest.raises(DataError) as error:
+        write(tmp_path / "a.h5", first, {"case_id": ["c", "d"], "group": [2, 3]} | columns)
+    assert words in str(error.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_data_set_has_cases_and_each_once(tmp_path):
+    with pytest.raises(DataError, match="would hold no case at all"):
+        write(tmp_path / "a.h5")
+    case = {"case_id": ["a"], "group": [0], "labels": LABELS[:1]}
+    with pytest.raises(DataError, match="case a comes twice"):
+        write(tmp_path / "a.h5", case, case)
+
+
+@pytest.mark.parametrize(
+    ("role", "source", "expected"),
+    [("truth", {INPUTS_FINGERPRINT: "f"}, "f"), ("truth", {INPUTS_FINGERPRINT: 7}, None), ("truth", {}, None),
+     ("full", {INPUTS_FINGERPRINT: "f"}, "its own")],
+)  # fmt: skip
+def test_submissions_name_the_fingerprint_of_the_inputs(tmp_path, role, source, expected):
+    with create(tmp_path / "a.h5", STAMPS, role, source) as writer:
+        writer.append(["a", "b"], [0, 1], labels=LABELS)
+    with open_dataset(tmp_path / "a.h5", STAMPS) as data:
+        assert data.submissions_fingerprint == (data.fingerprint if expected == "its own" else expected)
+    with (
+        pytest.raises(DataError, match="must be of the track 'mass-mapping', got one of 'stamps'"),
+        open_dataset(tmp_path / "a.h5", MASS_MAPPING),
+    ):
+        pass
+    with pytest.raises(DataError, match="must be a dataset file"), open_dataset(tmp_path):
+        pass
 
 
 def test_what_the_attacks_are_made_of_is_read(tmp_path):

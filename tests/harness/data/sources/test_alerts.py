@@ -18,6 +18,8 @@ def stamp(*shape, dtype="f4"):
         (stamp(63, 55, 3), "cut off by the edge of the detector, 63 by 55 pixels", False),
         (stamp(21, 21, 3), "got a ndarray of float32 and shape (21, 21, 3)", False),
         (stamp(63, 63), "shape (63, 63)", True),
+        (stamp(1, 63, 3), "cut off by the edge of the detector, 1 by 63 pixels", False),
+        (stamp(63, 55, 4), "shape (63, 55, 4)", True),
         (stamp(64, 63, 3), "shape (64, 63, 3)", True),
         (stamp(0, 63, 3), "shape (0, 63, 3)", True),
         (stamp(63, 63, 3, dtype="U1"), "of <U1", True),

@@ -10,6 +10,7 @@ import pytest
 
 from baselines.stamps.metadata import COLUMNS, column_names, metadata_features
 from harness.data.pack import pack
+from harness.data.sources import avro_alerts
 from harness.data.sources.avro_alerts import CUTOUTS, NUMBERS, read_labels
 from harness.data.sources.base import read_source
 from harness.data.store import DataError, open_dataset
@@ -71,6 +72,30 @@ def test_packets_as_other_brokers_write_them(tmp_path, codec, place):
         assert data.metadata[0]["magpsf"] == 18.5
 
 
+def test_alerts_come_in_chunks(tmp_path, monkeypatch):
+    monkeypatch.setattr(avro_alerts, "CHUNK", 2)
+    data, images = packet(10, ["A", "B", "A", "C", "x" * 32])
+    (tmp_path / "a.avro").write_bytes(data)
+    chunks = list(read_source(STAMPS.sources, tmp_path / "a.avro"))
+    assert [chunk.case_id for chunk in chunks] == [["10", "11"], ["12", "13"], ["14"]]
+    np.testing.assert_array_equal(np.concatenate([chunk.columns["images"] for chunk in chunks]), images)
+    assert chunks[2].columns["metadata"]["objectId"] == b"x" * 32
+
+
+def test_an_alert_without_an_id_and_an_image_of_three_axes(tmp_path):
+    cube = {"fileName": "a", "stampData": fits_gz(np.zeros((2, 3, 4), "f4"))}
+    (tmp_path / "a.avro").write_bytes(packet(1, cutoutScience=cube)[0])
+    (problem,) = [item for item in read_source(STAMPS.sources, tmp_path / "a.avro") if item.name == "1"]
+    assert "cutoutScience has 3 dimensions" in str(problem.error)
+    data, _ = packet(1)
+    schema, (record,) = fastavro.reader(io.BytesIO(data)).writer_schema, fastavro.reader(io.BytesIO(data))
+    schema["fields"] = [field for field in schema["fields"] if field["name"] != "candid"]
+    with (tmp_path / "b.avro").open("wb") as file:
+        fastavro.writer(file, fastavro.parse_schema(schema), [record])
+    problems = [item for item in read_source(STAMPS.sources, tmp_path / "b.avro") if item.name == "b.avro"]
+    assert "must have a candid, got None" in str(problems[0].error)
+
+
 def test_labels_by_name_or_number(tmp_path):
     (tmp_path / "a.avro").write_bytes(packet(10, ["A", "B", "C"])[0])
     (tmp_path / "labels.csv").write_text("label,candid\nSN,10\n4,0012\n")  # padded
@@ -84,8 +109,11 @@ def test_labels_by_name_or_number(tmp_path):
         ("candid,class\n1,SN\n", "candid and label"),
         ("candid,label\n1,star\n", "line 2.*star"),
         ("candid,label\n1,SN\n2,AGN\n1,VS\n", "line 4: alert 1 was labelled SN before"),
+        ("candid;label\n1;SN\n", "have commas between its columns, got ';'"),
+        ("candid|label,x\n", "candid and label"),
+        ("candid,label\n1,\xe9\n", "cannot be read as CSV"),
     ):
-        (tmp_path / "labels.csv").write_text(text)
+        (tmp_path / "labels.csv").write_text(text, encoding="latin1")
         with pytest.raises(DataError, match=words):
             read_labels(tmp_path / "labels.csv")
 
@@ -106,7 +134,7 @@ def test_what_a_network_sees_of_an_alert_is_the_same_from_a_pickle(tmp_path):
     assert np.isfinite(seen[0]).sum() == 4
 
 
-@pytest.mark.parametrize(("value", "sign"), [("f", b"f"), (1, b"t"), (-1, b"f"), (None, b"")])
+@pytest.mark.parametrize(("value", "sign"), [("f", b"f"), (1, b"t"), (-1, b"f"), (0, b"f"), (None, b"")])
 def test_signs_that_brokers_made_numbers_of(tmp_path, value, sign):
     candidate = {"magpsf": 18.5, "fid": 2, "drb": None, "isdiffpos": value}
     (tmp_path / "a.avro").write_bytes(packet(1, candidate=candidate)[0])

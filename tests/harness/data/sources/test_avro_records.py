@@ -80,6 +80,42 @@ def test_a_type_may_be_defined_in_a_field_that_is_not_kept():
     assert read(buffer.getvalue()) == [{"a": {"a": 2, "b": None}}]
 
 
+def test_types_with_names_and_with_a_meaning():
+    """Enumerations, fixed lengths, dates (a long with a meaning), and records as deep as they may be."""
+    deep = reduce(lambda inner, number: record(f"r{number}", c=inner), range(31), "int")
+    fields = {
+        "a": {"type": "enum", "name": "side", "symbols": ["left", "right"]},
+        "b": {"type": "fixed", "name": "pair", "size": 2},
+        "c": {"type": "long", "logicalType": "local-timestamp-millis"},
+        "d": {"type": "enum", "name": "other", "symbols": ["x"]},
+        "e": deep,
+    }
+    value = reduce(lambda inner, _: {"c": inner}, range(31), 7)
+    row = {"a": "right", "b": b"xy", "c": 86_400_000, "d": "x", "e": value}
+    buffer = io.BytesIO()
+    fastavro.writer(buffer, record("alert", **fields), [row])
+    (found,) = read(buffer.getvalue(), "abc")
+    assert (found["a"], found["b"], str(found["c"])) == ("right", b"xy", "1970-01-02 00:00:00")
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_entries_of_a_header(sign):
+    """A negative number of entries is followed by their length; a hundred are admitted."""
+    entries = {"avro.schema": json.dumps(PAIR).encode()} | {f"x{number}": b"" for number in range(99)}
+
+    def file(entries):
+        packed = b"".join(chunk(name.encode()) + chunk(value) for name, value in entries.items())
+        count = long(sign * len(entries)) + (long(len(packed)) if sign < 0 else b"")
+        return b"Obj\x01" + count + packed + long(0) + SYNC + long(1) + chunk(long(5) + long(0)) + SYNC
+
+    assert read(file(entries)) == [{"a": 5, "b": None}]
+    assert read(file(entries | {"x0": bytes(2**20)})) == [{"a": 5, "b": None}]
+    with pytest.raises(DataError, match="have 100 entries at most, got 101"):
+        read(file(entries | {"y": b""}))
+    with pytest.raises(DataError, match="1,048,576 bytes at most, got 1,048,577"):
+        read(file(entries | {"x0": bytes(2**20 + 1)}))
+
+
 LIST = {"type": "array"}
 NOTHING = record("nothing")
 MANY = long(2**40) + long(0)
@@ -126,16 +162,16 @@ ATTACKS = {
     "text_longer_than_the_block": (container(record("x", a="bytes"), (1, long(2**60))), BREAKS),
     "text_of_a_negative_length": (container(record("x", a="bytes"), (1, long(-5) + bytes(9))), BREAKS),
     "alternative_that_is_none": (container(record("x", a=["null", "int"]), (1, long(77))), BREAKS),
-    "block_longer_than_the_file": (b"%b" % container(PAIR) + long(1) + long(2**30), "at most"),
+    "block_longer_than_the_file": (container(PAIR) + long(1) + long(2**30), "have 33,554,432 bytes at most"),
     "block_that_is_cut": (container(PAIR, (1, bytes(99)))[:-40], "cut off"),
     "block_of_a_negative_length": (container(PAIR) + long(1) + long(-9), "at most"),
-    "number_without_end": (container(PAIR) + b"\xff" * 40, "a number has more"),
+    "number_without_end": (container(PAIR) + b"\xff" * 40, "a number has more than 10 bytes"),
     "text": (b"no Avro at all", "begins otherwise"),
     "header_without_end": (b"Obj\x01" + long(2**60), "entries"),
-    "header_of_gigabytes": (b"Obj\x01" + long(1) + long(2**33), "at most"),
+    "header_of_gigabytes": (b"Obj\x01" + long(1) + long(2**33), "have 1,048,576 bytes at most"),
     "no_schema": (b"Obj\x01" + long(0) + SYNC, "schema cannot be read"),
     "records_within_records": (
-        container(reduce(lambda inner, number: record(f"r{number}", c=inner), range(40), "int")), "32 deep",
+        container(reduce(lambda inner, number: record(f"r{number}", c=inner), range(33), "int")), "32 deep",
     ),
     "schema_that_nests_without_end": (
         b"Obj\x01" + long(1) + chunk(b"avro.schema") + chunk(b"[" * 10**6) + long(0) + SYNC,
@@ -150,7 +186,8 @@ ATTACKS = {
     "deflate_that_is_cut": (container(PAIR, (1, deflate(bytes(100))[:-2]), codec="deflate"), "cut off"),
     "deflate_that_is_none": (container(PAIR, (1, b"\xff" * 20), codec="deflate"), "no deflate"),
     "snappy_that_announces_gigabytes": (
-        container(PAIR, (1, b"\xff\xff\xff\xff\x0f" + bytes(9)), codec="snappy"), "at most",
+        container(PAIR, (1, b"\xff\xff\xff\xff\x0f" + bytes(9)), codec="snappy"),
+        "51,900 bytes at most",  # 50 times (14 + 1024)
     ),
     "snappy_bomb": (container(PAIR, (1, snappy(bytes(10**8))), codec="snappy"), "at most"),
     "snappy_of_another_length": (

@@ -5,6 +5,7 @@ import gzip
 import io
 import pickle
 import sys
+import tarfile
 import zipfile
 
 import h5py
@@ -62,6 +63,15 @@ def zip_of_one():
     return content.getvalue()
 
 
+def tar_of_a_folder():
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as archive:
+        folder = tarfile.TarInfo("night")
+        folder.type = tarfile.DIRTYPE
+        archive.addfile(folder)
+    return content.getvalue()
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -75,6 +85,8 @@ def zip_of_one():
         (b"7z\xbc\xaf\x27\x1c", "got a 7z archive"),
         (zip_of_one()[:-30], "got a zip that cannot be read: the archive must be a zip file"),
         (b"PK\x05\x06" + bytes(18), "got an empty zip"),
+        (bytes(257) + b"ustar", "got a tar archive that cannot be read: .*damaged or cut off"),
+        (tar_of_a_folder(), "got a tar archive without files"),
         (b"\xff\0", "got a file of an unknown kind"),
     ],
     ids=[
@@ -88,6 +100,8 @@ def zip_of_one():
         "7z",
         "cut zip",
         "empty zip",
+        "cut tar",
+        "empty tar",
         "unknown",
     ],
 )

@@ -86,6 +86,30 @@ def test_an_xz_file_asks_for_little_memory_wherever_it_asks(tmp_path, members):
     refuses(tmp_path, [tmp_path / "1.tar.xz"], "1.tar.xz is damaged or cut off after")
 
 
+@pytest.mark.parametrize(("size", "read"), [(31, True), (32, False)])
+def test_an_xz_file_may_ask_for_256_mib(tmp_path, members, size, read):
+    """A dictionary of 192 MiB, or of 256 and some more for the rest."""
+    content = bytearray(lzma.compress(write_tar(tmp_path / "1.tar", members, "w").read_bytes(), preset=0))
+    end = 12 + 4 * (content[12] + 1)
+    content[content.index(b"\x21\x01", 12) + 2] = size
+    content[end - 4 : end] = zlib.crc32(content[12 : end - 4]).to_bytes(4, "little")
+    (tmp_path / "1.tar.xz").write_bytes(content)
+    if read:
+        assert packed(tmp_path, [tmp_path / "1.tar.xz"])[1].cases == 6
+    else:
+        refuses(tmp_path, [tmp_path / "1.tar.xz"], "got an xz file")
+
+
+def test_the_innermost_folder_says_what_a_map_is_and_the_largest_numbers_are_finite(tmp_path):
+    largest = npy(np.full((128, 128), 65504, np.float16))
+    files = {"EPSILON/x/kappa/123456789_1.npy": largest, "a/1234567890_1.npy": largest}
+    out, result = packed(tmp_path, [write_tar(tmp_path / "1.tar", files)])
+    assert result.ignored == ["a/1234567890_1.npy"]
+    with open_dataset(out) as data:
+        assert (data.role, data.case_ids()) == ("truth", ["123456789_1"])
+        assert data.truth[:].min() == 65504
+
+
 def test_convergence_without_a_folder_is_known_by_its_shape(tmp_path, members):
     files = {f"{'a' if 'EPSILON' in name else 'b'}/{Path(name).name}": data for name, data in members.items()}
     out, result = packed(tmp_path, [write_tar(tmp_path / "1.tar.gz", files)])

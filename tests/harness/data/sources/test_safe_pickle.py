@@ -9,8 +9,6 @@ from harness.data.store import DataError
 from tests.harness.data.sources.attacks import PICKLES, SECRET
 from tests.hostile import check_refusal, measure
 
-pytestmark = pytest.mark.slow
-
 
 class Runs:
     def __init__(self, path):
@@ -84,6 +82,7 @@ def found(tmp_path_factory):
     return measure(folder, [("pickled", folder / f"{name}.pkl", "") for name in PICKLES])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PICKLES)
 def test_pickle_is_refused_or_does_no_harm(found, name):
     result, words = found[f"{name}.pkl"], PICKLES[name][1]

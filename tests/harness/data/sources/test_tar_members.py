@@ -78,6 +78,33 @@ def test_files_that_are_too_large_are_refused_before_they_are_read(tmp_path):
         content_of(tmp_path / "a.tar")
 
 
+def test_the_largest_file_is_read(tmp_path):
+    path = write_tar(tmp_path / "a.tar", {"large.npy": bytes(16 << 20)}, "w")
+    assert len(content_of(path)["large.npy"]) == 16 << 20
+
+
+@pytest.mark.parametrize("padding", [0, 512, 2**18 - 512, 2**18])
+def test_another_archive_behind_the_end_mark_is_told(tmp_path, padding):
+    first, second = (write_tar(tmp_path / name, {name: b"x"}, "w").read_bytes() for name in "ab")
+    (tmp_path / "c.tar").write_bytes(first + bytes(padding) + second)
+    with pytest.raises(DataError, match="another archive follows its end mark"):
+        content_of(tmp_path / "c.tar")
+    for text in (b"\0ustar", b"ustar", b"\0ustar\0\0" + bytes(512)):  # where no header has it
+        (tmp_path / "c.tar").write_bytes(first + bytes(512 + 256) + text)
+        if not text.startswith(b"\0ustar"):
+            assert content_of(tmp_path / "c.tar") == {"a": b"x"}
+
+
+def test_a_link_in_a_tar_archive_is_told_where_it_is_wanted(tmp_path):
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        link = tarfile.TarInfo("b.npy")
+        link.type, link.linkname = tarfile.SYMTYPE, "a.npy"
+        archive.addfile(link)
+    with pytest.raises(DataError, match=r"b\.npy is a link; tar --dereference"):
+        content_of(tmp_path / "a.tar", suffix=".npy")
+    assert content_of(tmp_path / "a.tar", suffix=".txt") == {}
+
+
 def test_a_wrong_sum_at_the_end_of_gzip_is_damage(tmp_path):
     path = write_tar(tmp_path / "a.tar.gz", {"a": b"a"})
     content = bytearray(path.read_bytes())
