@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import metrics
-from metrics.checking import BYTES_AT_ONCE, apply_to_maps
+from metrics.checking import BYTES_AT_ONCE, apply_to_maps, check_probabilities
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -26,6 +26,14 @@ def test_every_float16_that_is_not_finite_is_found():
     for value in every[~np.isfinite(every)][::37]:
         with pytest.raises(ValueError, match="must be finite"):
             metrics.mae(np.ones((1, 2), np.float16), np.array([[1, value]], np.float16))
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_values_are_those_of_float32(sign):
+    largest = sign * float(np.finfo(np.float32).max)
+    assert metrics.mae([[largest, 0.0]], [[0.0, 0.0]]) == abs(largest) / 2
+    with pytest.raises(ValueError, match="target must be finite in float32"):
+        metrics.mae([[np.nextafter(largest, 2 * largest), 0.0]], [[0.0, 0.0]])
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float64])
@@ -120,6 +128,21 @@ def test_rounded_probabilities_are_accepted():
     labels = np.zeros(1000, int)
     for rounded in (probabilities.astype(np.float16), probabilities.round(4)):
         assert metrics.brier(labels, rounded) == pytest.approx(metrics.brier(labels, probabilities), abs=1e-3)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_sums_of_probabilities_at_their_bounds(sign):
+    """3e-3 and the noise of 1e-6 are accepted; what differs by more than the noise is divided by its sum."""
+    for surplus, accepted in ((3.0009e-3, True), (3.0011e-3, False)):
+        row = [[0.5, 0.5 + sign * surplus]]
+        if accepted:
+            assert check_probabilities([0], row)[1].sum() == pytest.approx(1, abs=1e-12)
+        else:
+            with pytest.raises(ValueError, match=r"must be 1 ± 0\.003"):
+                check_probabilities([0], row)
+    noisy, uneven = ([[0.5, 0.5 + sign * surplus]] for surplus in (0.9e-6, 1.1e-6))
+    np.testing.assert_array_equal(check_probabilities([0], noisy)[1], noisy)
+    assert check_probabilities([0], uneven)[1].sum() == pytest.approx(1, abs=1e-12)
 
 
 def test_no_table_of_three_decimals_is_refused_and_none_wins_by_it():

@@ -269,6 +269,16 @@ def test_calibration_by_hand():
     assert metrics.calibration_error([0, 0, 0, 1] + [0] * 4, calm + certain) == 0.5
 
 
+def test_bins_of_calibration_hold_their_upper_edge_and_are_fifteen():
+    assert metrics.calibration_bins(np.array([0.0, 0.25, 0.2501, 0.5, 1.0]), 4).tolist() == [0, 0, 1, 1, 3]
+    assert metrics.calibration_bins(np.array([0.3, 1.0]), 1).tolist() == [0, 0]
+    near = np.array([0.93, 0.936])  # 14/15 is between them, and neither 13/14 nor 15/16
+    assert metrics.calibration_bins(near).tolist() == [13, 14]
+    probabilities = np.column_stack([near, 1 - near])  # one is right, the other is not
+    assert metrics.calibration_error([0, 1], probabilities) == pytest.approx((0.07 + 0.936) / 2)
+    assert metrics.calibration_error([0, 1], probabilities, 14) == pytest.approx(0.433)
+
+
 def test_a_perfect_and_a_reversed_order():
     labels, rising = [0, 0, 1, 1], np.array([0.1, 0.2, 0.8, 0.9])
     perfect, reversed_ = (np.column_stack([1 - p, p]) for p in (rising, rising[::-1]))

@@ -300,6 +300,14 @@ def test_correlation_of_a_constant_map_is_zero(value):
     )
 
 
+@pytest.mark.parametrize("shape", [(60, 20, 20), (20, 128, 128)])
+def test_no_rounding_leads_beyond_one(shape):
+    maps = np.random.default_rng(10).normal(size=shape).astype(np.float32)
+    assert_allclose(correlation(maps, maps), 1, rtol=1e-15)
+    assert correlation(maps, maps).max() == 1
+    assert correlation(maps, -maps).min() == -1
+
+
 @settings(deadline=None, max_examples=100)
 @given(st.sampled_from(["mae", "wmse", "correlation"]), st.sampled_from(KINDS[:-1]), seeds, shapes)
 def test_other_scores_are_the_formulas(name, kind, seed, shape):
@@ -318,6 +326,17 @@ def test_only_the_scores_asked_for_are_computed():
     for name, values in scores.items():
         assert_array_equal(values, getattr(metrics, name)(target, prediction))
     assert metrics.map_scores(target, prediction, []) == {}
+
+
+def test_defaults_are_those_of_the_challenge():
+    """Weights of one half, three peaks, and a smoothing of three pixels."""
+    target, prediction = np.random.default_rng(8).normal(size=(2, 64, 64))
+    assert find_peaks(target).shape == (3, 2)
+    assert_array_equal(find_peaks(target), find_peaks(target, 3, 3.0))
+    for score, chosen in ((dicee, (0.5, 0.5)), (dpeaks, (3, 3.0)), (l2_dpeaks, (3, 3.0))):
+        expected = score(target, prediction, *chosen)
+        assert score(target, prediction) == expected
+        assert metrics.map_scores(target, prediction)[score.__name__] == expected
 
 
 def test_an_unknown_score_is_refused():
