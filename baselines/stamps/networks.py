@@ -21,7 +21,13 @@ class Rotations(keras.layers.Layer):
 
     def call(self, stamps: Any) -> Any:
         """The stamps and their rotations, one rotation after another."""
-        return ops.concatenate([ops.rot90(stamps, turns, axes=(1, 2)) for turns in range(4)])
+        mirrored = ops.transpose(
+            stamps, (0, 2, 1, 3)
+        )  # a turn is two reflections; Keras' rot90 traces slowly
+        quarter, half, three_quarters = (
+            ops.flip(mirrored, 1), ops.flip(stamps, (1, 2)), ops.flip(mirrored, 2),
+        )  # fmt: skip
+        return ops.concatenate([stamps, quarter, half, three_quarters])
 
 
 @keras.saving.register_keras_serializable("astroboard")
@@ -64,7 +70,7 @@ def plain_cnn(
 ) -> keras.Model:
     """The plain network of Castillo & Foix (2020): 210,117 weights for stamps of 21×21."""
     trunk = features(kernel, depth, filters)
-    return _sequence(size, *trunk, keras.layers.Flatten(), *dense(dropout), _logits())
+    return _network(size, *trunk, keras.layers.Flatten(), *dense(dropout), _logits())
 
 
 def rotation_invariant_cnn(
@@ -72,7 +78,7 @@ def rotation_invariant_cnn(
 ) -> keras.Model:
     """The same weights, with the average over four rotations between convolutions and dense layers."""
     trunk = [Rotations(), *features(kernel, depth, filters), RotationAverage()]
-    return _sequence(size, *trunk, keras.layers.Flatten(), *dense(dropout), _logits())
+    return _network(size, *trunk, keras.layers.Flatten(), *dense(dropout), _logits())
 
 
 def alerce(
@@ -86,7 +92,7 @@ def alerce(
     first = [keras.layers.ZeroPadding2D(3), _convolution(filters, 4, "valid")]
     trunk = [*first, *features(kernel, depth, filters)[1:]]
     averaged = [Rotations(), *trunk, keras.layers.Flatten(), *dense(dropout), RotationAverage()]
-    return _sequence(size, *averaged, _logits())
+    return _network(size, *averaged, _logits())
 
 
 def cnn_with_metadata(
@@ -102,14 +108,11 @@ def cnn_with_metadata(
     inputs = keras.Input((pixels + len(mean),))
     values = keras.layers.Reshape((size, size, STAMP_SHAPE[2]))(inputs[:, :pixels])
     trunk = [Rotations(), *features(kernel, depth, filters), RotationAverage(), keras.layers.Flatten()]
-    for layer in trunk:
-        values = layer(values)
+    values = _chain(values, *trunk)
     normal = keras.layers.Normalization(mean=mean.tolist(), variance=variance.tolist())(inputs[:, pixels:])
     metadata = keras.layers.BatchNormalization()(ops.nan_to_num(normal))
     values = keras.layers.concatenate([values, metadata])
-    for layer in [*dense(dropout), _logits()]:
-        values = layer(values)
-    return keras.Model(inputs, values)
+    return keras.Model(inputs, _chain(values, *dense(dropout), _logits()))
 
 
 def _convolution(filters: int, kernel: int, padding: str = "same") -> keras.layers.Layer:
@@ -120,5 +123,13 @@ def _logits() -> keras.layers.Layer:
     return keras.layers.Dense(N_CLASSES)
 
 
-def _sequence(size: int, *layers: keras.layers.Layer) -> keras.Model:
-    return keras.Sequential([keras.Input((size, size, STAMP_SHAPE[2])), *layers])
+def _chain(values: Any, *layers: keras.layers.Layer) -> Any:
+    for layer in layers:
+        values = layer(values)
+    return values
+
+
+def _network(size: int, *layers: keras.layers.Layer) -> keras.Model:
+    """A chain of layers. Not `keras.Sequential`, which is built anew with each layer when it is loaded."""
+    inputs = keras.Input((size, size, STAMP_SHAPE[2]))
+    return keras.Model(inputs, _chain(inputs, *layers))

@@ -101,7 +101,7 @@ def _draw_curve(axis: Any, curve: Curve) -> None:
         axis.yaxis.set_major_formatter("{x:g}")
         axis.yaxis.set_minor_formatter("")
     axis.set_xlabel("epoch")
-    axis.xaxis.get_major_locator().set_params(integer=True)
+    axis.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
 
 
 def curves_figure(history: Path, title: str, scores: Sequence[Score] = ()) -> Figure:

@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from importlib.metadata import packages_distributions, version
 from os import PathLike
 from pathlib import Path
@@ -310,9 +311,15 @@ def versions(baseline: Baseline) -> dict[str, str]:
         from baselines.backend import BACKEND
 
         named += (BACKEND,)
-    providers = packages_distributions() if named else {}  # tensorflow comes from any of several
+    providers = _providers() if named else {}
     theirs = {name: version(providers[name][0]) for name in named if name in providers}
     return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}, **theirs}
+
+
+@cache
+def _providers() -> Mapping[str, list[str]]:
+    """The packages that each module may come from; TensorFlow has several. Listing them takes long."""
+    return packages_distributions()
 
 
 def hardware(baseline: Baseline) -> list[str]:

@@ -27,7 +27,7 @@ def weights(model):
 
 
 def shapes(model):
-    return [tuple(layer.output.shape[1:]) for layer in model.layers]
+    return [tuple(layer.output.shape[1:]) for layer in model.layers[1:]]  # after the input
 
 
 def test_plain_cnn_has_the_published_layers():
@@ -42,7 +42,7 @@ def test_rotation_invariant_cnn_has_the_published_layers():
     assert weights(model) == WEIGHTS
     assert model.count_params() == 210_117
     assert shapes(model) == [(21, 21, 3), *TRUNK, TRUNK[-1], *DENSE]
-    assert [type(layer) for layer in model.layers if not layer.weights][:4] == [
+    assert [type(layer) for layer in model.layers[1:] if not layer.weights][:4] == [
         Rotations, keras.layers.MaxPooling2D, keras.layers.MaxPooling2D, RotationAverage,
     ]  # fmt: skip
 
@@ -69,7 +69,7 @@ def test_the_average_is_that_of_four_calls():
     """With the same weights, the network is the plain one but for an average before its dense layers."""
     model, plain = rotation_invariant_cnn(), plain_cnn()
     plain.set_weights(model.get_weights())
-    trunk, rest = plain.layers[:7], plain.layers[7:]
+    trunk, rest = plain.layers[1:8], plain.layers[8:]
     mean = 0
     for turns in range(4):
         maps = np.rot90(stamps(3), turns, axes=(1, 2)).copy()
@@ -135,7 +135,7 @@ def test_depth_counts_blocks_and_filters_double(build, depth, filters, expected)
 @pytest.mark.parametrize(("size", "depth"), [(21, 4), (63, 3)])
 def test_alerce_takes_depth_and_filters(size, depth):
     model, upright = alerce(size, depth=depth, filters=4), stamps(2, size)
-    assert model.layers[2].filters == 4
+    assert model.layers[3].filters == 4
     assert sum(isinstance(layer, keras.layers.Conv2D) for layer in model.layers) == 2 + 3 * (depth - 1)
     assert model.predict_on_batch(upright).shape == (2, 5)
 
