@@ -264,11 +264,15 @@ def tune(
         return
     from baselines.presets import searched
     from harness.extras import require
+    from harness.runs.registry import baseline_class
+    from harness.runs.training import open_split
+    from harness.tracks import get_track
 
-    searched(
-        baseline, preset, given.get("space")
-    )  # refuses what has nothing to search before Keras is loaded
+    # What is wrong is refused before Keras is loaded.
+    searched(baseline, preset, given.get("space"))
     require("tune", "keras", "keras_tuner")
+    with open_split(data, get_track(baseline_class(baseline).track)):
+        pass
     from harness.runs import tuning
 
     PRESET.convert(preset, None, context)

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from baselines.protocol import BaselineError, predict
+from baselines.protocol import Baseline, BaselineError, predict
 from harness.data.sources.base import Cases, Problem, read_source
 from harness.files import HarnessError
 from harness.progress import ProgressCallback, no_progress
+from harness.runs.folder import finished
 from harness.runs.training import restored
 from harness.tracks import get_track
 from harness.tracks.stamps import PRIOR, STAMPS, SUPERNOVA
@@ -45,7 +46,8 @@ def classify(
     Sources are what data sets of the track are packed from; they need no labels. Raises HarnessError if a run
     is no classifier.
     """
-    models = [_classifier(run, progress) for run in runs]
+    trained = [_shares(run) for run in runs]
+    models: list[Baseline] = []
     ranked: list[tuple[dict[str, Any], np.ndarray | None]] = []
     left_out: list[str] = []
     for source in sources:
@@ -53,11 +55,13 @@ def classify(
             if isinstance(alerts, Problem):
                 left_out += [str(alerts.error)] if alerts.error else []
                 continue
+            models = models or [restored(run, progress)[1] for run in runs]  # when there is an alert at all
             images, metadata = alerts.columns[STAMPS.inputs.name], alerts.columns.get("metadata")
             try:
-                by_run = np.stack(
-                    [at_frequencies(predict(model, images, metadata), shares) for model, shares in models]
-                )
+                by_run = np.stack([
+                    at_frequencies(predict(model, images, metadata), shares)
+                    for model, shares in zip(models, trained, strict=True)
+                ])  # fmt: skip
             except BaselineError as error:  # these alerts lack what the model needs; those of others may not
                 left_out.append(f"{source}: {error}")
                 break
@@ -109,17 +113,17 @@ def cuts(answers: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return table
 
 
-def _classifier(run: Path, progress: ProgressCallback) -> tuple[Any, np.ndarray]:
-    """A run's baseline, and the shares of the classes that its probabilities are for.
+def _shares(run: Path) -> np.ndarray:
+    """The shares of the classes that the probabilities of a run are for.
 
     A record without them is of a version whose classifiers saw all classes equally often.
     """
-    record, baseline = restored(run, progress)
+    record = finished(run)
     track = get_track(record["track"])
     if track.name != STAMPS.name:
         raise HarnessError(f"{run} must be a run of a classifier, got one of the track {track.name!r}")
     equal = [1 / len(STAMPS.classes)] * len(STAMPS.classes)
-    return baseline, np.array(record.get("outcome", {}).get("class_shares", equal))
+    return np.array(record["outcome"].get("class_shares", equal))
 
 
 def _answers(alerts: Cases, by_run: np.ndarray) -> Iterator[dict[str, Any]]:

@@ -14,12 +14,11 @@ import numpy as np
 
 from baselines import presets
 from baselines.protocol import Training
-from harness.data.store import open_dataset
 from harness.files import HarnessError, check_new, json_text, write_csv, write_text
 from harness.progress import ProgressCallback, no_progress
 from harness.runs.folder import unfinished
 from harness.runs.registry import baseline_class
-from harness.runs.training import cases_of, hardware, versions
+from harness.runs.training import cases_of, hardware, open_split, versions
 from harness.schemas import EPOCHS
 from harness.tracks import get_track
 
@@ -45,7 +44,7 @@ def find_epochs(
     kind = baseline_class(name)
     known = signature(kind).parameters
     if "epochs" not in known:
-        raise HarnessError(f"{name} must be a network, which has epochs, got {kind.__name__}")
+        raise HarnessError(f"--epochs-only must be for a network, which has epochs, got {name}")
     track = get_track(kind.track)
     fixed = {key: value for key, value in FIXED.items() if key in known}
     chosen = presets.settings(preset, name) | fixed | {"epochs": epochs}
@@ -55,10 +54,7 @@ def find_epochs(
         raise HarnessError(
             f"schedule must be one that is the same for any number of epochs, got {schedule}; {advice}"
         )
-    with (
-        open_dataset(data / "train.h5", track) as train_data,
-        open_dataset(data / "validation.h5", track) as validation_data,
-    ):
+    with open_split(data, track) as (train_data, validation_data):
         baseline = presets.make(kind, chosen)
         attempted = {
             **{"schema": EPOCHS, "baseline": name, "track": track.name, "preset": Path(preset).name},

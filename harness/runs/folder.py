@@ -18,7 +18,7 @@ from submissions.report import printable
 
 RECORDED: dict[str, type | tuple[type, ...]] = {
     "baseline": str, "track": str, "settings": dict, "seed": int, "versions": dict, "hardware": list,
-    "cases": int, "seconds": (int, float), "outcome": dict,
+    "cases": int, "data": str, "seconds": (int, float), "outcome": dict,
 }  # fmt: skip
 """The fields that ``run.json`` must have."""
 

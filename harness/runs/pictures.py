@@ -12,6 +12,7 @@ from harness.data.store import Dataset, open_dataset
 from harness.files import HarnessError, check_new
 from harness.report.drawing.mass_mapping import weights_figure
 from harness.report.figures import picture_format, save_figure
+from harness.runs.folder import finished
 from harness.runs.training import restored
 from harness.tracks import Track, get_track, load
 
@@ -38,16 +39,23 @@ def show(
     folder = source if source.is_dir() else source.with_suffix(".pictures")
     if source.is_file() and case_id is None and not weights:
         return _draw_all(source, out or folder, force, kind or "png")
-    baseline, name, track = None, "", None
+    name, track = "", None
     if source.is_dir():
-        record, baseline = restored(source)
+        record = finished(source)
         name, track = record["baseline"], get_track(record["track"])
         data_path = data_path or _file_with(case_id, Path(record.get("folder", "")), track)
     with open_dataset(data_path or source, track) as data:
-        case_id = case_id or data.case_ids()[0]
+        ids = data.case_ids()
+        case_id = case_id or ids[0]
+        if case_id not in ids:
+            first = ", ".join(ids[:3])
+            raise HarnessError(
+                f"the case must be one of {data.path}, got {case_id!r}; its first ones are {first}"
+            )
         out = out or folder / f"{case_id}{'.weights' if weights else ''}.{kind or 'png'}"
         picture_format(out, kind)
         check_new(out, force=force)
+        baseline = restored(source)[1] if name else None  # after all else is checked
         figure = _draw_case(data, case_id, baseline, name, weights)
     save_figure(figure, out, kind)
     return [out]
@@ -69,13 +77,7 @@ def _draw_all(path: Path, folder: Path, force: bool, kind: str) -> list[Path]:
 
 def _draw_case(data: Dataset, case_id: str, baseline: Baseline | None, name: str, weights: bool) -> Figure:
     """A case with the prediction of a baseline, if there is one, or with the weights of a loss."""
-    track, ids = data.track, data.case_ids()
-    if case_id not in ids:
-        first = ", ".join(ids[:3])
-        raise HarnessError(
-            f"the case must be one of {data.path}, got {case_id!r}; its first ones are {first}"
-        )
-    row = ids.index(case_id)
+    track, row = data.track, data.case_ids().index(case_id)
     inputs = data.columns[track.inputs.name][row] if track.inputs.name in data.columns else None
     truth = data.columns[track.truth.name][row] if track.truth.name in data.columns else None
     if weights:
@@ -106,7 +108,7 @@ def _file_with(case_id: str | None, folder: Path, track: Track) -> Path:
                     return path
     raise HarnessError(
         f"the case must be in {' or '.join(FILES)} of {folder}, where the run was trained, got "
-        f"{case_id or 'no such file'}; name a data set with --data"
+        f"{case_id or 'no such file'}; name a data set with --inputs"
     )
 
 

@@ -13,6 +13,7 @@ import textwrap
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib.metadata import packages_distributions, version
@@ -93,10 +94,7 @@ def train(
     if "keras" in getattr(kind, "packages", ()):
         progress(0, 0, LOADING)
     origin = _origin(name, kind, start) if start else None
-    with (
-        open_dataset(data / "train.h5", track) as training_data,
-        open_dataset(data / "validation.h5", track) as validation_data,
-    ):
+    with open_split(data, track) as (training_data, validation_data):
         attempted = {
             "schema": RUN,
             "baseline": name,
@@ -172,6 +170,16 @@ def _origin(name: str, kind: type[Baseline], start: Path) -> dict[str, Any]:
     return origin
 
 
+@contextmanager
+def open_split(data: Path, track: Track) -> Iterator[tuple[Dataset, Dataset]]:
+    """The training and the validation data in a folder that `split` wrote."""
+    with (
+        open_dataset(data / "train.h5", track) as training_data,
+        open_dataset(data / "validation.h5", track) as validation_data,
+    ):
+        yield training_data, validation_data
+
+
 def cases_of(data: Dataset) -> Cases:
     """The columns of a data set as a baseline is given them, unread."""
     return Cases(data.inputs, data.truth, data.groups(), data.metadata)
@@ -210,7 +218,7 @@ def submit(
         If the runs belong to different tracks, or the track has no symmetries.
     """
     out = Path(out)
-    records, baselines = zip(*(restored(Path(run), progress) for run in runs), strict=True)
+    records = [finished(Path(run)) for run in runs]
     tracks = {record["track"] for record in records}
     if len(tracks) > 1:
         raise HarnessError(f"runs that are averaged must be of one track, got {' and '.join(sorted(tracks))}")
@@ -219,13 +227,18 @@ def submit(
         if average_symmetries and not data.track.symmetries:
             raise HarnessError(f"the track {data.track.name} has no symmetries to average over")
         views = load(data.track.symmetries) if average_symmetries else as_they_are
+
+        def chunks() -> Iterator[np.ndarray]:  # the models are loaded after all else is checked
+            baselines = [restored(Path(run), progress)[1] for run in runs]
+            yield from predictions(baselines, data, progress, views)
+
         manifest = write_submission(
             out,
             data.track.format,
             team=team,
             method=method or _method(records, average_symmetries),
             case_ids=data.case_ids(),
-            chunks=predictions(baselines, data, progress, views),
+            chunks=chunks(),
             manifest_fields={
                 "dataset_fingerprint": data.fingerprint,
                 "seed": records[0]["seed"] if len(records) == 1 else None,

@@ -29,14 +29,14 @@ from sklearn.gaussian_process.kernels import Matern
 
 from baselines.presets import make, preset_text, searched, settings, updated
 from baselines.protocol import Baseline, BaselineError, Cases, Training, evenly_spaced, gather
-from harness.data.store import Dataset, open_dataset
+from harness.data.store import Dataset
 from harness.evaluation.bootstrap import group_sums
 from harness.evaluation.ranking import shared_ranks
 from harness.files import HarnessError, check_new, json_text, read_json, write_text
 from harness.progress import ProgressCallback, no_progress
 from harness.runs.folder import unfinished
 from harness.runs.registry import baseline_class
-from harness.runs.training import predictions, versions
+from harness.runs.training import open_split, predictions, versions
 from harness.schemas import TUNING, TUNING_STATE
 from harness.tracks import Track, get_track
 
@@ -72,17 +72,15 @@ def tune(
     """
     check_new(out, force=force)
     role, kind, budget, chosen = machine_role(), baseline_class(name), BUDGETS[preset], settings(preset, name)
-    track, searched, plain = get_track(kind.track), search_space(name, preset, space), make(kind, chosen)
+    plain = make(kind, chosen, name)
+    track, searched = get_track(kind.track), search_space(name, preset, space)
     limits = {key: budget[key] for key in ("epochs", "patience") if hasattr(plain, key)}
     spent = chosen | {key: min(most, getattr(plain, key) or most) for key, most in limits.items()}
 
     def baseline(values: Values) -> Baseline:
-        return make(kind, updated(spent, values))
+        return make(kind, updated(spent, values), name)
 
-    with (
-        open_dataset(data / "train.h5", track) as train_data,
-        open_dataset(data / "validation.h5", track) as validation_data,
-    ):
+    with open_split(data, track) as (train_data, validation_data):
         attempted = {
             **{"schema": TUNING, "baseline": name, "track": track.name, "preset": preset, "seed": seed},
             **{"settings": spent, "examples": budget["examples"]},

@@ -37,7 +37,7 @@ def test_show_draws_a_case(run, stamps, tmp_path):
     picture = tmp_path / "run" / f"{case}.png"
     assert run("show", tmp_path / "run", "--case", case).stdout == f"picture: {picture}\n"
     assert picture.read_bytes().startswith(b"\x89PNG")
-    assert "name a data set with --data" in run("show", tmp_path / "run", "--case", "x", status=1).stderr
+    assert "name a data set with --inputs" in run("show", tmp_path / "run", "--case", "x", status=1).stderr
 
 
 def test_show_describes_a_data_set(run, tmp_path):

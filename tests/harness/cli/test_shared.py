@@ -48,6 +48,36 @@ def test_scoring_never_imports_tensorflow(words, zeros, maps):
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
+def test_what_is_wrong_is_refused_before_keras_is_loaded(maps, stamps, tmp_path):
+    """The model of the run is never read: there is none."""
+    (tmp_path / "run").mkdir()
+    record = {
+        "schema": "astroboard-run/1", "baseline": "cnn", "track": "stamps", "settings": {}, "seed": 0,
+        "versions": {}, "hardware": [], "cases": 1, "data": "0", "seconds": 1.0, "outcome": {},
+        "folder": str(stamps),
+    }  # fmt: skip
+    (tmp_path / "run/run.json").write_text(json.dumps(record))
+    (tmp_path / "no-alerts.tar").write_bytes(bytes(10240))
+    run, out = str(tmp_path / "run"), str(tmp_path / "out.zip")
+    submit = ["submit", run, "--inputs", str(stamps / "test-inputs.h5"), "--team"]
+    calls = {
+        "link must be an address": [*submit, "us", "--link", "http://x.org", out],
+        "team must be 1 to 100": [*submit, " us", out],
+        "must be of the track 'stamps'": ["show", run, "--inputs", str(maps / "train.h5")],
+        "the case must be in": ["show", run, "--case", "1"],
+        "no alert that can be classified": ["classify", str(tmp_path / "no-alerts.tar"), "--model", run],
+        "train.h5 must be a dataset file": ["tune", "cnn", "--data", str(tmp_path), "--out", out],
+    }
+    code = (
+        "import sys; from click.testing import CliRunner; from harness.cli import main\n"
+        f"for fault, words in {calls!r}.items():\n"
+        "    result = CliRunner().invoke(main, words)\n"
+        "    assert result.exit_code == 1 and fault in result.stderr, (words, result.output)\n"
+        "assert 'keras' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
 def test_the_scoring_path_needs_three_packages():
     code = (
         "import sys, harness.evaluation.scoring, submissions, metrics, harness.evaluation.leaderboard\n"

@@ -81,6 +81,7 @@ def test_runs_are_averaged_at_the_survey_s_prior_whatever_they_were_trained_on(t
     restored = {
         name: ({"track": "stamps", "outcome": outcome}, model) for name, (outcome, model) in runs.items()
     }
+    monkeypatch.setattr(classifying, "finished", lambda run: restored[run.name][0])
     monkeypatch.setattr(classifying, "restored", lambda run, _: restored[run.name])
     answers, _, images = classify([tmp_path / name for name in runs], [alerts])
     by_run = [1620 / 16586, 14580 / 29546, 0.8]
@@ -119,7 +120,8 @@ class Brightest:
 @pytest.mark.parametrize("needs_metadata", [False, True])
 def test_each_alert_gets_the_answer_for_its_own_images(tmp_path, alerts, monkeypatch, needs_metadata):
     baseline = Brightest(needs_metadata)
-    record = {"track": "stamps", "baseline": "brightest"}
+    record = {"track": "stamps", "baseline": "brightest", "outcome": {}}
+    monkeypatch.setattr(classifying, "finished", lambda _: record)
     monkeypatch.setattr(classifying, "restored", lambda *_: (record, baseline))
     answers, left_out, _ = classify([tmp_path], [alerts])
     images = {"10": packet(10, ["a", "b"])[1][0], "11": packet(10, ["a", "b"])[1][1], "20": packet(20)[1][0]}
@@ -173,7 +175,8 @@ def test_a_source_that_breaks_off_is_listed_and_the_rest_goes_on(tmp_path, alert
 
 
 def test_a_model_that_needs_metadata_says_so_where_there_are_none(tmp_path, stamps, monkeypatch):
-    record = {"track": "stamps", "baseline": "brightest"}
+    record = {"track": "stamps", "baseline": "brightest", "outcome": {}}
+    monkeypatch.setattr(classifying, "finished", lambda _: record)
     monkeypatch.setattr(classifying, "restored", lambda *_: (record, Brightest(True)))
     with open_dataset(stamps / "data.h5") as data:
         content = {"images": list(data.inputs[:3])}

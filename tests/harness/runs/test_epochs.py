@@ -148,7 +148,7 @@ def test_maps_are_judged_by_their_loss(maps, tmp_path):
 def test_faults_of_the_user_leave_nothing(stamps, maps, found, words, tmp_path):
     with pytest.raises(HarnessError, match="exists already"):
         find_epochs("cnn", stamps, found)
-    with pytest.raises(HarnessError, match="majority must be a network, which has epochs"):
+    with pytest.raises(HarnessError, match="must be for a network, which has epochs, got majority"):
         find_epochs("majority", stamps, tmp_path / "out")
     (tmp_path / "falling.toml").write_text("[unet]\nschedule = 'cosine'\n")
     with pytest.raises(HarnessError, match=r"schedule must be .*, got cosine"):

@@ -61,7 +61,7 @@ def test_what_cannot_be_drawn(trained, maps, stamps, tmp_path):
     inputs, truth = maps / "test-inputs.h5", stamps / "test-truth.h5"
     for source, data, case, weights, message in (
         (trained / "zeros", maps / "data.h5", "x", False, "got 'x'"),
-        (trained / "zeros", None, "x", False, "name a data set with --data"),
+        (trained / "zeros", None, "x", False, "name a data set with --inputs"),
         (trained / "zeros", inputs, maps_case, False, "must have the truth to draw"),
         (trained / "zeros", inputs, maps_case, True, "weights must be of a true map"),
         (trained / "majority", stamps / "data.h5", stamps_case, True, "weights must be of a true map"),
