@@ -29,6 +29,7 @@ def test_look_alikes_of_other_names():
     for first, second in (
         ("modern", "rnodern"),
         ("НОВА", "Нова"),
+        ("\u018fli", "\u04d8li"),  # schwas, Latin and Cyrillic, each confusable with the other alone
         ("Hова", "нова"),
         ("O2", "02"),
         ("Moon", "M\u0c82\u0d02n"),

@@ -40,13 +40,16 @@ def test_the_numbers_of_a_value_are_rounded_and_what_is_unknown_stays_so():
         (0.1, 4, 0.006, 0.02),  # without one group the score moves by 0.006, of which twice counts
         (0.1, 4, -0.006, 0.02),
         (0.1, 4, 0.004, 0.01),
-        (0.1, 4, np.nan, 1.0),  # without it there is no score, as if it were 0
     ],
 )
 def test_steps_are_1_2_or_5_times_a_power_of_ten(spread, digits, changed, step):
     without = np.full(100, 0.5)
     without[7] += changed
     assert supported_step(0.5, without, digits, spread) == pytest.approx(step)
+
+
+def test_a_score_that_a_group_makes_possible_counts_as_0_without_it():
+    assert supported_step(0.2, np.array([0.2, np.nan, 0.2]), 4, 0.1) == pytest.approx(0.5)  # of 2 × 0.2
 
 
 def test_scores_without_each_group():
