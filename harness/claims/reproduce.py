@@ -31,14 +31,14 @@ def reproduce(
     out: Path, specs: Sequence[Claim], sizes: Mapping[str, Size] | None = None,
     real: Path | None = None, progress: ProgressCallback = no_progress,
     tell: Callable[[str], Any] = lambda _: None, executor: Executor | None = None, train: bool = True,
-    force: bool = False,
+    force: bool = False, kind: str = "png",
 ) -> dict[str, Any]:  # fmt: skip
     """Test claims and make leaderboards; return the record. ``tell`` receives a line for each that is done.
 
     ``sizes`` are those of the presets of the claims, by default their own. ``real`` is a data set of labelled
     alerts, which are cross-validated by object; without one, claims about such are not tested. An
     ``executor`` trains several runs at a time. Without ``train`` nothing is trained: claims that lack a run
-    are not tested, and boards are left without the rows that lack one.
+    are not tested, and boards are left without the rows that lack one. ``kind`` is the format of pictures.
 
     The folder ``out`` gets the record as ``claims.json``, with its pages, anew after every claim. What it
     holds of earlier calls, also of one that was killed, is not done again. Raises HarnessError where pages of
@@ -98,7 +98,7 @@ def reproduce(
         record["versions"] = {
             name: of for folds in scored for name, of in versions_of(folds[0].baseline).items()
         }
-        write_claims(record, out)
+        write_claims(record, out, kind)
     return record
 
 

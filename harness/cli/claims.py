@@ -18,6 +18,7 @@ from harness.cli.shared import (
     PRESET,
     executor_options,
     forced,
+    format_option,
     json_option,
     main,
     print_result,
@@ -58,6 +59,7 @@ from harness.progress import progress_bar
 )
 @click.option("--list", "only_list", is_flag=True, help="Only list the claims.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print the table as Markdown.")
+@format_option
 @executor_options(
     1, "Trainings at a time, of one thread each if several: faster than one after another, without a GPU."
 )
@@ -65,7 +67,7 @@ from harness.progress import progress_bar
 def reproduce(
     names: tuple[str, ...], preset: str | None, out: Path, seeds: int | None, assignments: dict[str, Any],
     real: Path | None, no_training: bool, record_file: Path | None, only_list: bool, as_markdown: bool,
-    as_json: bool, executor: Executor | None,
+    as_json: bool, executor: Executor | None, kind: str | None,
 ) -> None:  # fmt: skip
     """Test published claims.
 
@@ -95,7 +97,7 @@ def reproduce(
         from harness.files import read_json
         from harness.schemas import CLAIMS
 
-        results_page.write_results(read_json(record_file, CLAIMS), record_file.parent)
+        results_page.write_results(read_json(record_file, CLAIMS), record_file.parent, kind or "png")
         say(f"page: {record_file.with_name('results.md')}")
         return
     from harness.claims import reproduce
@@ -108,10 +110,10 @@ def reproduce(
         }
         tell = partial(say, err=True)
         record = reproduce.reproduce(
-            out, specs, sizes, real, progress, tell, executor, not no_training, forced()
+            out, specs, sizes, real, progress, tell, executor, not no_training, forced(), kind or "png"
         )
     if as_markdown:
-        say(results_page.results_page(record), nl=False)
+        say(results_page.results_page(record, kind or "png"), nl=False)
     else:
         print_result(record, as_json, _text(record, out))
 

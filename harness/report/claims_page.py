@@ -7,24 +7,24 @@ from typing import Any
 
 from harness.files import json_text, write_text
 from harness.report import claims_tables
-from harness.report.figures import inline, sweep_figure
+from harness.report.figures import inline_svg, sweep_figure
 from harness.report.page import render, write_leaderboard
 from harness.report.results_page import write_results
 
 
-def write_claims(record: dict[str, Any], out: Path) -> None:
+def write_claims(record: dict[str, Any], out: Path, kind: str = "png") -> None:
     """Write a record into a folder: ``claims.json``, its pages, and the page of the boards.
 
     The pages are ``claims.html`` and, as Markdown, ``results.md``. A board whose sides differ in a quantity
-    is drawn over it, on the page and as ``<name of the board>.png``.
+    is drawn over it, on the page and, as png, svg or pdf, in a file with the name of the board.
     """
     write_text(out / "claims.json", json_text(record))
-    write_results(record, out)
+    write_results(record, out, kind)
     boards = [claims_tables.board_of(entry) for entry in record["boards"]]
     shown = []
     for entry, board in zip(record["boards"], boards, strict=True):
         # Drawn anew: a second layout moves what the first placed.
-        picture = inline(sweep_figure(board, entry["over"], entry["values"])) if entry["over"] else None
+        picture = inline_svg(sweep_figure(board, entry["over"], entry["values"])) if entry["over"] else None
         header, rows = claims_tables.board_rows(entry, board)
         title = claims_tables.board_title(entry, board)
         shown.append(entry | {"heading": title, "picture": picture, "header": header, "rows": rows})

@@ -31,25 +31,25 @@ TITLES = {"claim": "The reports' claims", "experiment": "Experiments", "ablation
 INVERSION = "ks93-masked"
 
 
-def write_results(record: dict[str, Any], folder: Path) -> None:
-    """Write ``results.md`` into a folder, and the picture of each curve beside it."""
+def write_results(record: dict[str, Any], folder: Path, kind: str = "png") -> None:
+    """Write ``results.md`` into a folder, and the picture of each curve beside it, as png, svg or pdf."""
     for entry in record["boards"]:
         if entry["over"]:
             figure = sweep_figure(board_of(entry), entry["over"], entry["values"])
-            save_figure(figure, folder / f"{entry['name']}.png")
-    write_text(folder / "results.md", results_page(record))
+            save_figure(figure, folder / f"{entry['name']}.{kind}")
+    write_text(folder / "results.md", results_page(record, kind))
 
 
-def results_page(record: dict[str, Any]) -> str:
+def results_page(record: dict[str, Any], kind: str = "png") -> str:
     """The page: what was trained, the claims, the boards, the diagnostics, and what was left out."""
     boards = [(entry, board_of(entry)) for entry in record["boards"]]
     lines = ["# Results: scores of the methods, and verdicts on the claims", "", *_introduction(record), ""]
     lines += _sizes(record)
-    for kind, title in TITLES.items():
-        lines += _claims(title, [claim for claim in record["claims"] if claim["kind"] == kind])
+    for kind_of_claim, title in TITLES.items():
+        lines += _claims(title, [claim for claim in record["claims"] if claim["kind"] == kind_of_claim])
     lines += [] if not boards else ["## Leaderboards", ""]
     for entry, board in boards:
-        lines += _board(entry, board)
+        lines += _board(entry, board, kind)
     lines += _inversion(boards)
     lines += _diagnostics(boards)
     lines += _trainings(record)
@@ -97,13 +97,14 @@ def _claims(title: str, claims: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
-def _board(entry: dict[str, Any], board: Board) -> list[str]:
+def _board(entry: dict[str, Any], board: Board, kind: str) -> list[str]:
     header, rows = board_rows(entry, board)
     lines = [f"{board_title(entry, board)}:", ""]
     lines += [*markdown_table(header, rows, left=2), ""]
     lines += [entry["note"], ""] if entry["note"] else []
     if entry["over"]:
-        lines += [f"![The ranked scores over {entry['over']}]({entry['name']}.png)", ""]
+        shown = "" if kind == "pdf" else "!"  # Markdown shows no PDF, but links to it
+        lines += [f"{shown}[The ranked scores over {entry['over']}]({entry['name']}.{kind})", ""]
     return lines
 
 
