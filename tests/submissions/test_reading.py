@@ -264,7 +264,9 @@ def test_table_that_cannot_be_read(tmp_path):
 
 
 def test_submission_to_the_other_track(tmp_path, zipped):
-    assert Code.WRONG_TRACK in validate(zipped(), "stamps", IDS).counts
+    report = validate(zipped(), "stamps", IDS)
+    assert Code.WRONG_TRACK in report.counts
+    assert report.cause() == "this is no submission to the track stamps"
     table = put(tmp_path / "table.zip", Entry("predictions.csv", TABLE.encode()))
     assert Code.WRONG_TRACK in validate(table, "mass-mapping", IDS).counts
 

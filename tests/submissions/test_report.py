@@ -1,3 +1,4 @@
+import copy
 import json
 import re
 from pathlib import Path
@@ -137,6 +138,11 @@ def test_names_of_others_do_not_steer_the_terminal(text):
     shown = printable(text)
     assert shown.isprintable()
     shown.encode()
+
+
+def test_an_error_comes_from_another_process_as_it_was():
+    error = copy.copy(SubmissionError("no", Code.BAD_ROW))  # which asks it as pickling does
+    assert (str(error), error.code) == ("no", Code.BAD_ROW)
 
 
 def test_long_texts_are_cut():

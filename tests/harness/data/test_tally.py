@@ -37,6 +37,26 @@ def test_images_without_a_usable_value():
     assert "mean" not in counts
 
 
+def test_what_is_usable_ends_below_ten_to_the_ten():
+    tally = ImageTally()
+    tally.add(np.array([[[1e10, -1e10], [9e9, -9e9]]], np.float32))
+    counts = tally.to_json()
+    assert (counts["unusable"], counts["min"], counts["max"]) == (0.5, -9e9, 9e9)
+
+
+def test_values_that_are_all_the_same_have_no_deviation():
+    tally = ImageTally()
+    tally.add(np.full((50, 7, 7), 0.1, np.float32))
+    tally.add(np.full((1, 7, 7), 0.1, np.float32))
+    assert tally.to_json()["std"] < 1e-7
+
+
+def test_no_case_is_no_count():
+    tally = Tally(MASS_MAPPING)
+    tally.add({"kappa": np.ones((0, 4, 4), np.float16)})
+    assert tally.to_json() == {}
+
+
 def test_columns_of_both_tracks():
     stamps = Tally(STAMPS)
     stamps.add({"labels": np.array([1, 1, 4], np.int8), "metadata": np.zeros(3)})

@@ -93,6 +93,11 @@ def replaced(path, content):
     changed(path, cases_sha256=hashlib.sha256(content).hexdigest())
 
 
+def anew(path):
+    with np.load(path) as file:
+        np.savez(path, **dict(file))
+
+
 def changed(path, **values):
     path.write_text(json.dumps(json.loads(path.read_text()) | values))
 
@@ -130,6 +135,7 @@ COLUMNS = {
 }
 LIES = {
     "other scores by case": lambda path: path.with_suffix(".npz").write_bytes(b"PK"),
+    "the same scores by case, written anew": lambda path: anew(path.with_suffix(".npz")),
     "no scores by case": lambda path: path.with_suffix(".npz").unlink(),
     "bomb": bomb,
     "no zip": lambda path: replaced(path, b"hello"),

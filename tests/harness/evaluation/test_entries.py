@@ -55,6 +55,15 @@ def test_a_card_of_another_truth_is_not_read(submission, maps, tmp_path):
     assert unreadable == [("a.json", "a.json must be scored against validation.h5, got another truth")]
 
 
+@pytest.mark.parametrize("name", ["case_ids", "groups"])
+def test_a_card_of_other_cases_or_groups_of_the_truth_is_not_read(submission, maps, tmp_path, name):
+    with open_dataset(maps / "test-truth.h5") as truth:
+        scored = score(submission, truth)
+        others = {"case_ids": ["x", *scored.case_ids[1:]], "groups": scored.groups + 1}
+        write_card(replace(scored, **{name: others[name]}), tmp_path / "a.json")
+        assert score_all([tmp_path / "a.json"], truth)[2][0][0] == "a.json"
+
+
 def test_one_truth_file_for_all():
     check_one_truth([])
     check_one_truth([scored_maps("A"), scored_maps("B")])

@@ -153,6 +153,8 @@ def test_a_state_of_other_cases_or_a_damaged_one(tmp_path):
             climb([entry], state)
     with pytest.raises(HarnessError, match="must begin with"):
         climb([], tmp_path / "new.json")
+    state.write_text(json.dumps(kept | {"teams": {}, "sums": {}}))
+    assert climb([], state).rows == ()
     state.write_bytes(before)
     assert released(climb([], state)) == pytest.approx(0.6)
     del kept["teams"]["A"]["best"]["wmape"]["step"]  # as 0.1.0 kept it

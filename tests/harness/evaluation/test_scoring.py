@@ -117,6 +117,8 @@ def test_what_validate_refuses_is_not_scored(tmp_path, maps, submission_of, nois
     assert not report.accepted
     assert one.report.to_json() == report.to_json()
     assert one.columns == {}
+    with pytest.raises(DataError, match=r"bad\.zip must be accepted to have scores, got 1 "):
+        one.sums()
 
 
 @pytest.fixture(scope="module")
@@ -259,6 +261,7 @@ def test_a_faulty_truth_is_named(tmp_path, maps, submission_of):
 def test_per_case_file(tmp_path, maps, submission_of, noisy_maps):
     truth = maps / "test-truth.h5"
     one = scored(submission_of(tmp_path / "a.zip", truth, noisy_maps(0.02)), truth)
+    assert score(tmp_path / "a.zip", truth).values() == one.values()  # by the path of the truth
     write_per_case(one, tmp_path / "cases.csv")
     with (tmp_path / "cases.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
