@@ -57,7 +57,7 @@ class MetadataTrees:
         stages = model.staged_predict_proba(validation_features)
         losses = [log_loss(validation_labels, _of_all_classes(model, stage)) for stage in stages]
         best = int(np.argmin(losses)) + 1
-        training.progress(1, 2, f"{best} of them, log-loss {losses[best - 1]:.4f}")
+        training.progress(1, 2, f"{best} trees a class, log-loss {losses[best - 1]:.4f}")
         self.model = self._trees(best, training.seed).fit(features, labels)
         training.progress(2, 2, "done")
         seen = np.minimum(np.bincount(labels, minlength=N_CLASSES), 1)  # balanced: all weigh the same

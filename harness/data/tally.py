@@ -14,16 +14,21 @@ from harness.tracks import Track
 LARGEST_USABLE = 1e10  # some stamps hold −3.4e38 where there is no value
 
 
+def rounded(value: float) -> float:
+    """A number with six digits."""
+    return float(f"{value:.6g}")
+
+
 @dataclass
 class ImageTally:
     """Exact counts over the images of one column."""
 
     shapes: Counter[str] = field(default_factory=Counter)
     nan: Counter[int] = field(default_factory=Counter)  # by channel
+    zeros: Counter[int] = field(default_factory=Counter)  # by channel
     not_square: int = 0
     with_nan: int = 0
     values: int = 0
-    zeros: int = 0
     usable: int = 0
     total: float = 0.0
     total_of_squares: float = 0.0
@@ -43,7 +48,7 @@ class ImageTally:
         self.nan.update(dict(enumerate(by_case.sum(axis=0).tolist())))
         self.with_nan += int(by_case.any(axis=1).sum())
         self.values += images.size
-        self.zeros += images.size - int(np.count_nonzero(images))
+        self.zeros.update(dict(enumerate((images == 0).sum(axis=(0, 1, 2)).tolist())))
         self.usable += int(usable.sum())
         kept = images[usable].astype(np.float64)
         if kept.size:
@@ -52,7 +57,10 @@ class ImageTally:
             self.low, self.high = min(self.low, kept.min()), max(self.high, kept.max())
 
     def to_json(self) -> dict[str, Any]:
-        """The counts, with shares of zeros and of unusable values (NaN, infinite, or beyond 1e10)."""
+        """The counts, with shares of zeros and of unusable values (NaN, infinite, or beyond 1e10).
+
+        In channel 3 of sparse maps zeros are the pixels without noise.
+        """
         summary: dict[str, Any] = {
             "shapes": dict(self.shapes.most_common()),
             "not_square": self.not_square,
@@ -60,12 +68,14 @@ class ImageTally:
             "nan_by_channel": [self.nan[channel] for channel in sorted(self.nan)],
             "cases_with_nan": self.with_nan,
         }
-        shares = {"zeros": self.zeros / self.values, "unusable": 1 - self.usable / self.values}
+        shares = {"zeros": self.zeros.total() / self.values, "unusable": 1 - self.usable / self.values}
         if self.usable:
             mean = self.total / self.usable
             variance = max(self.total_of_squares / self.usable - mean**2, 0.0)
             shares |= {"min": self.low, "max": self.high, "mean": mean, "std": variance**0.5}
-        return summary | {key: float(f"{value:.6g}") for key, value in shares.items()}
+        in_channel = self.values / len(self.zeros)
+        by_channel = {"zeros_by_channel": [rounded(count / in_channel) for count in self.zeros.values()]}
+        return summary | by_channel | {key: rounded(value) for key, value in shares.items()}
 
 
 @dataclass

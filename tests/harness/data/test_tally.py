@@ -20,6 +20,7 @@ def test_counts_of_two_chunks_of_images():
         "nan": 3,
         "nan_by_channel": [2, 1],
         "cases_with_nan": 1,
+        "zeros_by_channel": [9 / 16, 9 / 16],
         "zeros": 18 / 32,  # 24 values less 3 NaN, the 3, −3.4e38 and infinity
         "unusable": 5 / 32,
         "min": -1.0,
