@@ -152,6 +152,7 @@ def test_folds_have_whole_groups_and_an_equal_share_of_each_class():
     order = rng.permutation(len(labels))
     fold = assign_folds(labels[order], groups[order], 5, seed=3)
     assert all(len(set(fold[groups[order] == group])) == 1 for group in range(150))
+    assert set(fold) == set(range(5))
     by_object = np.array([fold[groups[order] == group][0] for group in range(150)])
     for label in range(5):
         counts = np.bincount(by_object[of_object == label], minlength=5)

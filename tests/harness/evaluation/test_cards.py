@@ -168,6 +168,15 @@ LIES = {
 }
 
 
+def test_what_is_missing_is_named(card):
+    changed(card, metrics={})
+    with pytest.raises(CardError, match=r"can be ranked: 'wmape' is missing$"):
+        read_card(card)
+    changed(card, metrics=[])
+    with pytest.raises(CardError, match=r"can be ranked: a\.json: metrics must be an object, got \[\]$"):
+        read_card(card)
+
+
 @pytest.mark.parametrize("seed", [None, 0, 2**63 - 1])
 def test_the_largest_card_is_read(card, seed):
     changed(card, seed=seed)

@@ -44,6 +44,7 @@ def test_none_right():
     found = exact_intervals(STAMPS, sums_of(np.zeros(45, int), np.arange(45)))
     assert found["sn_recall"] == pytest.approx((0, 0.3363), abs=5e-5)
     assert found["sn_f1"] == pytest.approx((0, 0.5033), abs=5e-5)
+    assert found["sn_f2"] == pytest.approx((0, 0.7170), abs=5e-5)  # 5 s / (4 s + 1), if nothing was missed
     assert np.isnan(found["sn_precision"]).all()
 
 
