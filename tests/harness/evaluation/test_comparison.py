@@ -9,7 +9,10 @@ from harness.evaluation.cards import write_card
 from harness.evaluation.comparison import compare
 from harness.evaluation.scoring import score
 from harness.files import HarnessError
-from tests.harness.evaluation.builders import RANKED, scored_maps
+from harness.tracks import MASS_MAPPING
+from tests.harness.evaluation.builders import scored_maps
+
+COLUMNS = [score.key for score in MASS_MAPPING.scores]
 
 
 @pytest.fixture(scope="module")
@@ -89,9 +92,21 @@ def test_chances_need_six_groups(tmp_path, groups, known):
     assert all(score.low < score.difference < score.high for score in found.scores)
 
 
+def test_bounds_of_differences_are_possible_ones(tmp_path):
+    """Of four groups three differ by 2, the most that correlations can, and the fourth by -2."""
+    paths = [tmp_path / "a.json", tmp_path / "b.json"]
+    for path, sign in zip(paths, (1.0, -1.0), strict=True):
+        columns = dict.fromkeys(COLUMNS, sign * np.array([1, 1, 1, -1]))
+        write_card(scored_maps(path.stem, per_group=1, **columns), path)
+    found, _ = compare(*paths, None)
+    (correlation,) = (score for score in found.scores if score.key == "correlation")
+    assert (correlation.difference, correlation.high) == (1, 2)
+    assert -2 <= correlation.low < 0
+
+
 def test_cases_that_differ_alike_come_by_their_other_scores(tmp_path):
     """DICEE differs by 1 in all but the last; WMAPE and MAE, of other sizes, tell which come first."""
-    columns = {key: np.zeros(6) for key in (*RANKED, "l2_dpeaks", "mae", "wmse", "correlation")}
+    columns = {key: np.zeros(6) for key in COLUMNS}
     changes = {"dicee": [1, -1, 1, 1, -1, 0], "wmape": [0, 0, -300, 0, 100, 0]}
     changes["mae"] = [0, 0.3, 0, 0, 0.3, 0]
     for name, sign in (("a", 1), ("b", 0)):

@@ -10,6 +10,7 @@ from harness.data.split import public_cases, secret_seed
 from harness.data.store import open_dataset
 from harness.evaluation.cards import write_card
 from harness.evaluation.leaderboard import make_leaderboard, rank_entries
+from harness.evaluation.scoring import score_card
 from harness.files import HarnessError
 from harness.report.page import write_leaderboard
 from harness.tracks import MASS_MAPPING
@@ -225,6 +226,15 @@ def test_wilcoxon_is_scipys_on_groups_with_holms_correction():
     np.testing.assert_allclose(found, corrected)
     assert all(value.wilcoxon is None for value in board.rows[-1].metrics.values())
     assert rank_entries(MASS_MAPPING, scored).rows[0].metrics["dicee"].wilcoxon is None
+
+
+def test_bounds_of_few_groups_are_possible_scores():
+    """Of four groups with 0, 0, 0 and 1 the interval about 0.25 would begin below 0."""
+    entry = ranked_by([0.0, 0, 0, 1], per_group=1)
+    cells = rank_entries(MASS_MAPPING, [entry]).rows[0].metrics["dicee"], score_card(entry).metrics["dicee"]
+    for cell in cells:
+        assert (cell.mean, cell.low) == (0.25, 0)
+        assert cell.high > 0.75
 
 
 def test_few_groups_leave_the_rest_unknown():
