@@ -49,6 +49,12 @@ def test_scores_equal_those_of_numpy(kind, seed):
         assert alone == {name: values[index] for name, values in scores.items()}
 
 
+def test_masks_that_rounding_decides_are_exact_beside_others():
+    doubtful, clear = (pair(kind) for kind in ("opposites", "noise"))
+    target, prediction = (np.concatenate(each) for each in zip(doubtful, clear, strict=True))
+    assert_array_equal(metrics.dicee(target, prediction), by_numpy(target, prediction)["dicee"])
+
+
 def test_a_lower_peak_below_a_tie_does_not_hide_it():
     """The third of three peaks is not certain while a fourth is as high, whatever lies further down."""
     spots = {(20, 20): 5, (20, 80): 4, (60, 20): 3, (60, 80): 3, (110, 60): 1}
