@@ -58,6 +58,13 @@ def test_maps_larger_than_what_is_computed_at_once():
     np.testing.assert_allclose(metrics.mae(*maps), np.abs(maps[0] - maps[1]).mean(axis=(1, 2)), rtol=1e-13)
 
 
+def test_unsigned_numbers_are_numbers():
+    """The differences of these maps would wrap around, and so would sums of these counts."""
+    assert metrics.mae(np.array([[1, 250]], np.uint8), np.array([[3, 0]], np.uint8)) == 126
+    assert metrics.brier([0, 0], np.array([[1, 0], [0, 1]], np.uint8)) == 1
+    assert metrics.accuracy_from_confusion(np.array([[200, 100], [0, 100]], np.uint8)) == 0.75
+
+
 def test_labels_come_back_as_int64():
     for dtype in (np.uint8, ">i2", np.int64):
         assert metrics.confusion_matrix(np.array([1, 0], dtype), [1, 1], 2).tolist() == [[0, 1], [0, 1]]

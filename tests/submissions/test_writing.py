@@ -149,6 +149,12 @@ def test_case_ids(tmp_path, case_ids):
         write(tmp_path / "a.zip", [MAPS], case_ids=case_ids)
 
 
+def test_whole_numbers_are_written(tmp_path):
+    for dtype in (np.uint8, np.int16):
+        write(tmp_path / "a.zip", [np.full((3, 128, 128), 7, dtype)])
+        assert (open_submission(tmp_path / "a.zip", "mass-mapping", IDS).read()[0] == 7).all()
+
+
 def test_one_entry_is_left_for_the_manifest(tmp_path, monkeypatch):
     monkeypatch.setattr(limits, "MAX_ENTRIES", 3)
     write(tmp_path / "a.zip", [MAPS[:2]], case_ids=IDS[:2])

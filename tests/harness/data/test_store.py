@@ -107,6 +107,19 @@ def test_columns_that_do_not_fit_those_before(tmp_path, columns, words):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_columns_of_all_plain_types_come_back(tmp_path):
+    metadata = np.array([(1, 2, True, b"x", 0.5)] * 2, "i2,u4,?,S3,f8")
+    columns = {"labels": LABELS, "metadata": metadata, "weights": np.arange(6.0).reshape(2, 3)}
+    write(tmp_path / "a.h5", {"case_id": ["a", "b"], "group": [0, 1]} | columns)
+    with h5py.File(tmp_path / "a.h5", "r+") as file:
+        del file["group"]
+        file["group"] = np.array([3, 4], np.uint16)
+    with open_dataset(tmp_path / "a.h5") as data:
+        assert data.groups().tolist() == [3, 4]
+        for name, values in columns.items():
+            np.testing.assert_array_equal(data.columns[name][:], values)
+
+
 def test_a_data_set_has_cases_and_each_once(tmp_path):
     with pytest.raises(DataError, match="would hold no case at all"):
         write(tmp_path / "a.h5")

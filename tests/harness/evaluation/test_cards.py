@@ -168,6 +168,11 @@ LIES = {
 }
 
 
+def test_groups_may_be_unsigned(scored, card):
+    rewritten(card, group=scored[0].groups.astype(np.uint32))
+    assert read_card(card).groups.tolist() == scored[0].groups.tolist()
+
+
 def test_what_is_missing_is_named(card):
     changed(card, metrics={})
     with pytest.raises(CardError, match=r"can be ranked: 'wmape' is missing$"):

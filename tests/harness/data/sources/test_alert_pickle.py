@@ -147,6 +147,21 @@ def test_an_oversampled_set_is_packed_once(tmp_path, shared):
         np.testing.assert_array_equal(data.inputs[:], images)
 
 
+def test_columns_of_all_plain_types_are_kept(tmp_path):
+    stamp = np.random.default_rng(6).integers(0, 200, (63, 63, 3)).astype(np.uint8)
+    fields = [("candid", "u8"), ("objectId", "S4"), ("right", "?"), ("x", "f4"), ("y", "i2"), ("name", "S2")]
+    row = (2**63, b"ZTF1", True, 0.5, -3, b"ab")
+    content = {"images": [stamp, stamp.copy()], "labels": np.array([4, 4], np.uint8), "metadata": [row, row]}
+    content["metadata"] = np.array(content["metadata"], fields)
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps(content))
+    (repeat, _), (_, arrays) = alert_pickle.sent(tmp_path / "a.pkl")
+    assert "repeats alert 9223372036854775808" in repeat["error"]
+    images, labels, metadata = arrays
+    assert (images[0] == stamp).all()
+    assert labels.tolist() == [4]
+    assert (metadata.dtype, metadata[0].item()) == (np.dtype(fields), row)
+
+
 def test_repeats_without_ids_are_told_by_their_stamps_and_blank_ones_repeat_nothing(tmp_path):
     rng = np.random.default_rng(4)
     images = np.zeros((6, 63, 63, 3), np.float32)

@@ -16,6 +16,7 @@ def stamp(*shape, dtype="f4"):
     ("image", "words", "damaged"),
     [
         (stamp(63, 55, 3), "cut off by the edge of the detector, 63 by 55 pixels", False),
+        (stamp(63, 55, 3, dtype="u1"), "cut off by the edge of the detector", False),
         (stamp(21, 21, 3), "got a ndarray of float32 and shape (21, 21, 3)", False),
         (stamp(63, 63), "shape (63, 63)", True),
         (stamp(1, 63, 3), "cut off by the edge of the detector, 1 by 63 pixels", False),
@@ -48,3 +49,5 @@ def test_the_others_come_a_chunk_at_a_time_as_float32():
     assert third.columns["images"][:, 0, 0, 0].tolist() == [CHUNK, CHUNK + 1]
     assert third.columns["labels"].tolist() == [CHUNK, CHUNK + 1]
     assert third.columns["metadata"].shape == (2,)
+    (unsigned,) = usable_alerts([stamp(63, 63, 3, dtype="u2")], None, None, ["7"], ["ZTF"])
+    assert unsigned.columns["images"].dtype == np.float32
