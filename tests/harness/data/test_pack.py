@@ -71,8 +71,16 @@ def test_skip_damaged_lists_what_it_left_out(tmp_path, members):
     damaged = members | {"1/KAPPA/00001_00001.npy": b"broken"}
     del damaged["1/KAPPA/00002_00001.npy"]
     archive = write_tar(tmp_path / "1.tar.gz", damaged)
-    out, result = packed(tmp_path, [archive], skip_damaged=True)
+    told = []
+    out, result = packed(tmp_path, [archive], skip_damaged=True, progress=lambda *call: told.append(call))
     assert result.cases == 4
+    assert told[0] == (1, 0, "cases, 1/EPSILON/00001_00001.npy")  # no total: nobody knows it yet
+    assert told[-1] == (6, 0, "cases, 1/KAPPA/00003_00002.npy")
+    with open_dataset(out) as data:
+        assert data.source == {
+            "packed": ["1.tar.gz"], "left_out": 3, "ignored": 0,
+            "left_out_first": [name for name, _ in result.left_out],
+        }  # fmt: skip
     assert {name for name, _ in result.left_out} == {
         "1/KAPPA/00001_00001.npy", "00001_00001", "00002_00001"
     }  # fmt: skip

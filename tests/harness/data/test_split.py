@@ -70,7 +70,9 @@ def test_parts_are_whole_clusters_and_complete(data, tmp_path):
         with open_dataset(tmp_path / "parts" / "test-inputs.h5") as inputs:
             assert "kappa" not in inputs.columns
             ids = inputs.case_ids()
+            assert inputs.source == {"split_of": whole.fingerprint, "seed": 3}
         with open_dataset(tmp_path / "parts" / "test-truth.h5") as truth:
+            assert truth.source == inputs.source | {"inputs_fingerprint": inputs.fingerprint}
             assert "epsilon" not in truth.columns
             assert sorted(truth.case_ids()) == sorted(ids)
     assert seen[2] == seen[3]
