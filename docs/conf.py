@@ -6,7 +6,6 @@ The folder of the sources is the one above, so that links between pages work on 
 import re
 from pathlib import Path
 
-from pygments.lexers.special import TextLexer
 from sphinx.application import Sphinx
 
 project = "astroboard"
@@ -59,6 +58,5 @@ def escape(_app: Sphinx, _what: str, _name: str, _object: object, _options: obje
 
 def setup(app: Sphinx) -> None:
     """Connect the above."""
-    app.add_lexer("mermaid", TextLexer)  # forges draw it; the site shows its text
     app.connect("source-read", add_contents)
     app.connect("autodoc-process-docstring", escape, priority=100)  # before numpydoc adds marks of its own

@@ -65,9 +65,8 @@ NOT_RUN = {
     "KERASTUNER_TUNER_ID=worker-1 astroboard tune unet --data data --out search-1": "the same",
 }
 ONLY_SHOWN = {
-    "text": "is a formula, or the output of the block above, which is compared",
+    "text": "is a formula, a drawing, or in the README the output of the block above, which is compared",
     "dockerfile": "fetches an image",
-    "mermaid": "is a picture",
 }
 
 # What the reader of a page has before the first command: its name there, and what of the shelf it is.
