@@ -20,8 +20,8 @@ import numpy as np
 from baselines import backend
 from baselines.backend import keras
 from baselines.batches import Batches
-from baselines.learning_rate import Schedule, plateau_rate
-from baselines.network import MODEL, load
+from baselines.learning_rate import plateau_rate
+from baselines.network import MODEL, Schedule, load
 from baselines.protocol import BaselineError, Training
 
 HISTORY, CHECKPOINT = "history.csv", "checkpoint.npz"

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf
-from typing import Literal
 
 from baselines.backend import keras
+from baselines.network import Schedule
 
 PLATEAU = 3  # epochs in a row without a lower validation loss
-
-Schedule = Literal["constant", "cosine", "plateau"]
 
 
 def adam(learning_rate: float, schedule: Schedule, steps: int, beta_1: float = 0.9) -> keras.optimizers.Adam:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from baselines.protocol import BaselineError, must_be, untrained
 MODEL = "model.keras"
 BACKENDS = ("tensorflow", "jax", "torch")
 """What Keras can compute with; the first that is installed is taken."""
+Schedule = Literal["constant", "cosine", "plateau"]
+"""How the learning rate changes from epoch to epoch, see learning_rate.py."""
 
 
 class Network:

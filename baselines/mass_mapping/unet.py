@@ -17,7 +17,7 @@ from baselines.mass_mapping.inversion import MAP_SIZE, OFFICIAL, choose, compone
 from baselines.mass_mapping.kaiser_squires import smoothed_convergence
 from baselines.mass_mapping.masked import MaskedKaiserSquires
 from baselines.mass_mapping.wiener import Wiener
-from baselines.network import Network
+from baselines.network import Network, Schedule
 from baselines.protocol import CHUNK, Baseline, BaselineError, Cases, Training, gather, must_be
 
 MARGIN = 1.1  # the network's range over that of the training set's κ: tanh only tends to its bounds
@@ -66,7 +66,7 @@ class UNet(Network):
     augmentation: Augmentation = "spin-2"
     patience: int = 0
     keep: Literal["last", "best"] = "best"
-    schedule: Literal["constant", "cosine", "plateau"] = "constant"
+    schedule: Schedule = "constant"
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     jit: bool = False
     model: Any = field(default=None, init=False, repr=False, compare=False)

@@ -12,9 +12,9 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
+from baselines import PRESETS
 from baselines.protocol import BaselineError, must_be
 
-PRESETS = ("smoke", "laptop", "night", "gpu", "paper")
 BASE = "laptop"  # of a file that names none
 
 T = TypeVar("T")

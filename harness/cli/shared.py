@@ -22,6 +22,7 @@ import click
 from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
+from baselines import PRESETS
 from harness.files import HarnessError, check_new, json_text
 from submissions.report import plain, printable
 
@@ -95,7 +96,6 @@ class Name(click.ParamType):
         return found or [CompletionItem(incomplete, type="file")] * self.files
 
 
-PRESETS = ("smoke", "laptop", "night", "gpu", "paper")
 PRESET = Name("preset", PRESETS)
 preset_option = click.option(
     "--preset",

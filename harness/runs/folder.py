@@ -102,7 +102,7 @@ def _resume(outer: Path, attempted: dict[str, Any], force: bool) -> None:
                            for name, (old, new) in changed.items())  # fmt: skip
         raise HarnessError(
             f"{outer} must be of the same run to be resumed, got another: {listed}; repeat the command that "
-            "began it, name another folder for this one, or remove what is unfinished with --force"
+            "began it, name another folder for this one, or remove the unfinished one"
         )
     print(f"resuming the run that was left unfinished in {outer}", file=sys.stderr)
     if updated := differences(before["versions"], attempted["versions"]):

@@ -13,9 +13,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from baselines.presets import PRESETS
 from harness.cli import main
-from harness.cli.shared import PRESET, TASKS
+from harness.cli.shared import TASKS
 
 pytestmark = pytest.mark.slow
 
@@ -90,10 +89,6 @@ def test_the_scoring_path_needs_three_packages():
         "assert found <= {'numpy', 'scipy', 'h5py'}, found\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
-
-
-def test_presets_are_those_of_the_baselines():
-    assert tuple(PRESET.names()) == PRESETS
 
 
 def test_names_near_to_one_that_does_not_exist(run, tmp_path):
