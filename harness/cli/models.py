@@ -320,6 +320,7 @@ def _trials_text(record: dict[str, Any], data: Path, out: Path) -> Iterator[Any]
     ]
     yield f"{record['baseline']}: trials, best first", ("trial", *settings, "objective", *scores), rows, 0
     yield from (f"trial {trial['trial']} failed: {trial['failure']}" for trial in trials if trial["failure"])
+    yield f"see {out / 'trials.png'}"
     yield _train_with(record["baseline"], data, out)
 
 

@@ -95,12 +95,17 @@ def _draw_curve(axis: Any, curve: Curve) -> None:
     if curve.best is not None:
         label = f"lowest validation loss, epoch {curve.best:g}"
         axis.axvline(curve.best, color=colours.REFERENCE_LINE, linestyle=":", label=label)
-    if curve.logarithmic:
+    _set_axes(axis, "epoch", curve.logarithmic)
+
+
+def _set_axes(axis: Any, counted: str, logarithmic: bool) -> None:
+    """Whole numbers of what is counted along x; y may be logarithmic."""
+    if logarithmic:
         axis.set_yscale("log")
         axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.yaxis.set_major_formatter("{x:g}")
         axis.yaxis.set_minor_formatter("")
-    axis.set_xlabel("epoch")
+    axis.set_xlabel(counted)
     axis.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
 
 
@@ -111,9 +116,48 @@ def curves_figure(history: Path, title: str, scores: Sequence[Score] = ()) -> Fi
     for axis, curve in zip(np.atleast_1d(figure.subplots(1, len(curves))), curves, strict=True):
         _draw_curve(axis, curve)
         axis.set_title(curve.title)
+    _finish(figure, title)
+    return figure
+
+
+def _finish(figure: Figure, title: str) -> None:
+    """Add the title of the whole, and one legend for all panels."""
     lines = {line.get_label(): line for axis in figure.axes for line in axis.lines}
     figure.legend(handles=list(lines.values()), loc="outside lower center", ncols=len(lines))
     figure.suptitle(title, parse_math=False)
+
+
+def trials_figure(trials: Sequence[Mapping[str, Any]], scores: Sequence[Score], title: str) -> Figure:
+    """The ranked scores and the epochs of the trials of a search, in their order; the best is marked.
+
+    ``trials`` are entries of the record of `tune`. Scores that are better when lower have a logarithmic axis.
+    """
+    ended = [trial for trial in trials if trial["scores"]]
+    failed = [trial["trial"] for trial in trials if trial["failure"]]
+    best = min(range(len(ended)), key=lambda index: ended[index]["objective"], default=0)
+    panels = [
+        (with_arrow(score.title, score.lower_is_better), score.lower_is_better,
+         [trial["scores"][score.key] for trial in ended])
+        for score in scores if score.ranked
+    ]  # fmt: skip
+    if any(epochs := [trial["epochs"] for trial in ended]):
+        panels.append(("epochs", False, epochs))
+    figure = Figure(figsize=(4.2 * len(panels), 3.4), layout="constrained")
+    numbers = [trial["trial"] for trial in ended]
+    for axis, (name, lower, values) in zip(
+        figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
+    ):
+        axis.plot(numbers, values, "o", color=colours.VALIDATION, label="trial")
+        axis.plot(
+            numbers[best : best + 1], values[best : best + 1], "o", markersize=13, markerfacecolor="none",
+            color=colours.TRAINING, label=f"best, trial {numbers[best]}" if ended else "best",
+        )  # fmt: skip
+        if failed:
+            axis.plot(failed, [0.03] * len(failed), "x", color=colours.REFERENCE_LINE, label="failed",
+                      transform=axis.get_xaxis_transform())  # fmt: skip
+        _set_axes(axis, "trial", lower and min(values, default=0) > 0)
+        axis.set_title(name)
+    _finish(figure, title)
     return figure
 
 

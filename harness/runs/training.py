@@ -120,13 +120,14 @@ def train(
             outcome = baseline.fit(cases_of(training_data), cases_of(validation_data), training)
             (folder / "model").mkdir()
             baseline.save(folder / "model")
+            in_epochs = sum(float(row["seconds"]) for row in epochs_of(folder))
             record = attempted | {
                 "preset": Path(preset).name,
                 "folder": str(data.absolute()),
                 "cases": len(training_data),
                 "outcome": outcome,
                 "hardware": hardware(baseline),
-                "seconds": round(max(time.perf_counter() - started, _seconds_of_epochs(folder)), 3),
+                "seconds": round(max(time.perf_counter() - started, in_epochs), 3),
             }
             draw.now()
             write_text(folder / "run.json", json_text(record))
@@ -258,12 +259,13 @@ def _method(records: Sequence[dict[str, Any]], average_symmetries: bool) -> str:
     return names + ", over symmetries" * average_symmetries
 
 
-def _seconds_of_epochs(folder: Path) -> float:
-    """The time of all epochs, also of those before a run was interrupted; 0 where there are none."""
-    if not (history := folder / "history.csv").is_file():
-        return 0.0
-    with history.open(newline="", encoding="utf-8") as file:
-        return sum(float(row["seconds"]) for row in csv.DictReader(file))
+def epochs_of(folder: Path) -> list[dict[str, str]]:
+    """The epochs of a training, of all its stages, and also those before it was interrupted."""
+    rows: list[dict[str, str]] = []
+    for history in sorted(folder.rglob("history.csv")):
+        with history.open(newline="", encoding="utf-8") as file:
+            rows += csv.DictReader(file)
+    return rows
 
 
 def _training_facts(records: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -36,7 +36,7 @@ from harness.files import HarnessError, check_new, json_text, read_json, write_t
 from harness.progress import ProgressCallback, no_progress
 from harness.runs.folder import unfinished
 from harness.runs.registry import baseline_class
-from harness.runs.training import open_split, predictions, versions
+from harness.runs.training import SECONDS_BETWEEN_PICTURES, epochs_of, open_split, predictions, versions
 from harness.schemas import TUNING, TUNING_STATE
 from harness.tracks import Track, get_track
 
@@ -99,13 +99,17 @@ def tune(
         with unfinished(out, attempted, force) as folder:
             number = trials or budget["trials"]
             oracle = Oracle(track, searched, baseline, number, seed, folder / STATE, progress)
+            oracle.title = f"{name}, {preset}, seed {seed}"
             tuner = Tuner(oracle, run, Training(seed, folder, progress))
             if role == "worker":
                 tuner.search()
                 return {"schema": TUNING, "worker": tuner.tuner_id, "trials": tuner.ended}
             oracle.resume(role)
-            if len(oracle.end_order) < oracle.max_trials:
-                tuner.search()
+            try:
+                if len(oracle.end_order) < oracle.max_trials:
+                    tuner.search()
+            finally:
+                oracle.draw()
             record = attempted | oracle.result()
             write_text(folder / "best.toml", best_preset(record, chosen))
             write_text(folder / "tuning.json", json_text(record))
@@ -203,6 +207,7 @@ class Oracle(keras_tuner.Oracle):
         )  # fmt: skip
         self.track, self.make, self.rng_seed = track, make, seed
         self.file, self.progress, self.fault, self.verbose = file, progress, "", 0
+        self.title, self.drawn = "trials", time.monotonic()
 
     def scores(self, trial: Trial) -> dict[str, float]:
         """The ranked scores of a trial, none if it failed."""
@@ -220,8 +225,19 @@ class Oracle(keras_tuner.Oracle):
         """Move the reason of a failure to its place, and report progress."""
         trial.message = trial.hyperparameters.values.pop("failure", None)
         super().end_trial(trial)
+        if time.monotonic() - self.drawn >= SECONDS_BETWEEN_PICTURES:
+            self.draw()
         last = trial.message or "ended well"
         self.progress(len(self.end_order), self.max_trials, f"trials; the last: {last}")
+
+    def draw(self) -> None:
+        """Draw the trials so far, if there are any: into ``trials.png``."""
+        if trials := self.records():
+            from harness.report.figures import save_figure, trials_figure
+
+            figure = trials_figure(trials, self.track.scores, self.title)
+            save_figure(figure, self.file.with_name("trials.png"))
+        self.drawn = time.monotonic()
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:  # noqa: ARG002
         """The candidate with the lowest confidence bound that is possible and new.
@@ -280,19 +296,26 @@ class Oracle(keras_tuner.Oracle):
         self.set_state(state | {"ongoing_trials": kept})
         self.tuner_ids = set(kept)
 
-    def result(self) -> dict[str, Any]:
-        """All trials, and the number of the best, the earlier of equals. Without a success no state stays."""
-        trials = [
+    def records(self) -> list[dict[str, Any]]:
+        """The trials that have ended, as in ``tuning.json``; 0 epochs where a worker has the history."""
+        folder = self.file.parent
+        return [
             {
                 "trial": int(trial.trial_id),
                 "objective": trial.score,
                 "scores": self.scores(trial),
                 "values": trial.hyperparameters.values,
                 "failure": trial.message,
+                "epochs": len(epochs_of(folder / f"trial-{int(trial.trial_id)}")),
                 "seconds": trial.metrics.get_best_value("seconds"),
             }
             for trial in self.trials.values()
+            if trial.status == "COMPLETED"
         ]
+
+    def result(self) -> dict[str, Any]:
+        """All trials, and the number of the best, the earlier of equals. Without a success no state stays."""
+        trials = self.records()
         if all(trial["failure"] for trial in trials):
             fault = trials[-1]["failure"] if trials else self.fault
             self.file.unlink(missing_ok=True)

@@ -5,7 +5,7 @@ import pytest
 
 from harness.files import HarnessError
 from harness.report.drawing.tiles import Scale, image_tile, tiles_figure
-from harness.report.figures import curves_figure, picture_format, save_figure
+from harness.report.figures import curves_figure, picture_format, save_figure, trials_figure
 from harness.tracks import MASS_MAPPING, STAMPS
 
 
@@ -43,6 +43,25 @@ def test_scores_of_maps_are_of_validation_on_a_logarithmic_axis(tmp_path):
         assert curves(axis)["validation"].get_ydata().tolist() == values
         assert curves(axis)["validation"].get_color() == curves(loss)["validation"].get_color()
         assert list(curves(axis)[best].get_xdata()) == [2, 2]
+
+
+def test_trials_of_a_search_with_the_best_and_those_that_failed():
+    scores = ({"wmape": 3.0, "dicee": 0.4, "dpeaks": 0.0}, {}, {"wmape": 2.0, "dicee": 0.3, "dpeaks": 9.0})
+    trials = [
+        {"trial": number, "objective": objective, "scores": of_trial, "epochs": epochs, "failure": failure}
+        for number, (objective, of_trial, epochs, failure) in enumerate(
+            zip((0.4, 1.0, 0.2), scores, (5, 0, 2), (None, "no memory", None), strict=True)
+        )
+    ]
+    wmape, dicee, dpeaks, epochs = trials_figure(trials, MASS_MAPPING.scores, "unet").axes
+    assert [axis.get_title() for axis in (wmape, dicee, dpeaks, epochs)] == [
+        "WMAPE ↓", "DICEE ↓", "DPEAKS ↓", "epochs",
+    ]  # fmt: skip
+    assert [axis.get_yscale() for axis in (wmape, dpeaks, epochs)] == ["log", "linear", "linear"]
+    assert curves(epochs)["trial"].get_xydata().tolist() == [[0, 5], [2, 2]]
+    assert curves(wmape)["best, trial 2"].get_xydata().tolist() == [[2, 2.0]]
+    assert list(curves(dicee)["failed"].get_xdata()) == [1]
+    assert len(trials_figure([trials[1]], MASS_MAPPING.scores, "unet").axes) == 3  # all have failed
 
 
 def test_a_history_without_validation(tmp_path):

@@ -1,5 +1,6 @@
 """Runs that are stopped on the way: what stays, what goes on, what starts anew."""
 
+import json
 import os
 import resource
 import shutil
@@ -210,6 +211,11 @@ def test_killed_five_times_submits_the_bytes_of_an_unbroken_run(maps, tmp_path):
     for name in ("part", "whole"):
         submit([tmp_path / name], inputs, "us", tmp_path / f"{name}.zip")
         assert not list((tmp_path / name).rglob("checkpoint*"))
+    stages = sorted((tmp_path / "part").rglob("history.csv"))
+    assert len(stages) == 2
+    in_epochs = [np.genfromtxt(stage, delimiter=",", names=True)["seconds"].sum() for stage in stages]
+    record = json.loads((tmp_path / "part/run.json").read_text())
+    assert record["seconds"] >= round(sum(in_epochs), 3)  # all but the end was done before the last attempt
     again = [sys.executable, "-m", "harness.cli", "submit", tmp_path / "part", "--inputs", inputs]
     subprocess.run([*again, "--team", "us", tmp_path / "again.zip"], env=environment, check=True)
     zips = {(tmp_path / f"{name}.zip").read_bytes() for name in ("part", "whole", "again")}
