@@ -136,7 +136,7 @@ def _text(record: dict[str, Any], out: Path) -> Iterator[Any]:
         yield "Claims", *claims_table(record["claims"], brief=True), 4
         yield f"verdicts: {tally_text(record['claims'])}"
     for claim in record["claims"]:
-        said = (verdict_text(claim), f"{sides_text(claim)}.", *notes(claim))
-        yield from (f"{claim['name']}, {text}" for text in said)
+        yield f"{claim['name']}: {verdict_text(claim)}"
+        yield from (f"  {text}" for text in (f"{sides_text(claim)}.", *notes(claim)))
     yield from (f"left out of {each['name']}: {each['lacking']}" for each in record["left_out"])
     yield f"pages: {out / 'claims.html'}, {out / 'results.md'}"

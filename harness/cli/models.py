@@ -133,10 +133,10 @@ def train(
 
 
 def _in_words(value: Any) -> str:
-    """A value of a record: numbers in six digits, the entries of a table one after the other."""
+    """A value of a record: numbers in four digits, the entries of a table one after the other."""
     if isinstance(value, dict):
         return ", ".join(f"{key} {_in_words(entry)}" for key, entry in value.items())
-    return f"{value:.6g}" if isinstance(value, float) else f"{value}"
+    return f"{value:.4g}" if isinstance(value, float) else f"{value}"
 
 
 @main.command(task="Submit", example="submit runs/masked --inputs data/test-inputs.h5 --team us us.zip")

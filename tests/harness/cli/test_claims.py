@@ -26,7 +26,7 @@ def test_tables_of_what_was_found(few_maps, tmp_path):  # noqa: ARG001
     result = run(*words)
     assert result.exit_code == 0, result.output
     assert "zeros-win-wmape: not tested; B: " in result.stderr
-    assert "zeros-win-wmape, not tested: B: " in result.stdout
+    assert "zeros-win-wmape: not tested: B: " in result.stdout
     assert result.stdout.endswith(f"pages: {tmp_path / 'claims.html'}, {tmp_path / 'results.md'}\n")
     assert json.loads(run(*words, "--json").stdout) == json.loads((tmp_path / "claims.json").read_text())
     assert run(*words, "--no-training", "--json").stdout == (tmp_path / "claims.json").read_text()
