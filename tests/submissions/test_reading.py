@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from submissions import Code, Findings, SubmissionError, open_submission, validate, write_submission
+from submissions.archive import list_folder
 from submissions.formats.base import Format
 from submissions.limits import MAX_MAP_BYTES
 from submissions.npy import read_npy
@@ -341,6 +342,14 @@ def test_folder_is_read_as_the_zip_of_it(zipped, folder):
     before = submission.sha256()
     np.save(folder / f"{IDS[0]}.npy", MAPS[1])
     assert submission.sha256() != before
+
+
+def test_files_of_folders_come_in_the_order_of_their_names(tmp_path):
+    names = [f"{number * 7 % 20:02d}/{file}.txt" for number in range(20) for file in "ba"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert list_folder(tmp_path).names == sorted(names)
 
 
 def test_folder_with_a_link_to_the_truth(folder):

@@ -48,7 +48,7 @@ def read_records(file: IO[bytes], keep: Collection[str]) -> Iterator[dict[str, A
     try:
         named: dict[str, Schema] = {}
         stated = fastavro.parse_schema(json.loads(header.get("avro.schema", b"")), named)
-        _check(stated, named, (), set())
+        _check(stated, (), {})
         wanted = fastavro.parse_schema(_kept(stated, named, keep, set()), {})
     except DataError:
         raise
@@ -145,39 +145,37 @@ def _long(file: IO[bytes], signed: bool = True) -> int:
     raise DataError(f"it is damaged: a number has more than {MAX_LONG_BYTES} bytes")
 
 
-def _check(schema: Schema, named: Mapping[str, Schema], within: Sequence[str], sound: set[str]) -> None:
-    """Refuse a schema with types within themselves, or with values of no byte, which can be without end.
+def _check(schema: Schema, within: Sequence[str], heights: dict[str, int]) -> int:
+    """How deep records lie in the values of a schema, which is refused if that is too deep.
 
-    ``within`` has the named types around it, ``sound`` those that were checked before.
+    So is one with types within themselves, or with values of no byte, which can be without end. ``within``
+    has the named types around it, ``heights`` how deep records lie in those that were defined before.
     """
     if isinstance(schema, list):
-        for alternative in schema:
-            if alternative != "null":
-                _check(alternative, named, within, sound)
-    elif isinstance(schema, str) and schema in named:
+        return max((_check(each, within, heights) for each in schema if each != "null"), default=0)
+    if isinstance(schema, str):
         if schema in within:
             raise DataError(f"its type {printable(schema)} must not lie within itself")
-        if schema not in sound:
-            _check(named[schema], named, (*within, schema), sound)
-            sound.add(schema)
-    elif isinstance(schema, str):
-        if schema not in SINGLE:
+        if schema not in SINGLE and schema not in heights:
             raise DataError(f"its values must have bytes of their own, got the type {printable(schema)}")
-    elif schema["type"] == "record":
-        within = within if schema["name"] in within else (*within, schema["name"])
-        if len(within) > MAX_DEPTH:
-            raise DataError(f"its records must lie {MAX_DEPTH} deep at most, got more")
+        return heights.get(schema, 0)
+    kind, height = schema["type"], 0
+    if kind in ("array", "map"):
+        return _check(schema["items" if kind == "array" else "values"], within, heights)
+    if kind == "record":
         if not schema["fields"]:
             raise DataError(f"its record {printable(schema['name'])} must have fields, got none")
-        for field in schema["fields"]:
-            _check(field["type"], named, within, sound)
-    elif schema["type"] in ("array", "map"):
-        _check(schema["items" if schema["type"] == "array" else "values"], named, within, sound)
-    elif schema["type"] == "fixed":
+        within = (*within, schema["name"])
+        height = 1 + max(_check(field["type"], within, heights) for field in schema["fields"])
+        if height > MAX_DEPTH:
+            raise DataError(f"its records must lie {MAX_DEPTH} deep at most, got more")
+    elif kind == "fixed":
         if schema["size"] < 1:
             raise DataError(f"its type {printable(schema['name'])} must have bytes, got {schema['size']}")
-    elif schema["type"] != "enum":
-        _check(schema["type"], named, within, sound)
+    elif kind != "enum":
+        return _check(kind, within, heights)
+    heights[schema["name"]] = height
+    return height
 
 
 def _kept(schema: Schema, named: Mapping[str, Schema], keep: Collection[str], defined: set[str]) -> Schema:

@@ -36,6 +36,7 @@ def test_the_numbers_of_a_value_are_rounded_and_what_is_unknown_stays_so():
         (0.2, 4, 0, 0.02),
         (0.21, 4, 0, 0.05),
         (0.51, 4, 0, 0.1),
+        (1e-6, 4, 0, 1e-4),
         (0.1, 1, 0, 0.1),  # the last digit that is shown
         (0.1, 4, 0.006, 0.02),  # without one group the score moves by 0.006, of which twice counts
         (0.1, 4, -0.006, 0.02),

@@ -173,6 +173,12 @@ ATTACKS = {
     "records_within_records": (
         container(reduce(lambda inner, number: record(f"r{number}", c=inner), range(33), "int")), "32 deep",
     ),
+    "records_within_records_by_name": (  # each takes as many steps to read as it is deep
+        container(
+            record("x", **{f"r{n}": record(f"y{n}", a=f"y{n - 1}" if n else "int") for n in range(32)})
+        ),
+        "32 deep",
+    ),
     "schema_that_nests_without_end": (
         b"Obj\x01" + long(1) + chunk(b"avro.schema") + chunk(b"[" * 10**6) + long(0) + SYNC,
         "schema cannot be read",

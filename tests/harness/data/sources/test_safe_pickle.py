@@ -6,7 +6,7 @@ import pytest
 
 from harness.data.sources import safe_pickle as pickles
 from harness.data.store import DataError
-from tests.harness.data.sources.attacks import PICKLES, SECRET
+from tests.harness.data.sources.attacks import PICKLES, SECRET, text
 from tests.hostile import check_refusal, measure
 
 
@@ -72,6 +72,31 @@ def test_what_may_be_in_a_pickle_grows_with_it(tmp_path, monkeypatch, value, row
     path.write_bytes(pickle.dumps(alerts | {"images": []}))
     with pytest.raises(DataError, match=r"more than the 1,[0-9]{3}"):
         pickles.load(path)
+
+
+@pytest.mark.parametrize(("count", "accepted"), [(8, True), (9, False)])
+def test_containers_are_counted(tmp_path, monkeypatch, count, accepted):
+    """A mark, so many lists, and a tuple of them; ten are allowed."""
+    monkeypatch.setattr(pickles, "MAX_PICKLE_OBJECTS", 10)
+    judged(tmp_path, b"(" + b"]" * count + b"t.", accepted, "more than the 10 objects")
+
+
+@pytest.mark.parametrize(("length", "accepted"), [(76, True), (77, False)])
+def test_bytes_are_counted_wherever_they_are_named_again(tmp_path, monkeypatch, length, accepted):
+    """Four times the 95 bytes of the file are 380, as many as five times the text has."""
+    monkeypatch.setattr(pickles, "MAX_PICKLE_BYTES", 0)
+    content = text("x" * length) + b"\x94(" + b"h\0" * 5 + b"t."
+    judged(tmp_path, content, accepted, "more than 4 times")
+
+
+def judged(tmp_path, content, accepted, words):
+    path = tmp_path / "data.pkl"
+    path.write_bytes(content)
+    if accepted:
+        pickles.load(path)
+    else:
+        with pytest.raises(DataError, match=words):
+            pickles.load(path)
 
 
 @pytest.fixture(scope="module")
