@@ -22,7 +22,7 @@ from harness.evaluation.board import Board, Value
 from harness.evaluation.scoring import Scored
 from harness.files import HarnessError, check_new, json_text, write_text
 from harness.progress import ProgressCallback, duration, no_progress
-from harness.report.cells import class_counts, number, significant, supported
+from harness.report.cells import chance, class_counts, number, significant, supported
 from harness.tracks import ScoreInfo
 from submissions.limits import LINK
 from submissions.report import Code, plain
@@ -214,6 +214,7 @@ FILTERS = (
     safe_link,
     number,
     significant,
+    chance,
     percent,
     bar_position,
     plural,
