@@ -85,17 +85,17 @@ def test_types_with_names_and_with_a_meaning():
     deep = reduce(lambda inner, number: record(f"r{number}", c=inner), range(31), "int")
     fields = {
         "a": {"type": "enum", "name": "side", "symbols": ["left", "right"]},
-        "b": {"type": "fixed", "name": "pair", "size": 2},
+        "b": {"type": "fixed", "name": "letter", "size": 1},
         "c": {"type": "long", "logicalType": "local-timestamp-millis"},
         "d": {"type": "enum", "name": "other", "symbols": ["x"]},
         "e": deep,
     }
     value = reduce(lambda inner, _: {"c": inner}, range(31), 7)
-    row = {"a": "right", "b": b"xy", "c": 86_400_000, "d": "x", "e": value}
+    row = {"a": "right", "b": b"x", "c": 86_400_000, "d": "x", "e": value}
     buffer = io.BytesIO()
     fastavro.writer(buffer, record("alert", **fields), [row])
     (found,) = read(buffer.getvalue(), "abc")
-    assert (found["a"], found["b"], str(found["c"])) == ("right", b"xy", "1970-01-02 00:00:00")
+    assert (found["a"], found["b"], str(found["c"])) == ("right", b"x", "1970-01-02 00:00:00")
 
 
 @pytest.mark.parametrize("sign", [1, -1])
