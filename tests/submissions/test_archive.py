@@ -311,6 +311,14 @@ def test_names_and_extra_fields_of_the_greatest_length(report, tmp_path):
         list_zip(tmp_path / "a.zip")
 
 
+def test_extra_fields_that_are_only_announced_count(report):
+    """The last entry of the directory ends where its name and extra fields would begin."""
+    entry = directory_entry(Entry(name=""), 0)
+    entry = entry[:30] + struct.pack("<H", 3000) + entry[32:]
+    assert len(entry) == 46
+    assert "at most 2,048, got 3,000" in only_fault(report(entry + end(1, len(entry), 0))).message
+
+
 def test_a_rest_behind_the_extra_fields_is_nothing(tmp_path):
     (tmp_path / "a.zip").write_bytes(raw_zip("équipe/a.npy".encode("cp437"), 0, b"\0\0\0\0abc"))
     assert list_zip(tmp_path / "a.zip").names == ["équipe/a.npy"]
