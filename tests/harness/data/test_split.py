@@ -49,9 +49,9 @@ def test_parts_are_whole_clusters_and_complete(data, tmp_path):
     told = []
     summary = split(
         data, tmp_path / "parts", seed=3, shares=Shares(0.25, 0.25),
-        progress=lambda done, total, _: told.append((done, total)),
+        progress=lambda *call: told.append(call),
     )  # fmt: skip
-    assert told[-2:] == [(60, 75), (75, 75)]  # cases to write, those of the test twice
+    assert told[-2:] == [(60, 75, "cases"), (75, 75, "cases")]  # cases to write, those of the test twice
     assert told == sorted(told)
     assert {name: summary[name]["groups"] for name in ("train", "validation", "test")} == {
         "train": 6, "validation": 3, "test": 3

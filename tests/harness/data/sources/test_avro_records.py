@@ -73,6 +73,10 @@ def test_records_as_fastavro_wrote_them(codec, sync_interval):
     ]
 
 
+def test_a_block_may_be_empty():
+    assert read(container(PAIR, (0, b""), (1, long(5) + long(0)), (0, b""))) == [{"a": 5, "b": None}]
+
+
 def test_a_type_may_be_defined_in_a_field_that_is_not_kept():
     schema = record("alert", x={"type": "map", "values": PAIR}, a="pair")
     buffer = io.BytesIO()
