@@ -11,11 +11,19 @@ from baselines.network import Schedule
 PLATEAU = 3  # epochs in a row without a lower validation loss
 
 
-def adam(learning_rate: float, schedule: Schedule, steps: int, beta_1: float = 0.9) -> keras.optimizers.Adam:
-    """Adam from that rate on: ``cosine`` lets it fall to 0 over all ``steps``, along half a cosine."""
-    if schedule == "cosine":
-        return keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(learning_rate, steps), beta_1)
-    return keras.optimizers.Adam(learning_rate, beta_1)
+def adam(
+    learning_rate: float, schedule: Schedule, steps: int, beta_1: float = 0.9, ema: float = 0.0
+) -> keras.optimizers.Adam:
+    """Adam from that rate on: ``cosine`` lets it fall to 0 over all ``steps``, along half a cosine.
+
+    With ``ema`` it also keeps a moving average of the weights w: a ← ema·a + (1 − ema)·w after each step.
+    """
+    rate = (
+        keras.optimizers.schedules.CosineDecay(learning_rate, steps)
+        if schedule == "cosine"
+        else learning_rate
+    )
+    return keras.optimizers.Adam(rate, beta_1, **({"use_ema": True, "ema_momentum": ema} if ema else {}))
 
 
 def plateau_rate(first: float, losses: Sequence[float]) -> float:
