@@ -9,7 +9,6 @@ TESTED_IN = {
     "baselines/network.py": "baselines/mass_mapping/test_unet.py",
     "harness/cli/faults.py": "harness/test_contributing.py",
     "harness/platforms/codabench/score.py": "harness/platforms/codabench/test_worker.py",
-    "harness/evaluation/rounding.py": "harness/platforms/codabench/test_worker.py",
     "harness/report/alerts_page.py": "harness/runs/test_classification.py",
     "harness/report/claims_page.py": "harness/claims/test_reproduce.py",
     "harness/report/colours.py": "harness/report/drawing/test_stamps.py",

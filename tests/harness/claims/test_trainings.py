@@ -51,7 +51,7 @@ def write_run(folder, outcome, **history):
     record = {
         "schema": "astroboard-run/1", "baseline": "unet", "track": "mass-mapping", "preset": "night",
         "settings": {"batch_size": 8}, "seed": 3, "versions": {}, "hardware": "a machine", "cases": 100,
-        "seconds": 5.0, "outcome": outcome,
+        "data": "data", "seconds": 5.0, "outcome": outcome,
     }  # fmt: skip
     (folder / "run.json").write_text(json.dumps(record))
     for name, rows in history.items():

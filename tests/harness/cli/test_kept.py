@@ -157,7 +157,7 @@ def test_what_is_kept_is_told(tmp_path, capsys):
 )  # fmt: skip
 def test_another_run_leaves_it_and_says_what_differs(left, tmp_path, other, told):
     with (
-        pytest.raises(HarnessError, match=rf"{re.escape(told)}; .* --force"),
+        pytest.raises(HarnessError, match=rf"{re.escape(told)}; .* remove the unfinished one"),
         folder.unfinished(tmp_path / "run", ATTEMPT | other),
     ):
         pass
