@@ -18,6 +18,24 @@ from harness.tracks import STAMPS
 from tests.harness.data.conftest import write_tar
 from tests.harness.data.sources.avro import fits_gz, packet
 
+ZTF_FIELDS = """
+jd fid pid diffmaglim programid candid tblid nid rcid field xpos ypos ra dec magpsf sigmapsf chipsf magap
+sigmagap distnr magnr sigmagnr chinr sharpnr sky magdiff fwhm classtar mindtoedge magfromlim seeratio aimage
+bimage aimagerat bimagerat elong nneg nbad rb ssdistnr ssmagnr sumrat magapbig sigmagapbig ranr decnr
+ndethist ncovhist jdstarthist jdendhist scorr tooflag objectidps1 sgmag1 srmag1 simag1 szmag1 sgscore1
+distpsnr1 nmtchps rfid jdstartref jdendref nframesref dsnrms ssnrms dsdiff magzpsci magzpsciunc magzpscirms
+nmatches clrcoeff clrcounc zpclrcov zpmed clrmed clrrms neargaia neargaiabright maggaia maggaiabright
+exptime drb
+"""
+"""The fields of `candidate` in version 3.3 of ZTF's alert schema that are numbers."""
+
+
+def test_names_of_metadata_are_those_of_the_surveys_schema():
+    known = set(ZTF_FIELDS.split())
+    assert set(NUMBERS) <= known
+    used = {name.rstrip("?") for name in COLUMNS.split()}
+    assert used - {"galactic_latitude", "ecliptic_latitude", "isdiffpos"} <= known & set(NUMBERS)
+
 
 def test_from_file_folder_and_archive(tmp_path):
     one, images = packet(10, ["ZTF1", "ZTF2"])
