@@ -61,9 +61,8 @@ class EpochEnd(keras.callbacks.Callback):
         self.rows: list[dict[str, float]] = []  # of ``history.csv``, one an epoch
         self.steps, self.told = 0, time.perf_counter()
         self.kept_weights: list[np.ndarray] = []
-        optimizer = getattr(
-            model.optimizer, "inner_optimizer", model.optimizer
-        )  # of one that scales the loss
+        # With float16 the optimizer is within one that scales the loss.
+        optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
         self.averages = keras.callbacks.SwapEMAWeights() if optimizer.use_ema else keras.callbacks.Callback()
         self.averages.set_model(model)
         if self.path.exists():

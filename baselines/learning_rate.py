@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf
+from typing import Any
 
 from baselines.backend import keras
 from baselines.network import Schedule
@@ -18,11 +19,9 @@ def adam(
 
     With ``ema`` it also keeps a moving average of the weights w: a ← ema·a + (1 − ema)·w after each step.
     """
-    rate = (
-        keras.optimizers.schedules.CosineDecay(learning_rate, steps)
-        if schedule == "cosine"
-        else learning_rate
-    )
+    rate: Any = learning_rate
+    if schedule == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
     return keras.optimizers.Adam(rate, beta_1, **({"use_ema": True, "ema_momentum": ema} if ema else {}))
 
 

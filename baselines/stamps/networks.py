@@ -21,12 +21,9 @@ class Rotations(keras.layers.Layer):
 
     def call(self, stamps: Any) -> Any:
         """The stamps and their rotations, one rotation after another."""
-        mirrored = ops.transpose(
-            stamps, (0, 2, 1, 3)
-        )  # a turn is two reflections; Keras' rot90 traces slowly
-        quarter, half, three_quarters = (
-            ops.flip(mirrored, 1), ops.flip(stamps, (1, 2)), ops.flip(mirrored, 2),
-        )  # fmt: skip
+        # A turn is two reflections. Keras' rot90 has the same values, but takes ten times as long to trace.
+        mirrored = ops.transpose(stamps, (0, 2, 1, 3))
+        quarter, half, three_quarters = ops.flip(mirrored, 1), ops.flip(stamps, (1, 2)), ops.flip(mirrored, 2)
         return ops.concatenate([stamps, quarter, half, three_quarters])
 
 
