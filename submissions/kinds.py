@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import getincrementaldecoder
 from contextlib import suppress
 
 from submissions.report import printable
@@ -27,6 +28,9 @@ def kind_of(start: bytes) -> str:
         return "a tar archive"
     if not start:
         return "an empty file"
+    if not start.strip(b"\0"):
+        return "a file that begins with zeros, such as a download that was interrupted"
     with suppress(UnicodeDecodeError):
-        return f"a text that starts with {printable(start.decode()[:32])}"
+        text = getincrementaldecoder("utf-8")().decode(start)  # whose last character may be cut
+        return f"a text that starts with {printable(text[:32])}"
     return f"a file of an unknown kind, which starts with {start[:16]!r}"

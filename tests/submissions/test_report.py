@@ -153,6 +153,10 @@ def test_long_texts_are_cut():
 def test_kinds_of_files():
     assert kind_of(bytes(257) + b"ustar") == "a tar archive"
     assert kind_of(b"") == "an empty file"
+    assert kind_of(bytes(40)) == "a file that begins with zeros, such as a download that was interrupted"
+    assert (
+        kind_of("é".encode() * 9 + b"\xc3") == "a text that starts with " + "é" * 9
+    )  # cut within a character
     assert kind_of(b"y" * 40) == "a text that starts with " + "y" * 32
     assert kind_of(b"\xff" * 40) == f"a file of an unknown kind, which starts with {bytes([255] * 16)!r}"
 
