@@ -41,8 +41,7 @@ class EpochEnd(keras.callbacks.Callback):
     and kept weights. Keras's own ``BackupAndRestore`` lacks the last and the state of early stopping. ``key``
     identifies the fit: the checkpoint of a fit with another key is not resumed from. ``eval_model`` is the
     model itself, or a copy on one device where TensorFlow trains it on several. ``keep`` says which epoch's
-    weights become ``kept_weights``: those of the last one, or of the best so far. Where the optimizer keeps a
-    moving average of the weights, the average is validated and kept.
+    weights become ``kept_weights``: those of the last one, or of the best so far.
 
     Raises `BaselineError` if the checkpoint is damaged.
     """
@@ -61,10 +60,6 @@ class EpochEnd(keras.callbacks.Callback):
         self.rows: list[dict[str, float]] = []  # of ``history.csv``, one an epoch
         self.steps, self.told = 0, time.perf_counter()
         self.kept_weights: list[np.ndarray] = []
-        # With float16 the optimizer is within one that scales the loss.
-        optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
-        self.averages = keras.callbacks.SwapEMAWeights() if optimizer.use_ema else keras.callbacks.Callback()
-        self.averages.set_model(model)
         if self.path.exists():
             self._resume()
 
@@ -110,19 +105,16 @@ class EpochEnd(keras.callbacks.Callback):
         losses = {key: float(logs[key]) for key in sorted(logs)}
         if not (isfinite(losses["loss"]) and isfinite(losses["val_loss"])):
             raise BaselineError(f"the loss is no longer finite in epoch {epoch + 1}: lower the learning_rate")
-        self.averages.on_test_begin()  # puts the averages into the model, where there are any
-        weights = self.model.get_weights()
         if self.eval_model is not self.model:
-            self.eval_model.set_weights(weights)
+            self.eval_model.set_weights(self.model.get_weights())
         scores = _mean_scores(self.eval_model, self.validation, self.scores) if self.scores else {}
-        self.averages.on_test_end()
         scores = {f"val_{name}": score for name, score in scores.items()}
         seconds = round(time.perf_counter() - self.started, 3)
         row = {"epoch": epoch + 1, "seconds": seconds, **losses, **scores}
         logs.update(scores)  # for callbacks after this one
         self.rows.append(row)
         if self.kept is row:
-            self.kept_weights = weights
+            self.kept_weights = self.model.get_weights()
         lines = [",".join(row), *(",".join(map(str, each.values())) for each in self.rows), ""]
         _replace(self.training.folder / HISTORY, lambda file: file.write("\n".join(lines).encode()))
         self._write_checkpoint()
@@ -229,7 +221,7 @@ def _fit_epochs(
     model: keras.Model, train: Batches, validation: Batches, done: int, epochs: int, callback: EpochEnd
 ) -> None:
     """Keras's own loop, over proxies: TensorFlow keeps its graph for ever, which must not keep the cases."""
-    callbacks: list[keras.callbacks.Callback] = [callback.averages, callback]
+    callbacks: list[keras.callbacks.Callback] = [callback]
     if callback.training.tensorboard:
         callbacks.append(backend.tensorboard(callback.training.folder / "tensorboard"))
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf
-from typing import Any
 
 from baselines.backend import keras
 from baselines.network import Schedule
@@ -12,17 +11,11 @@ from baselines.network import Schedule
 PLATEAU = 3  # epochs in a row without a lower validation loss
 
 
-def adam(
-    learning_rate: float, schedule: Schedule, steps: int, beta_1: float = 0.9, ema: float = 0.0
-) -> keras.optimizers.Adam:
-    """Adam from that rate on: ``cosine`` lets it fall to 0 over all ``steps``, along half a cosine.
-
-    With ``ema`` it also keeps a moving average of the weights w: a ← ema·a + (1 − ema)·w after each step.
-    """
-    rate: Any = learning_rate
+def adam(learning_rate: float, schedule: Schedule, steps: int, beta_1: float = 0.9) -> keras.optimizers.Adam:
+    """Adam from that rate on: ``cosine`` lets it fall to 0 over all ``steps``, along half a cosine."""
     if schedule == "cosine":
-        rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
-    return keras.optimizers.Adam(rate, beta_1, **({"use_ema": True, "ema_momentum": ema} if ema else {}))
+        return keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(learning_rate, steps), beta_1)
+    return keras.optimizers.Adam(learning_rate, beta_1)
 
 
 def plateau_rate(first: float, losses: Sequence[float]) -> float:

@@ -37,9 +37,7 @@ class UNet(Network):
     validation loss end the training, if it is not 0. ``keep`` says which epoch's weights are kept: those of
     the last one, or of the one with the lowest validation loss. The ``cosine`` schedule lowers the learning
     rate to 0 over all epochs; ``plateau`` halves it whenever three epochs in a row do not lower the
-    validation loss. ``beta_1`` is Adam's. With an ``ema`` above 0, such as 0.99, the network is validated and
-    predicts with the exponential moving average of its weights, of that momentum. ``loss_settings`` are
-    settings of the loss.
+    validation loss. ``beta_1`` is Adam's. ``loss_settings`` are settings of the loss.
     """
 
     track: ClassVar[str] = "mass-mapping"
@@ -62,7 +60,6 @@ class UNet(Network):
     batch_size: int = 8
     learning_rate: float = 1e-4
     beta_1: float = 0.9
-    ema: float = 0.0
     loss: Literal["mse", "focal", "multifocal", "wmape", "dicee", "dpeaks", "combined"] = "multifocal"
     loss_settings: dict[str, float] = field(default_factory=dict)
     standardised: bool = True
@@ -81,8 +78,8 @@ class UNet(Network):
             raise must_be(positive, "positive, dropout 0 or more and below 1", self)
         if self.patience < 0:
             raise must_be("patience", "0, for none, or a number of epochs", self.patience)
-        if not (0 <= self.beta_1 < 1 and 0 <= self.ema < 1):
-            raise must_be("beta_1 and ema", "0 or more and below 1", f"{self.beta_1} and {self.ema}")
+        if not 0 <= self.beta_1 < 1:
+            raise must_be("beta_1", "0 or more and below 1", self.beta_1)
         size = MAP_SIZE + 2 * self.padding
         if not (self.depth >= 1 and 0 <= self.padding < MAP_SIZE and size % 2**self.depth == 0):
             expected = f"0 to {MAP_SIZE - 1}, and make a size that can be halved depth times"
@@ -159,7 +156,7 @@ class UNet(Network):
         def build() -> keras.Model:
             model = network()
             steps = self.epochs * len(batches)
-            model.compile(adam(self.learning_rate, self.schedule, steps, self.beta_1, self.ema), loss)
+            model.compile(adam(self.learning_rate, self.schedule, steps, self.beta_1), loss)
             return model
 
         self.model, best = fit(

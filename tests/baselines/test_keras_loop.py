@@ -39,7 +39,7 @@ def linear(rate=0.1):
 
 
 def with_dropout(rate=0.01):
-    """A network with all kinds of state: weights and their averages, seeds of dropout, Adam's moments."""
+    """A network with all kinds of state: weights, moving averages, seeds of dropout, Adam's moments."""
 
     def build():
         layers = [
@@ -48,7 +48,7 @@ def with_dropout(rate=0.01):
             keras.layers.Dropout(0.3),
         ]
         model = keras.Sequential([keras.Input((2,)), *layers, keras.layers.Dense(1)])
-        model.compile(optimizer=keras.optimizers.Adam(rate, use_ema=True), loss="mse")
+        model.compile(optimizer=keras.optimizers.Adam(rate), loss="mse")
         return model
 
     return build
@@ -131,29 +131,6 @@ def test_weights_of_the_last_epoch_are_kept_where_they_are_asked_for(tmp_path, s
     losses = [float(row["val_loss"]) for row in history(tmp_path)]
     assert (record["best_epoch"], record["kept_epoch"], record["val_loss"]) == (1, 5, losses[4])
     np.testing.assert_allclose(np.mean((model.predict_on_batch(X) - Y) ** 2), losses[4], rtol=1e-5)
-
-
-def test_the_average_of_the_weights_is_validated_and_kept(tmp_path):
-    """Of one weight, learning 2: it is 1, 1.5 and 1.75 after one step each, and its average 1, 1.25, 1.5."""
-
-    def build():
-        layer = keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")
-        model = keras.Sequential([keras.Input((1,)), layer])
-        model.compile(keras.optimizers.SGD(0.25, use_ema=True, ema_momentum=0.5), "mse")
-        return model
-
-    one = np.ones((7, 1), np.float32)
-    data = batches(one, 2 * one), batches(one, 2 * one)
-    with pytest.raises(Stop):
-        loop.fit(build, *data, 3, Training(0, tmp_path, stop_after(2)), keep="last")
-    model, outcome = loop.fit(
-        build, *data, 3, Training(0, tmp_path), keep="last",
-        scores=lambda _, predictions: {"mean": predictions.mean()},
-    )  # fmt: skip
-    assert model.get_weights()[0].item() == pytest.approx(1.5)
-    losses = [float(row["val_loss"]) for row in history(tmp_path)]
-    assert losses == pytest.approx([1, 0.75**2, 0.25])
-    assert outcome["val_mean"] == pytest.approx(1.5)
 
 
 @pytest.mark.parametrize("again", [7, 8])
