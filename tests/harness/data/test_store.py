@@ -151,3 +151,13 @@ def test_what_the_attacks_are_made_of_is_read(tmp_path):
     good(tmp_path / "good.h5").close()
     with open_dataset(tmp_path / "good.h5") as data:
         assert len(data.case_ids()) == len(data) == CASES
+
+
+def test_an_id_that_is_not_ascii_is_refused(tmp_path):
+    with good(tmp_path / "bad.h5") as file:
+        file["case_id"][1] = "ñ1".encode()
+    with (
+        _opened(tmp_path / "bad.h5") as data,
+        pytest.raises(DataError, match=r"bad\.h5: a case id must be .*1'"),
+    ):
+        data.case_ids()
