@@ -1,7 +1,6 @@
 """Keras on its backend, and the differences between TensorFlow, JAX and PyTorch in the training loop.
 
-All modules take ``keras`` from here, so that the backend is chosen before Keras is imported: it is the one
-that the environment variable ``KERAS_BACKEND`` names, or else the first of ``BACKENDS`` that is installed.
+All modules take ``keras`` from here, so that the backend is chosen before Keras is imported.
 """
 
 from __future__ import annotations
@@ -16,31 +15,20 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from baselines.network import BACKENDS
-from baselines.protocol import BaselineError, must_be
+from baselines.network import chosen_backend
+from baselines.protocol import BaselineError
 
 DRIVER = Path("/proc/driver/nvidia/version")
 Strategy = Literal["single", "mirrored"]
 
 
-def _choose() -> str:
-    """The name of the backend, with what it reads from the environment set before it is imported."""
-    installed = [name for name in BACKENDS if find_spec(name)]
-    chosen = os.environ.get("KERAS_BACKEND") or next(iter(installed), BACKENDS[0])
-    if not (find_spec("keras") and installed):
-        raise BaselineError("networks need Keras and a backend: run pip install 'astroboard[cpu]'")
-    if chosen not in installed:
-        raise must_be("KERAS_BACKEND", f"installed, {' or '.join(installed)}", repr(chosen))
-    if chosen == "jax":  # or some of its sums on a GPU are in any order
-        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_gpu_deterministic_ops=true"
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # the same for CUDA's products in PyTorch
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its errors are raised as exceptions all the same
-    return chosen
+BACKEND = os.environ["KERAS_BACKEND"] = chosen_backend()
+if BACKEND == "jax":  # or some of its sums on a GPU are in any order
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_gpu_deterministic_ops=true"
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # the same for CUDA's products in PyTorch
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its errors are raised as exceptions all the same
 
-
-BACKEND = os.environ["KERAS_BACKEND"] = _choose()
-
-import keras  # noqa: E402  the backend is chosen above
+import keras  # noqa: E402  which reads the environment
 
 FAULTS: tuple[type[Exception], ...]  # what the backend raises when it cannot go on
 if BACKEND == "tensorflow":

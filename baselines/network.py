@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -16,6 +18,20 @@ BACKENDS = ("tensorflow", "jax", "torch")
 """What Keras can compute with; the first that is installed is taken."""
 Schedule = Literal["constant", "cosine", "plateau"]
 """How the learning rate changes from epoch to epoch, see learning_rate.py."""
+
+
+def chosen_backend() -> str:
+    """The one that the environment variable ``KERAS_BACKEND`` names, or else the first that is installed.
+
+    Raises `BaselineError` if Keras, or the backend, is not installed.
+    """
+    installed = [name for name in BACKENDS if find_spec(name)]
+    if not (find_spec("keras") and installed):
+        raise BaselineError("networks need Keras and a backend: run pip install 'astroboard[cpu]'")
+    chosen = os.environ.get("KERAS_BACKEND") or installed[0]
+    if chosen not in installed:
+        raise must_be("KERAS_BACKEND", f"installed, {' or '.join(installed)}", repr(chosen))
+    return chosen
 
 
 class Network:

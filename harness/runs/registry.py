@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -71,7 +72,9 @@ def all_baselines(complain: Callable[[str], Any]) -> dict[str, type[Baseline]]:
     return found
 
 
+@cache
 def _entries() -> dict[str, EntryPoint]:
+    """What is installed does not change while a process runs, and to look through it takes 30 ms."""
     return {
         entry.name: entry for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name)
     }

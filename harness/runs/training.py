@@ -24,6 +24,7 @@ from typing import Any, Literal
 import numpy as np
 
 from baselines import presets
+from baselines.network import chosen_backend
 from baselines.protocol import CHUNK, Baseline, Cases, Training, View, no_note, predict
 from harness.data.store import Dataset, open_dataset
 from harness.extras import require
@@ -323,9 +324,7 @@ def versions(baseline: Baseline) -> dict[str, str]:
     """Versions of what the predictions depend on: these packages, and those that the baseline names."""
     named = getattr(baseline, "packages", ())
     if "keras" in named:
-        from baselines.backend import BACKEND
-
-        named += (BACKEND,)
+        named += (chosen_backend(),)
     providers = _providers() if named else {}
     theirs = {name: version(providers[name][0]) for name in named if name in providers}
     return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}, **theirs}

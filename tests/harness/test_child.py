@@ -93,6 +93,7 @@ def test_items_before_a_fault_come_and_the_message_is_its_own():
         next(items)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems have other limits")
 @pytest.mark.parametrize(
     ("name", "words"),

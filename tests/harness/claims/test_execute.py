@@ -9,6 +9,7 @@ from harness.parallel import executor
 from harness.runs.folder import finished
 
 
+@pytest.mark.slow
 def test_runs_are_trained_once_and_yielded_in_order(runs):
     told = []
     assert list(run_missing(runs, None, lambda *words: told.append(words))) == runs

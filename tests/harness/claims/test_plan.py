@@ -1,5 +1,6 @@
 """Which runs claims need, planned without any data."""
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -97,10 +98,15 @@ def test_settings_replace_those_of_the_preset_where_a_baseline_has_them():
     assert all_settings(TINY, Side("zeros", {}, "zeros"), chosen) == {}
 
 
+@cache
+def claims(preset):
+    return {spec.name: spec for spec in select(preset, KINDS, real=True)}
+
+
 @pytest.mark.parametrize("preset", ["smoke", "laptop", "night", "gpu", "paper"])
-@pytest.mark.parametrize("name", [spec.name for spec in select("smoke", KINDS, real=True)])
+@pytest.mark.parametrize("name", claims("smoke"))
 def test_sides_differ_in_one_thing(name, preset):
-    (spec,) = select(preset, [name], real=True)
+    spec = claims(preset)[name]
     settings = [all_settings(preset, side) for side in spec.sides]
     assert all(baseline_class(side.baseline).track == spec.track for side in spec.sides)
     differing = {

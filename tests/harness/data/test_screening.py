@@ -81,6 +81,7 @@ def test_notes_begin_anew_when_there_are_too_many(tmp_path, children, monkeypatc
     assert children == []
 
 
+@pytest.mark.slow
 def test_a_byte_that_makes_hdf5_loop_is_refused_and_ctrl_c_is_heard(tmp_path, children):
     """An object of no length in the heap that keeps texts of attributes: the library never gets past it."""
     write(tmp_path / "own.h5")

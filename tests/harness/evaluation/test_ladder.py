@@ -224,6 +224,7 @@ for _ in range(4):
 """
 
 
+@pytest.mark.slow
 def test_processes_that_release_at_once_lose_nothing(tmp_path):
     (tmp_path / "link.json").symlink_to(tmp_path / "state.json")
     files = [tmp_path / ("link.json" if number % 2 else "state.json") for number in range(4)]

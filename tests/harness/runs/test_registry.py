@@ -9,16 +9,27 @@ from harness.files import HarnessError
 from harness.runs import registry
 
 
+@pytest.fixture
+def installed(monkeypatch):
+    """Let there be these entry points, for one test."""
+
+    def let(*entries):
+        monkeypatch.setattr(registry, "entry_points", lambda **_: entries)
+        registry._entries.cache_clear()
+
+    yield let
+    registry._entries.cache_clear()
+
+
 def test_a_baseline_by_its_name():
     assert registry.baseline_class("zeros") is Zeros
     with pytest.raises(HarnessError, match=r"there is no baseline 'none'; there are: .*zeros"):
         registry.baseline_class("none")
 
 
-def test_a_baseline_that_cannot_be_loaded_is_left_out(monkeypatch):
+def test_a_baseline_that_cannot_be_loaded_is_left_out(installed):
     broken = EntryPoint("broken", "no_such_package:Model", registry.ENTRY_POINTS)
-    found = registry.entry_points(group=registry.ENTRY_POINTS)
-    monkeypatch.setattr(registry, "entry_points", lambda **_: [*found, broken])
+    installed(*registry.entry_points(group=registry.ENTRY_POINTS), broken)
     told = []
     names = registry.all_baselines(told.append).keys()
     assert "zeros" in names
@@ -39,9 +50,9 @@ class NoMethod:
     save = restore = fit
 
 
-def test_what_a_class_lacks_is_said_when_it_is_loaded(monkeypatch):
+def test_what_a_class_lacks_is_said_when_it_is_loaded(installed):
     begun = EntryPoint("begun", f"{__name__}:NoMethod", registry.ENTRY_POINTS)
-    monkeypatch.setattr(registry, "entry_points", lambda **_: [begun])
+    installed(begun)
     with pytest.raises(
         HarnessError, match=r"NoMethod\) must be a class with track, .* without summary, predict\(\);"
     ):
