@@ -12,7 +12,7 @@ from harness.progress import duration, progress_bar
 
 WORK = """
 from harness import progress
-progress.SECONDS_BETWEEN_LINES = {seconds}
+progress.SECONDS_BETWEEN_LINES, progress.SHARE_BETWEEN_LINES = {seconds}, 0
 with progress.progress_bar("packing [b]") as report:
     report(0, 0, "opening")
     report(1, 4, "first")

@@ -4,6 +4,8 @@ import pytest
 import metrics
 from baselines.stamps.scores import TrackScores
 
+pytestmark = pytest.mark.slow
+
 
 def of_batches(labels, logits, size=32):
     scores = TrackScores()
