@@ -32,7 +32,7 @@ pytestmark = pytest.mark.slow
 # What is made smaller. Everything else is run as it is written.
 SCALED = {
     r"--cases (?!500)\d+": "--cases 20",  # the README shows what comes of 500
-    r"--preset (laptop|gpu|paper)\b": "--preset smoke",
+    r"--preset (laptop|night|gpu|paper)\b": "--preset smoke",
     r"--runs \d+ --epochs \d+": "--runs 1 --epochs 1",
     r"seed in 0 1 2": "seed in 0 1",
     r"reproduce --out": "reproduce zeros-win-wmape --out",  # one of all claims

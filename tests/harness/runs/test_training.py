@@ -268,7 +268,8 @@ print(maps[0].std(), abs(maps[1] - maps[0]).max())
 def test_two_devices_learn_what_one_does(maps, tmp_path, backend, name):
     preset = tmp_path / "settings.toml"
     preset.write_text(UNET.format(dropout=0.0, epochs=2, rate=1e-4, finetuning=1))
-    flags = "--xla_force_host_platform_device_count=2" if backend == "jax" else ""
+    flags = "--xla_force_host_platform_device_count=2 --xla_backend_optimization_level=0"
+    flags = flags if backend == "jax" else ""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "KERAS_BACKEND": backend, "XLA_FLAGS": flags}
     command = [sys.executable, "-c", MIRRORED, name, maps, tmp_path, preset]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
