@@ -18,6 +18,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from io import BufferedReader
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any, Self, TypeVar, cast
 
@@ -51,7 +52,7 @@ class Files(ABC):
     entries: Mapping[str, Any]
     refused: Mapping[str, Fault]
     checksums: Mapping[str, str] = field(default_factory=dict)
-    mismatched: list[str] = field(default_factory=list, compare=False)
+    mismatched: list[str] = field(default_factory=list)
 
     @property
     def names(self) -> list[str]:
@@ -155,18 +156,18 @@ def list_zip(path: Path) -> Archive:
     """The files of a zip; raises SubmissionError when it cannot be listed, or is beyond the limits."""
     with path.open("rb") as file:
         try:
-            infos = zipfile.ZipFile(cast("IO[bytes]", _DirectoryGuard(file))).infolist()
+            listed = zipfile.ZipFile(cast("IO[bytes]", _DirectoryGuard(file)))
         except _ZIP_ERRORS as error:
             file.seek(0)
             start = file.read(FIRST_BYTES)
             came = f"an error: {error}" if start.startswith(b"PK") else kind_of(start)
             message = must("the submission", "be a zip file", came, AGAIN)
             raise SubmissionError(message, Code.NOT_A_ZIP) from error
-        end = file.seek(0, os.SEEK_END)
+    infos = listed.infolist()
     _check_limit("bytes of all files", sum(info.file_size for info in infos), limits.MAX_TOTAL_BYTES)
     named = [(name_of(info), info) for info in infos]
     named = [(name, info) for name, info in named if not name.endswith("/") or _fault_of_name(name)]
-    overlapping = _overlapping([info for _, info in named], end)
+    overlapping = _overlapping([info for _, info in named], listed.start_dir)
     faults = (_fault(info, info.header_offset in overlapping) for _, info in named)
     found = [(name, info, fault) for (name, info), fault in zip(named, faults, strict=True)]
     return Archive(path.absolute(), *_sorted_out(found))
@@ -275,20 +276,17 @@ def _fault_of_name(name: str) -> str:
     return ""
 
 
-def _overlapping(infos: list[zipfile.ZipInfo], end: int) -> set[int]:
-    """Offsets of the entries whose bytes belong to another one too, or lie outside ``end`` bytes.
+def _overlapping(infos: list[zipfile.ZipInfo], directory: int) -> set[int]:
+    """Offsets of the entries whose bytes belong to another one too, or do not end before the ``directory``.
 
     A few kilobytes that thousands of entries share are a bomb of which each one looks harmless.
     """
-    wrong, reached, last = set(), 0, -1
-    for info in sorted(infos, key=lambda info: info.header_offset):
-        start, stop = info.header_offset, info.header_offset + _LOCAL_HEADER.size + info.compress_size
-        if start < reached:
-            wrong |= {last, start}
-        if not 0 <= start < stop <= end:
+    spans = sorted((i.header_offset, i.header_offset + _LOCAL_HEADER.size + i.compress_size) for i in infos)
+    wrong, reached = set(), 0
+    for (start, stop), (following, _) in pairwise([*spans, (directory, directory)]):
+        if start < reached or stop > following:
             wrong.add(start)
-        if stop > reached:
-            reached, last = stop, start
+        reached = max(reached, stop)
     return wrong
 
 
@@ -377,17 +375,15 @@ def _unpack_lzma(data: bytes, size: int) -> bytes | None:
     """
     import lzma
 
-    if len(data) < _LZMA_HEADER.size:
-        return None
-    _, length, coded, dictionary = _LZMA_HEADER.unpack_from(data)
-    position_bits, rest = divmod(coded, 45)
-    literal_position_bits, literal_bits = divmod(rest, 9)
-    settings = {"id": lzma.FILTER_LZMA1, "dict_size": min(dictionary, max(size, 4096)), "pb": position_bits,
-                "lp": literal_position_bits, "lc": literal_bits}  # fmt: skip
     try:
+        _, length, coded, dictionary = _LZMA_HEADER.unpack_from(data)
+        position_bits, rest = divmod(coded, 45)
+        literal_position_bits, literal_bits = divmod(rest, 9)
+        settings = {"id": lzma.FILTER_LZMA1, "dict_size": min(dictionary, max(size, 4096)),
+                    "pb": position_bits, "lp": literal_position_bits, "lc": literal_bits}  # fmt: skip
         unpacker = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[settings])
         data = unpacker.decompress(data[4 + length :], size + 1)
-    except (lzma.LZMAError, ValueError, OverflowError):
+    except (struct.error, lzma.LZMAError, ValueError, OverflowError):
         return None
     return data if not unpacker.unused_data else None
 

@@ -14,7 +14,7 @@ import zlib
 import numpy as np
 import pytest
 
-from submissions import Code, SubmissionError, archive, validate
+from submissions import Code, SubmissionError, archive, limits, validate
 from submissions.archive import list_folder, list_zip
 from submissions.limits import MAX_ENTRIES, MAX_MAP_BYTES, MAX_TOTAL_BYTES
 from tests.submissions.zips import Entry, a_map, deflate, directory_entry, end, make_zip, npy
@@ -78,6 +78,11 @@ def test_what_is_before_the_zip_does_not_matter(report):
     assert report(b"#!/bin/sh\n" * 10 + make_zip(GOOD)).accepted
 
 
+def test_a_comment_that_looks_like_a_directory_is_none(report):
+    comment = b"PK\1\2" + bytes(18)  # as long as the record in which `zipfile` expects the end
+    assert report(make_zip(GOOD)[:-2] + struct.pack("<H", len(comment)) + comment).accepted
+
+
 def test_what_is_before_the_content_does_not_matter(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as made:
         for case_id, method in (("a", zipfile.ZIP_STORED), ("b", zipfile.ZIP_DEFLATED)):
@@ -96,12 +101,24 @@ def test_what_is_before_the_content_does_not_matter(tmp_path):
         (b"no zip at all", "got a text that starts with no zip at all"),
         (MAP, "got a NumPy array (.npy)"),
         (b"SIMPLE  =" + b" " * 200, "got a FITS file"),
+        (b"PAR1", "got a Parquet file"),
         (b"\x80\4.", "got a pickle"),
         (make_zip(GOOD)[:-30], "got an error"),
         (b"PK\5\6" + bytes(17), "got an error"),
         (b"PK\1\2" + bytes(100), "got an error"),
     ],
-    ids=["empty", "two bytes", "text", "npy", "fits", "pickle", "truncated", "short end", "no end"],
+    ids=[
+        "empty",
+        "two bytes",
+        "text",
+        "npy",
+        "fits",
+        "parquet",
+        "pickle",
+        "truncated",
+        "short end",
+        "no end",
+    ],
 )
 def test_not_a_zip(report, data, said):
     fault = only_fault(report(data))
@@ -231,10 +248,12 @@ def test_a_stream_ends_where_the_zip_says(report, method):
 def test_no_dictionary_is_larger_than_what_comes_out(report):
     payload = bytearray(zipped_lzma(MAP))
     payload[5:9] = b"\xff\xff\xff\xff"  # 4 GiB
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    entry = Entry(data=MAP, method=zipfile.ZIP_LZMA, payload=bytes(payload))
-    assert report(make_zip(entry)).accepted
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 32 << 10
+    data = make_zip(Entry(data=MAP, method=zipfile.ZIP_LZMA, payload=bytes(payload)))
+    tracemalloc.start()
+    assert report(data).accepted
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * MEGABYTE
 
 
 NAMES = ["Ñuñoa", "équipe", "Ångström 7", "チーム"]
@@ -254,7 +273,10 @@ def test_names_come_out_as_they_were_written(tmp_path, name):
         path = tmp_path / f"{kind}.zip"
         path.write_bytes(raw_zip(raw, flags, extra))
         assert list_zip(path).names == [file], kind
-        assert validate(path, "mass-mapping", ["a"]).team == name, kind
+        report = validate(path, "mass-mapping", ["a"])
+        assert (report.team, report.accepted) == (name, True), kind
+        path.write_bytes(raw_zip(raw, flags | 1, extra))  # encrypted, which says nothing of the name
+        assert list(list_zip(path).refused) == [file], kind
 
 
 def test_a_twin_of_another_name_is_not_believed(tmp_path):
@@ -317,6 +339,10 @@ def test_extra_fields_that_are_only_announced_count(report):
     entry = entry[:30] + struct.pack("<H", 3000) + entry[32:]
     assert len(entry) == 46
     assert "at most 2,048, got 3,000" in only_fault(report(entry + end(1, len(entry), 0))).message
+    first = directory_entry(Entry(name="name"), 0)  # and has eight bytes of extra fields, and a comment
+    first = first[:30] + struct.pack("<2H", 8, 7) + first[34:] + struct.pack("<2H", 9, 4) + b"restcomment"
+    directory = first + entry
+    assert "at most 2,048, got 3,000" in only_fault(report(directory + end(2, len(directory), 0))).message
 
 
 def test_a_rest_behind_the_extra_fields_is_nothing(tmp_path):
@@ -368,10 +394,18 @@ def test_directory_that_lies(report, lie, method):
     assert (fault.code, fault.member) == (Code.UNREADABLE, "team/a.npy")
 
 
-def test_damaged_data(report):
+@pytest.mark.parametrize("place", [0, 26, 60], ids=["signature", "length of the name", "data"])
+def test_damaged_file(report, place):
     data = bytearray(make_zip(GOOD))
-    data[60:80] = bytes(20)
+    data[place] ^= 1
     assert only_fault(report(bytes(data))).code == Code.UNREADABLE
+
+
+def test_a_file_ends_before_the_directory(report):
+    """At the latest where its bytes would end if it had no name: this one has ten characters."""
+    for more, words in ((10, "have the length"), (11, "lie inside the zip")):
+        fault = only_fault(report(make_zip(Entry(data=MAP, packed_size=len(MAP) + more))))
+        assert (fault.code, words in fault.message) == (Code.UNREADABLE, True)
 
 
 def test_huge_file(report):
@@ -429,14 +463,22 @@ def test_folders_are_no_files(report):
     assert not found.counts
 
 
-def test_two_names_for_the_same_bytes(tmp_path):
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [GOOD, *(Entry(f"team/{name}.npy", MAP, zipfile.ZIP_DEFLATED, offset=0) for name in "bc")],
+        [Entry(data=MAP, packed_size=3 * len(MAP)), *(Entry(f"team/{name}.npy", MAP) for name in "bc")],
+    ],
+    ids=["the same", "one within another"],
+)
+def test_files_that_share_bytes(tmp_path, entries):
     path = tmp_path / "team.zip"
-    path.write_bytes(make_zip(GOOD, Entry("team/b.npy", MAP, zipfile.ZIP_DEFLATED, offset=0)))
-    faults = validate(path, "mass-mapping", ["a", "b"]).faults
+    path.write_bytes(make_zip(*entries))
+    faults = validate(path, "mass-mapping", ["a", "b", "c"]).faults
     assert [(fault.code, fault.member) for fault in faults] == [
-        (Code.UNREADABLE, "team/a.npy"),
-        (Code.UNREADABLE, "team/b.npy"),
+        (Code.UNREADABLE, f"team/{name}.npy") for name in "abc"
     ]
+    assert all("overlap no other" in fault.message for fault in faults)
 
 
 def damaged_streams():
@@ -466,6 +508,16 @@ def test_damaged_streams_are_told_alike(name, monkeypatch):
         found.append([archive.inflate(stream, size) for stream, size in damaged_streams() if size >= 0])
     assert found[0] == found[1]
     assert 100 < found[0].count(None) < 500
+
+
+def test_a_folder_may_have_as_many_files_as_a_zip(tmp_path, monkeypatch):
+    for number in range(3):
+        (tmp_path / f"{number}.npy").touch()
+    monkeypatch.setattr(limits, "MAX_ENTRIES", 3)
+    assert len(list_folder(tmp_path).names) == 3
+    monkeypatch.setattr(limits, "MAX_ENTRIES", 2)
+    with pytest.raises(SubmissionError, match="the number of files must be at most 2, got 3"):
+        list_folder(tmp_path)
 
 
 @pytest.mark.parametrize("listed", [list_zip, list_folder])

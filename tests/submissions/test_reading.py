@@ -248,13 +248,15 @@ def test_zip_of_a_table(tmp_path, name):
 def test_no_table(tmp_path):
     values, report = read(put(tmp_path / "a.zip", Entry("submission.csv", TABLE.encode())), "stamps")
     assert [f.code for f in report.faults] == [Code.MISSING_FILE]
+    assert "got none" in report.faults[0].message
     assert np.isnan(values).all()
 
 
-def test_two_tables(tmp_path):
-    path = put(tmp_path / "a.zip", *(Entry(f"{x}/predictions.csv", TABLE.encode()) for x in "ab"))
+def test_several_tables(tmp_path):
+    path = put(tmp_path / "a.zip", *(Entry(f"{x}/predictions.csv", TABLE.encode()) for x in "abc"))
     values, report = read(path, "stamps")
     assert [f.code for f in report.faults] == [Code.DUPLICATE_CASE]
+    assert report.faults[0].message.endswith("got 3: a/predictions.csv, b/predictions.csv")
     assert np.isnan(values).all()
 
 
@@ -302,7 +304,9 @@ def test_manifest_names_team_and_method(tmp_path):
     ],
 )
 def test_manifest_with_a_fault(tmp_path, entry, code):
-    assert [fault.code for fault in with_manifest(tmp_path, entry).faults] == [code]
+    report = with_manifest(tmp_path, entry)
+    assert [fault.code for fault in report.faults] == [code]
+    assert report.valid == (0 if code == Code.WRONG_CHECKSUM else 3)
 
 
 def test_manifest_with_the_right_checksum(tmp_path):
@@ -318,6 +322,16 @@ def test_fingerprint(tmp_path, made_for, fingerprint, warned):
     report = with_manifest(tmp_path, manifest(dataset_fingerprint=made_for), fingerprint)
     assert report.accepted
     assert (Code.WRONG_FINGERPRINT in report.counts) == warned
+
+
+@pytest.mark.parametrize(
+    ("case_ids", "doubt"),
+    [(["0", "999999999"], True), (["0", "a"], False), (["0", "1234567890"], False)],
+)
+def test_fingerprint_where_ids_are_only_numbers(tmp_path, case_ids, doubt):
+    path = put(tmp_path / "a.zip", manifest(dataset_fingerprint="f1"))
+    (warning,) = validate(path, "stamps", case_ids, "f2").warnings
+    assert ("got f1; the ids here are only numbers" in warning.message) == doubt
 
 
 def test_sha256_is_that_of_the_file(tmp_path):
@@ -374,10 +388,18 @@ def test_folder_with_a_pipe_and_a_huge_file(folder):
 
 
 def test_folder_against_its_manifest(folder):
-    digests = {path.relative_to(folder.parent).as_posix(): "0" * 64 for path in folder.iterdir()}
-    text = manifest(track="mass-mapping", files=digests).data
-    (folder.parent / "manifest.json").write_bytes(text)
-    assert read(folder.parent)[1].counts == {Code.WRONG_CHECKSUM: 3}
+    digests = {
+        path.relative_to(folder.parent).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.iterdir()
+    }
+    for number, case_id in enumerate(IDS, start=1):
+        digests[f"{folder.name}/{case_id}.npy"] = "0" * 64
+        text = manifest(track="mass-mapping", files=digests).data
+        (folder.parent / "manifest.json").write_bytes(text)
+        maps, report = read(folder.parent)
+        assert report.counts == {Code.WRONG_CHECKSUM: number}
+        assert np.isnan(maps).all(axis=(1, 2)).tolist() == [row < number for row in range(3)]
+        assert report.valid == np.isfinite(maps).all(axis=(1, 2)).sum() == 3 - number
 
 
 @pytest.fixture(scope="module")
