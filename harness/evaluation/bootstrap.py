@@ -186,7 +186,7 @@ def settled_difference(
     Each exact interval is one-sided, and misses in 2.5 % of the samples. At most 5 % miss in either.
     """
     exact = (a[0] - b[1], a[1] - b[0])
-    return bounds if bounds[0] < bounds[1] or np.isnan(exact).any() else exact
+    return bounds if bounds[0] < bounds[1] or np.isnan(exact[0]) else exact
 
 
 def possible(
@@ -196,7 +196,7 @@ def possible(
 
     The difference of two shares, for example, lies in -1..1.
     """
-    least, most = (sum(each * within[end ^ (each < 0)] for each in weights) for end in (0, 1))
+    least, most = map(sum, zip(*(sorted(each * end for end in within) for each in weights), strict=True))
     low, high = (np.clip(bound, least, most) for bound in bounds)
     return low, high
 

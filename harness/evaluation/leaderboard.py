@@ -211,8 +211,9 @@ def _facts(manifest: Manifest | None) -> Facts | None:
 def _exact(track: Track, sums: Sequence[GroupSums], public: bool) -> dict[str, np.ndarray]:
     """The exact bounds (2, entries) of each score, by key. NaN if ``public``: they tell all from most."""
     by_entry = [exact_intervals(track, each) for each in sums]
-    unknown = np.nan if public else 0.0
-    return {key: np.array([bounds[key] for bounds in by_entry]).T + unknown for key in by_entry[0]}
+    return {
+        key: np.where(public, np.nan, np.array([bounds[key] for bounds in by_entry]).T) for key in by_entry[0]
+    }
 
 
 def _rounded(

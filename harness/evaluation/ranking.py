@@ -77,10 +77,10 @@ def aggregate_then_rank(track: Track, values: Values) -> tuple[np.ndarray, np.nd
     are not the best: 0 is the best row, a typical other one has 1. A row that is beyond all others does not
     make these alike, as it would between the least and the greatest.
     """
-    signed = np.stack([values[score.key] * score.sign for score in track.ranked], axis=-1)
+    signed = np.transpose([values[score.key] * score.sign for score in track.ranked])  # (rows, scores)
     distances = signed - signed.min(axis=0)
     units = [np.median(column[column > 0]) if column.any() else 1.0 for column in distances.T]
-    means = (distances / units).mean(axis=-1)
+    means = (distances / units).mean(axis=1)
     return means, shared_ranks(means)
 
 

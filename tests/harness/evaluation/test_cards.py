@@ -114,13 +114,19 @@ def bomb(path):
     replaced(path, buffer.getvalue())
 
 
-def ids_of(character):
-    return lambda n: {"case_id": np.full((n, 64), character, np.uint8)}
+def ids(pattern):
+    """Ids in which the number of the case stands for N."""
+
+    def make(n):
+        texts = [pattern.replace("N", str(case)).encode("latin-1") for case in range(n)]
+        return {"case_id": np.array(texts, "S64").view(np.uint8).reshape(n, 64)}
+
+    return make
 
 
 COLUMNS = {
     "better than it was": lambda n: {"dicee": np.zeros(n)},
-    "not finite": lambda n: {"dicee": np.full(n, np.nan)},
+    "not finite": lambda n: {"dicee": np.append(np.zeros(n - 1), np.nan)},
     "overflow": lambda n: {"dicee": np.full(n, 1e308)},
     "long doubles": lambda n: {"dicee": np.zeros(n, np.longdouble)},
     "long doubles of another column": lambda n: {"note": np.ones(n, np.longdouble)},
@@ -129,9 +135,9 @@ COLUMNS = {
     "a column is missing": lambda _: {"dicee": None},
     "no groups": lambda _: {"group": None},
     "groups that are no integers": lambda n: {"group": np.zeros(n)},
-    "one id for all": ids_of(65),
-    "ids of control characters": ids_of(7),
-    "ids that are not ASCII": ids_of(255),
+    "one id for all": ids("a"),
+    "ids of control characters": ids("aN\a"),
+    "ids that are not ASCII": ids("aN\xff"),
 }
 LIES = {
     "other scores by case": lambda path: path.with_suffix(".npz").write_bytes(b"PK"),
@@ -166,6 +172,23 @@ LIES = {
         path, metrics={key: {"mean": "0"} for key in json.loads(path.read_text())["metrics"]}
     ),
 }
+WORDS = {
+    "better than it was": "metrics must be those of the scores by case",
+    "bomb": "must be at most 1,408, got 100,000,000",
+    "case": "cases must be an integer, got True",
+    "cases": "cases must be 1 to 1,000,000, got 1000000000000",
+    "checksum": "submission_sha256 must be 64 of 0-9 a-f, got '../../x'",
+    "groups that are no integers": "group must hold integers, got float64",
+    "ids of control characters": "a case id must be 1 to 64 of A-Z a-z 0-9 . _ - and begin with a letter or",
+    "no case": "cases must be 1 to 1,000,000, got 0",
+    "no checksum of the scores by case": "cases_sha256 must be that of the scores by case, got none",
+    "no scores by case": "a.npz must lie beside the card, got none",
+    "not finite": "a.npz, dicee.npy: numbers must be finite",
+    "one id for all": "case ids must be unique, got one twice",
+    "overflow": "metrics must be those of the scores by case",
+    "the same scores by case, written anew": "a.npz must have the SHA-256 in the card, got another",
+}
+"""What is said of a lie that would be noticed even if nobody looked for it."""
 
 
 def test_groups_may_be_unsigned(scored, card):
@@ -191,6 +214,9 @@ def test_the_largest_card_is_read(card, seed):
     card.write_text(card.read_text() + " ")
     with pytest.raises(CardError, match="1,048,576 bytes at most"):
         read_card(card)
+    changed(card, cases=limits.MAX_CASES)  # which it has not, but may have
+    with pytest.raises(CardError, match="shape must be"):
+        read_card(card)
 
 
 def test_columns_of_a_card_are_limited(card):
@@ -208,8 +234,9 @@ def test_a_card_that_lies_is_not_ranked(scored, card, tmp_path, lie):
         LIES[lie](card)
     else:
         rewritten(card, **COLUMNS[lie](len(scored[0].case_ids)))
-    with pytest.raises(CardError, match=r"a\.json is no score card that can be ranked: ."):
+    with pytest.raises(CardError, match=r"a\.json is no score card that can be ranked: .") as refusal:
         read_card(card)
+    assert WORDS.get(lie, "") in str(refusal.value)
     board = make_leaderboard([tmp_path / "good.json", card], None).board
     assert [row.team for row in board.rows] == ["b"]
     assert [refused.file for refused in board.not_ranked] == ["a.json"]

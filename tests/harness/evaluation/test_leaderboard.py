@@ -8,12 +8,14 @@ from scipy.stats import rankdata, wilcoxon
 
 from harness.data.split import public_cases, secret_seed
 from harness.data.store import open_dataset
+from harness.evaluation.board import Facts
 from harness.evaluation.cards import write_card
 from harness.evaluation.leaderboard import make_leaderboard, rank_entries
 from harness.evaluation.scoring import score_card
 from harness.files import HarnessError
 from harness.report.page import write_leaderboard
 from harness.tracks import MASS_MAPPING
+from submissions.manifest import Manifest
 from tests.harness.evaluation.builders import ranked_by, scored_maps
 
 
@@ -53,6 +55,7 @@ def test_order_ties_and_not_ranked(board_files):
     assert last.p_better_than_next is None
     assert [row.group for row in board.rows] == [1, 2, 2, 3]
     assert board.kendall_tau == pytest.approx(1)
+    assert not board.wilcoxon
 
 
 def test_a_submission_ranks_the_same_in_any_order_of_files(board_files):
@@ -64,7 +67,7 @@ def test_a_submission_ranks_the_same_in_any_order_of_files(board_files):
 def test_nothing_to_rank(board_files):
     paths, truth = board_files
     board = make_leaderboard(paths[-2:], truth).board
-    assert board.rows == ()
+    assert (board.rows, board.cases, board.groups) == ((), 0, 0)
     assert len(board.not_ranked) == 2
 
 
@@ -125,7 +128,7 @@ def test_public_and_final_boards_of_a_subset(cards):
     assert [row.public_rank for row in boards[True].rows] == [2, 1]
     assert [row.public_rank for row in boards[False].rows] == [None, None]
     assert boards[True].rows[0].metrics["wmape"].mean == pytest.approx(0.4)
-    plain = make_leaderboard(cards, None, final=True).board
+    plain = make_leaderboard(cards, None, seed=7, final=True).board
     assert (plain.part, plain.groups) == (None, 40)
     with pytest.raises(HarnessError, match="seed or a truth file"):
         make_leaderboard(cards, None, public_fraction=0.5)
@@ -193,6 +196,15 @@ def test_seeds_of_one_method_are_one_row():
     assert alone.seed_std is None
 
 
+def test_facts_of_a_method_are_those_of_its_manifest():
+    known = {"link": "https://example.org/", "training_data": "782430db", "parameters": 588_000,
+             "training_seconds": 61.5, "hardware": ["2 cores", "one GPU"]}  # fmt: skip
+    manifests = {"A": Manifest("mass-mapping", "A", "m", **known), "B": Manifest("mass-mapping", "B", "m")}
+    scored = [replace(scored_maps(team), manifest=manifests.get(team)) for team in "ABC"]
+    facts = {row.team: row.facts for row in rank_entries(MASS_MAPPING, scored).rows}
+    assert facts == {"A": Facts(**known | {"hardware": ("2 cores", "one GPU")}), "B": None, "C": None}
+
+
 def test_two_recipes_may_disagree():
     ones = np.ones(160)
     scored = [
@@ -208,14 +220,17 @@ def test_two_recipes_may_disagree():
 
 def test_wilcoxon_is_scipys_on_groups_with_holms_correction():
     groups = np.repeat(np.arange(40), np.tile([1, 2, 3, 10], 10))  # of so many cases each
-    scored = [replace(scored_maps(team), groups=groups) for team in "ABCD"]
+    scored = [replace(scored_maps(team, seed=seed, owner="us"), groups=groups)
+              for team, seed in zip("ABCDD", (1, 1, 1, 1, 2), strict=True)]  # fmt: skip
     board = rank_entries(MASS_MAPPING, scored, wilcoxon=True)
-    by_team = {one.team: one for one in scored}
+    by_case = {(one.team, key): values for one in scored for key, values in one.columns.items()}
+    for key in scored[-1].columns:  # the mean of both seeds
+        by_case["D", key] = (scored[-2].columns[key] + scored[-1].columns[key]) / 2
     ranked, raw = ("wmape", "dicee", "dpeaks"), []
     for row, below in itertools.pairwise(board.rows):
         for key in ranked:
             one, other = (
-                [by_team[each.team].columns[key][groups == group].mean() for group in range(40)]
+                [by_case[each.team, key][groups == group].mean() for group in range(40)]
                 for each in (row, below)
             )
             raw.append(wilcoxon(one, other).pvalue)

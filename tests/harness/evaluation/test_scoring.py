@@ -97,7 +97,8 @@ def test_stamp_scores_are_those_of_the_metrics(tmp_path, stamps, submission_of):
 
 
 @pytest.mark.parametrize("fault", ["missing", "nan", "shape"])
-def test_what_validate_refuses_is_not_scored(tmp_path, maps, submission_of, noisy_maps, fault):
+def test_what_validate_refuses_is_not_scored(tmp_path, maps, submission_of, noisy_maps, monkeypatch, fault):
+    monkeypatch.setattr(scoring, "CHUNK", 4)  # the fault is in the first of two
     truth = maps / "test-truth.h5"
     good = submission_of(tmp_path / "good.zip", truth, noisy_maps(0.02))
     bad = tmp_path / "bad.zip"
