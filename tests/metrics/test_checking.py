@@ -58,6 +58,14 @@ def test_maps_larger_than_what_is_computed_at_once():
     np.testing.assert_allclose(metrics.mae(*maps), np.abs(maps[0] - maps[1]).mean(axis=(1, 2)), rtol=1e-13)
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float64])
+def test_maps_that_are_no_multiple_of_what_is_computed_at_once(dtype):
+    n = BYTES_AT_ONCE // 128**2 // 8 + 3
+    maps = np.random.default_rng(0).normal(size=(2, n, 128, 128)).astype(dtype)
+    expected = np.abs(np.subtract(*maps, dtype=np.float64)).mean(axis=(1, 2))
+    np.testing.assert_allclose(metrics.mae(*maps), expected, rtol=1e-13)
+
+
 def test_unsigned_numbers_are_numbers():
     """The differences of these maps would wrap around, and so would sums of these counts."""
     assert metrics.mae(np.array([[1, 250]], np.uint8), np.array([[3, 0]], np.uint8)) == 126
@@ -173,6 +181,7 @@ def test_no_table_of_three_decimals_is_refused_and_none_wins_by_it():
         (np.ones((0, 2, 2)), 0, r"not be empty, got shape \(0, 2, 2\)"),
         ([[1, -2], [3, 4]], 0, r"confusion must be finite and 0 or more, got -2 at confusion\[0, 1\]"),
         ([[1.0, np.nan], [3, 4]], 0, r"got nan at confusion\[0, 1\]"),
+        ([[1.0, np.inf], [3, 4]], 0, r"got inf at confusion\[0, 1\]"),
         ([[1, 2], [3, 4]], 2, r"positive must lie in 0..1, got 2 at positive\[0\]"),
         ([[1, 2], [3, 4]], -1, r"positive must lie in 0..1"),
     ],

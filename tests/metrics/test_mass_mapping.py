@@ -152,7 +152,7 @@ def test_dicee_forgives_what_its_weights_forgive():
     assert dicee([[1, 0]], [[0, 1]], alpha=0, beta=0) == 0
 
 
-@pytest.mark.parametrize("setting", [{"alpha": -0.1}, {"beta": np.nan}, {"alpha": np.inf}])
+@pytest.mark.parametrize("setting", [{"alpha": -0.1}, {"beta": np.nan}, {"alpha": np.inf}, {"beta": np.inf}])
 def test_dicee_refuses_weights(setting):
     with pytest.raises(ValueError, match="alpha and beta must be finite and 0 or more"):
         dicee([[0, 1]], [[0, 1]], **setting)
@@ -202,7 +202,9 @@ def test_peaks_of_hostile_maps_are_those_of_scikit_image(maps, sigma):
 @pytest.mark.parametrize("kind", KINDS + EXTREME)
 @pytest.mark.parametrize("shape", [(128, 128), (63, 70), (3, 200), (520, 5)])
 def test_peaks_of_maps_of_many_sizes_are_those_of_scikit_image(kind, shape):
-    assert_peaks_equal(draw_maps(kind, np.random.default_rng(7), shape), 3, 3.0)
+    maps = draw_maps(kind, np.random.default_rng(7), shape)
+    for sigma in (3.0, 1.5):
+        assert_peaks_equal(maps, 3, sigma)
 
 
 def test_a_step_too_small_for_single_precision_is_no_peak():
@@ -347,6 +349,20 @@ def test_defaults_are_those_of_the_challenge():
         expected = score(target, prediction, *chosen)
         assert score(target, prediction) == expected
         assert metrics.map_scores(target, prediction)[score.__name__] == expected
+
+
+def test_maps_of_the_challenges_size_may_be_smoothed_in_another_way():
+    target, prediction = np.random.default_rng(8).normal(size=(2, 128, 128)).astype(np.float32)
+    found = dpeaks(target, prediction, sigma=1.0)
+    assert found == reference.dpeaks(target, prediction, 3, 1.0)
+    assert found != reference.dpeaks(target, prediction, 3, 3.0)
+
+
+def test_maps_of_the_challenges_size_must_be_as_many():
+    maps = np.ones((3, 128, 128), np.float32)
+    for keys in (["wmape"], ["dpeaks"], ["dicee", "dpeaks"]):
+        with pytest.raises(ValueError, match=r"prediction must have shape of target, \(3, 128, 128\)"):
+            metrics.map_scores(maps, maps[:2], keys)
 
 
 def test_an_unknown_score_is_refused():

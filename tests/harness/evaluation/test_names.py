@@ -31,6 +31,8 @@ def test_look_alikes_of_other_names():
         ("НОВА", "Нова"),
         ("\u018fli", "\u04d8li"),  # schwas, Latin and Cyrillic, each confusable with the other alone
         ("Hова", "нова"),
+        ("\u1e9ali", "\u1ea3li"),  # a with a half ring and with a hook: a pair
+        ("\u2c70li", "\U0001041fli"),
         ("O2", "02"),
         ("Moon", "M\u0c82\u0d02n"),
         ("\u2110ris Lab", "1r\u2373s lab"),
