@@ -240,8 +240,10 @@ def hand_out(
     groups = rng.permutation(names)[index]
     kept, notes = _metadata_columns(dataset, metadata)
     of_rows: dict[str, np.ndarray] = {}
-    if dataset.metadata is not None and kept:
-        of_rows["metadata"] = repack_fields(dataset.metadata[:][rows][kept])  # others leave no bytes
+    if kept:
+        of_rows["metadata"] = repack_fields(
+            dataset.columns["metadata"][:][rows][kept]
+        )  # others leave no bytes
     for start in range(0, len(rows), CHUNK):
         chunk = slice(start, start + CHUNK)
         inputs = np.concatenate([dataset.inputs[row : row + 1] for row in rows[chunk]])

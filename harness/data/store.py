@@ -40,7 +40,6 @@ CHUNK = 256
 DIGEST = hashlib.sha256().digest_size
 # With one image a chunk, archives can be written in the order of their members, and batches read shuffled.
 ROWS_PER_IMAGE_CHUNK, ROWS_PER_SCALAR_CHUNK = 1, 4096
-WALK_ROWS = 4096
 GROWTH_ROWS = 4096  # that a column gets beyond those needed, whenever it is full
 
 
@@ -119,7 +118,7 @@ class Writer:
                 column.id.write_direct_chunk((row, *corner), value)
         else:
             column[rows] = values
-        digests = (hashlib.sha256(value if value.ndim else value.tobytes()).digest() for value in values)
+        digests = (hashlib.sha256(value.tobytes()).digest() for value in values)
         self.digests[name][rows.start * DIGEST : rows.stop * DIGEST] = b"".join(digests)
 
     def has(self, name: str, row: int) -> bool:
@@ -297,15 +296,12 @@ def walk(path: Path) -> Iterator[child.Item]:
     size = path.stat().st_size
     with _opened(path) as dataset, _said(path):
         for name, column in dataset.columns.items():
-            if column.ndim > 1 and column.chunks:
+            if column.chunks:
                 ends: list[int] = []
                 column.id.chunk_iter(lambda chunk: ends.append(chunk.byte_offset + chunk.size))  # noqa: B023
                 _require(max(ends, default=0) <= size, f"{name} has values beyond the end of the file")
-            elif column.ndim > 1:
-                column[-1:]
             else:
-                for start in range(0, len(column), WALK_ROWS):
-                    column[start : start + WALK_ROWS]
+                column[-1:]
     yield from ()
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from harness.data import store
-from harness.data.pack import Task, pack, write_shard
+from harness.data.pack import Task, pack, read_shard, write_shard
 from harness.data.store import DataError, open_dataset
 from harness.parallel import executor
 from harness.tracks import MASS_MAPPING, STAMPS
@@ -145,6 +145,14 @@ def test_stamps_duplicate_candid(tmp_path):
     content["metadata"]["candid"][4] = content["metadata"]["candid"][0]
     path.write_bytes(pickle.dumps(content))
     refuses(tmp_path, [path], "100000000000000000", "twice", track=STAMPS)
+
+
+def test_an_alert_that_comes_with_its_label_and_without_it_comes_twice(tmp_path):
+    path, content = stamp_pickle(tmp_path)
+    (tmp_path / "bare").mkdir()
+    bare = tmp_path / "bare/data.pkl"
+    bare.write_bytes(pickle.dumps({name: content[name] for name in ("images", "metadata")}))
+    refuses(tmp_path, [bare, path], "100000000000000000", "twice", track=STAMPS)
 
 
 def test_dataset_file_that_points_elsewhere_is_refused(tmp_path, members):
@@ -292,6 +300,13 @@ def test_odd_names_come_back_from_a_shard(tmp_path, pool):
     here, there = both_ways(sources, pool, tmp_path, skip_damaged=True)
     assert odd in here.ignored
     assert here == there
+
+
+def test_a_shard_that_was_read_takes_no_room(tmp_path, members):
+    source = write_tar(tmp_path / "a.tar", members)
+    shard = write_shard((Task(MASS_MAPPING.sources, source, None, False), tmp_path / "0"))
+    assert len(list(read_shard(shard))) == len(members)
+    assert list(tmp_path.iterdir()) == [source]
 
 
 def test_a_disk_that_is_not_shared_is_told_of(tmp_path):

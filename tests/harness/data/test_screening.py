@@ -97,8 +97,9 @@ def test_a_byte_that_makes_hdf5_loop_is_refused_and_ctrl_c_is_heard(tmp_path, ch
     assert children == ["endless.h5"]
 
 
+@pytest.mark.parametrize("beyond", [1, 1 << 40])
 @pytest.mark.parametrize(("dtype", "shape"), [("<f4", (63, 63, 3)), ("i1", ())])
-def test_values_beyond_the_end_of_the_file_are_found_at_the_first_opening(tmp_path, dtype, shape):
+def test_values_beyond_the_end_of_the_file_are_found_at_the_first_opening(tmp_path, dtype, shape, beyond):
     """The address of a chunk is in an index, here in the oldest layout, which has no checksum."""
     path, name = tmp_path / "old.h5", "images" if shape else "labels"
     with h5py.File(path, "w", libver="earliest") as file:
@@ -106,11 +107,13 @@ def test_values_beyond_the_end_of_the_file_are_found_at_the_first_opening(tmp_pa
         column = file.create_dataset(name, data=np.ones((2, *shape), dtype), chunks=(1, *shape))
         texts = {"schema": DATASET, "track": "stamps", "role": "full", "fingerprint": "f", "source": "{}"}
         file.attrs.update(texts)
-        address = column.id.get_chunk_info(1).byte_offset
+        chunk = column.id.get_chunk_info(1)
+        address = chunk.byte_offset
     assert open_it(path) == ["a", "b"]
     data = path.read_bytes()
     assert data.count(address.to_bytes(8, "little")) == 1
-    path.write_bytes(data.replace(address.to_bytes(8, "little"), (1 << 40).to_bytes(8, "little")))
+    moved = len(data) - chunk.size + beyond
+    path.write_bytes(data.replace(address.to_bytes(8, "little"), moved.to_bytes(8, "little")))
     with pytest.raises(DataError, match=rf"old\.h5.*({name} has values beyond the end|addr overflow)"):
         open_it(path)
 

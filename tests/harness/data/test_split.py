@@ -1,5 +1,6 @@
 import pickle
 import zipfile
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -53,9 +54,9 @@ def test_parts_are_whole_clusters_and_complete(data, tmp_path):
     )  # fmt: skip
     assert told[-2:] == [(60, 75, "cases"), (75, 75, "cases")]  # cases to write, those of the test twice
     assert told == sorted(told)
-    assert {name: summary[name]["groups"] for name in ("train", "validation", "test")} == {
-        "train": 6, "validation": 3, "test": 3
-    }  # fmt: skip
+    del summary["notes"]
+    expected = {"train": (6, 30), "validation": (3, 15), "test": (3, 15)}
+    assert {name: (part["groups"], part["cases"]) for name, part in summary.items()} == expected
     seen: list[set[int]] = []
     with open_dataset(data) as whole:
         rows = {case_id: row for row, case_id in enumerate(whole.case_ids())}
@@ -119,6 +120,12 @@ def test_only_full_data_can_be_split(data, tmp_path):
     assert not (tmp_path / "again" / "train.h5").exists()
 
 
+def test_a_track_without_a_splitter_cannot_be_split(data, tmp_path, monkeypatch):
+    monkeypatch.setattr("harness.data.store.get_track", lambda _: replace(MASS_MAPPING, splitter=""))
+    with pytest.raises(DataError, match="'mass-mapping' must have a splitter, got none"):
+        split(data, tmp_path / "parts")
+
+
 def test_balanced_and_no_object_on_two_sides():
     rng = np.random.default_rng(1)
     sizes = rng.integers(1, 6, 4000)
@@ -144,6 +151,8 @@ def test_small_classes_are_said():
     assert np.bincount(labels[part == VALIDATION]).tolist() == [100, 5, 100, 100, 2]
     assert len(notes) == 2
     assert "SN has 40 alerts: 10 go to test and 5 to validation" in notes[0]
+    for shares in (Shares(test_cases=501, validation_cases=1), Shares(test_cases=1, validation_cases=501)):
+        assert len(assign_balanced(labels, np.arange(len(labels)), CLASSES, shares, 0)[1]) == 5
 
 
 def test_folds_have_whole_groups_and_an_equal_share_of_each_class():
@@ -166,6 +175,7 @@ def test_folds_have_whole_groups_and_an_equal_share_of_each_class():
 def test_fewer_groups_than_folds_are_refused():
     with pytest.raises(DataError, match="5 at least were expected, got 4"):
         assign_folds(np.zeros(8, int), np.arange(8) // 2, 5, seed=0)
+    assert sorted(assign_folds(np.zeros(8, int), np.arange(8) // 2, 4, seed=0)) == [0, 0, 1, 1, 2, 2, 3, 3]
 
 
 GROUPS = np.repeat(np.arange(10), 3)

@@ -5,6 +5,7 @@ import pytest
 from harness.data.store import INPUTS_FINGERPRINT, DataError, _opened, create, open_dataset, walk
 from harness.files import HarnessError
 from harness.tracks import MASS_MAPPING, STAMPS
+from submissions import SubmissionError
 from tests.harness.data.sources.attacks import CASES, DATASETS, SECRET, good
 from tests.hostile import check_refusal, measure
 
@@ -105,6 +106,25 @@ def test_columns_that_do_not_fit_those_before(tmp_path, columns, words):
         write(tmp_path / "a.h5", first, {"case_id": ["c", "d"], "group": [2, 3]} | columns)
     assert words in str(error.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_id_that_is_no_name_of_a_file_is_refused(tmp_path):
+    with pytest.raises(SubmissionError, match=r"\.\./a"):
+        write(tmp_path / "a.h5", {"case_id": ["../a"], "group": [0], "labels": LABELS[:1]})
+
+
+def test_the_same_content_has_the_same_fingerprint_whatever_else_is_known_of_it(tmp_path):
+    cases = {"case_id": ["a", "b"], "group": [0, 1], "labels": LABELS}
+    kept = []
+    for name, source, more in (
+        ("a", {"x": 1, "y": 2}, {}),
+        ("b", {"y": 2, "x": 1}, {"metadata": np.zeros(2, [("a", "i4")])}),
+    ):
+        with create(tmp_path / f"{name}.h5", STAMPS, "truth", source) as writer:
+            writer.append(**cases, **more)
+        with h5py.File(tmp_path / f"{name}.h5") as file:
+            kept.append((file.attrs["fingerprint"], file.attrs["source"]))
+    assert kept[0] == kept[1]
 
 
 def test_columns_of_all_plain_types_come_back(tmp_path):

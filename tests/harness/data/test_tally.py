@@ -1,5 +1,7 @@
 """Counts on arrays small enough to count by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from harness.data.tally import ImageTally, Tally
@@ -50,6 +52,12 @@ def test_values_that_are_all_the_same_have_no_deviation():
     tally.add(np.full((50, 7, 7), 0.1, np.float32))
     tally.add(np.full((1, 7, 7), 0.1, np.float32))
     assert tally.to_json()["std"] < 1e-7
+
+
+def test_numbers_are_no_labels_where_a_track_has_no_classes():
+    tally = Tally(replace(STAMPS, classes=()))
+    tally.add({"labels": np.array([1, 2, 2])})
+    assert tally.to_json() == {}
 
 
 def test_no_case_is_no_count():

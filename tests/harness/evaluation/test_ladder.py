@@ -69,7 +69,7 @@ def test_a_score_is_released_only_when_it_is_better_by_more_than_the_noise(tmp_p
 
 
 def test_what_is_not_better_leaves_the_row_as_it_was(tmp_path):
-    state, ones = tmp_path / "state.json", np.ones(60)
+    state, ones = tmp_path / "kept/by us/state.json", np.ones(60)
     climb([ranked_by(0.5 * ones)], state)
     for factor, method in ((0.5, "m"), (0.6, "m"), (0.4, "better")):  # the error of constant gains is 0
         board = climb([ranked_by(factor * ones, method="better")], state)

@@ -25,7 +25,8 @@ def test_arrays_and_containers_come_back(tmp_path, protocol):
         "objects": np.array([np.arange(2), "text", None], object),
         "table": np.asfortranarray(np.array([[1, "a"], [2.5, None], [np.float32(3), "c"]], object)),
         "empty": [np.zeros((0, 3), np.float16), np.array(["", "ñ"]), np.array(7)],
-        "structured": np.zeros(2, [("a", "i8"), ("b", "S4")]),
+        "structured": np.array([(1, b"x"), (2, b"yz")], [("a", "i8"), ("b", "S4")]),
+        "with gaps": np.array([(1, 2), (3, 4)], np.dtype([("a", "i1"), ("b", "i8")], align=True)),
         "scalars": (np.float32(1.5), np.int64(3), 2, b"bytes", {"nested": [1.0]}),
     }
     path = tmp_path / "data.pkl"
@@ -72,6 +73,13 @@ def test_what_may_be_in_a_pickle_grows_with_it(tmp_path, monkeypatch, value, row
     path.write_bytes(pickle.dumps(alerts | {"images": []}))
     with pytest.raises(DataError, match=r"more than the 1,[0-9]{3}"):
         pickles.load(path)
+
+
+@pytest.mark.parametrize(("steps", "accepted"), [(8, True), (7, False)])
+def test_readings_are_counted(tmp_path, monkeypatch, steps, accepted):
+    """Two for the protocol, one for each of six other signs."""
+    monkeypatch.setattr(pickles, "MAX_PICKLE_READS", steps)
+    judged(tmp_path, b"\x80\x04(]]]t.", accepted, f"more than the {steps} steps")
 
 
 @pytest.mark.parametrize(("count", "accepted"), [(8, True), (9, False)])
