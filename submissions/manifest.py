@@ -78,7 +78,7 @@ class Manifest:
         values = {
             name: value for name, value in asdict(self).items() if name not in FACTS or value is not None
         }
-        return (json.dumps({"schema": SCHEMA, **values}, indent=1, allow_nan=False) + "\n").encode()
+        return (json.dumps({"schema": SCHEMA, **values}, indent=1) + "\n").encode()
 
 
 def parse(data: bytes) -> Manifest:

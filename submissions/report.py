@@ -204,8 +204,7 @@ def printable(value: object, limit: int = 300) -> str:
     """The value on one line, cut to about ``limit`` characters: what is unsafe or unseen as escapes."""
     text = str(value)
     text = text if len(text) <= limit else text[:limit] + "…"
-    safe = text.isprintable() and not UNSAFE.search(text)
-    return text if safe else "".join(char if char.isprintable() else _escape(char) for char in _plain(text))
+    return "".join(char if char.isprintable() else _escape(char) for char in _plain(text))
 
 
 def plain(text: str) -> str:

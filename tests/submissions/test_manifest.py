@@ -89,6 +89,19 @@ def test_right_value(values):
     assert getattr(found, name) == value
 
 
+@pytest.mark.parametrize(
+    ("values", "end"),
+    [
+        ([], f'an object with "schema": "{SCHEMA}"'),
+        (GOOD | {"seed": -1}, "2^63 - 1, got -1"),
+        (GOOD | {"seed": [1]}, "2^63 - 1, got list"),
+        (GOOD | {"link": "http://a"}, "characters, got http://a"),
+    ],
+)
+def test_what_came_is_named_by_its_value_or_its_type(values, end):
+    assert refusal(values).endswith(end)
+
+
 @pytest.mark.parametrize("name", REQUIRED)
 def test_missing_value(name):
     assert name in refusal({key: value for key, value in GOOD.items() if key != name})

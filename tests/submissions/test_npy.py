@@ -90,6 +90,11 @@ def test_no_array(data):
     assert refusal(data) == Code.NOT_AN_ARRAY
 
 
+def test_format_3_is_named():
+    with pytest.raises(SubmissionError, match=r"got ValueError: format 3\.0, expected 1\.0 or 2\.0"):
+        read_npy(npy(a_map(), version=(3, 0)), (128, 128))
+
+
 def test_object_array_is_not_unpickled():
     assert refusal(npy(np.array([Malice()], dtype=object))) == Code.WRONG_DTYPE
 

@@ -102,6 +102,17 @@ def test_findings_of_several_checks_are_those_of_one(codes, data):
     assert list(report.counts) == list(once.counts)
 
 
+def test_the_first_of_two_checks_are_listed_first():
+    first, second = Findings(valid=1), Findings(valid=2)
+    for number in range(15):
+        first.add(Code.BAD_ROW, f"a{number}", "wrong")
+        second.add(Code.BAD_ROW, f"b{number}", "wrong")
+    first.extend(second)
+    expected = [*(f"a{number}" for number in range(15)), *(f"b{number}" for number in range(5))]
+    assert [fault.member for fault in first.faults] == expected
+    assert (first.counts, first.valid) == ({Code.BAD_ROW: 30}, 3)
+
+
 def test_warnings_refuse_nothing():
     findings = Findings()
     findings.add(Code.UNKNOWN_CASE, "x", "ignored")
@@ -145,6 +156,13 @@ def test_an_error_comes_from_another_process_as_it_was():
     assert (str(error), error.code) == ("no", Code.BAD_ROW)
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"), [("é \x1b", "é \\x1b"), ("a\u00a0b", "a\\xa0b"), ("\ue000", "\\ue000"), ("ñ", "ñ")]
+)
+def test_what_is_not_seen_is_shown_as_an_escape(text, shown):
+    assert printable(text) == shown
+
+
 def test_long_texts_are_cut():
     assert printable("x" * 300) == "x" * 300
     assert printable("x" * 301) == "x" * 300 + "…"
@@ -158,6 +176,11 @@ def test_kinds_of_files():
         kind_of("é".encode() * 9 + b"\xc3") == "a text that starts with " + "é" * 9
     )  # cut within a character
     assert kind_of(b"y" * 40) == "a text that starts with " + "y" * 32
+    for kind, start in {"bzip2": b"BZh9", "FITS": b"SIMPLE  =", "Parquet": b"PAR1", "RAR": b"Rar!",
+                        "Arrow": b"ARROW1", "PDF": b"%PDF-1.7"}.items():  # fmt: skip
+        assert kind in kind_of(start)
+    for start in ("BZ", "SIMPLE  text", "PARIS", "Rare", "ARROWS", "%PD"):
+        assert kind_of(start.encode()) == f"a text that starts with {start}"
     assert kind_of(b"\xff" * 40) == f"a file of an unknown kind, which starts with {bytes([255] * 16)!r}"
 
 

@@ -178,6 +178,12 @@ def test_nothing_is_written_that_could_not_be_read(tmp_path, monkeypatch, limit)
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_table_lacks_no_case(tmp_path):
+    with pytest.raises(SubmissionError, match=f"be of all 3 cases, got none from {IDS[2]} on") as caught:
+        write(tmp_path / "a.zip", [probabilities(2)], "stamps")
+    assert caught.value.code == Code.MISSING_CASE
+
+
 @pytest.mark.parametrize("team", ["", " ", "a\nb", "x" * 101])
 def test_team(tmp_path, team):
     with pytest.raises(SubmissionError, match="team"):

@@ -128,7 +128,7 @@ def _image(name: str, cutout: Any) -> np.ndarray:
     try:
         with warnings.catch_warnings(action="ignore"):
             unpacked = zlib.decompressobj(GZIP).decompress(packed, IMAGE_BYTES)
-            with fits.open(io.BytesIO(unpacked), memmap=False) as file:
+            with fits.open(io.BytesIO(unpacked)) as file:
                 image = np.asarray(file[0].data, np.float32)
     except Exception as error:  # astropy raises what its parts happen to raise on damaged FITS
         raise DataError(f"{name} is no gzipped FITS image that can be read: {error}") from error

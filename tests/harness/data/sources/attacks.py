@@ -390,11 +390,12 @@ PICKLES |= {
     "a_list_that_holds_itself": (b"]\x94h\0a.", "holds itself"),
     "lists_that_hold_each_other": (b"]\x94]\x94h\0aa.", "holds itself"),
     "a_dictionary_that_holds_itself": (b"}\x94K\0h\0s.", "holds itself"),
+    "a_number_after_a_list_in_two_places": (b"]\x94h\x0000K\5.", "accepted"),
     "a_list_in_two_places": (b"]\x94](h\0h\0e.", "accepted"),
     "lists_that_double": (
         b"]\x94" + b"".join(b"](h%ch%ce\x94" % (i, i) for i in range(60)) + b".", "where it repeats some",
     ),
-    "tuples_that_double": (b")\x94" + b"".join(b"h%c2\x86\x94" % i for i in range(60)) + b".", "same tuple"),
+    "tuples_that_double": (b")\x94" + b"".join(b"h%c2N\x87\x94" % i for i in range(60)) + b".", "same tuple"),
     "millions_of_lists": (b"(" + b"]" * (10 * MEGABYTE) + b"t.", "objects allowed"),
     "millions_of_values": (b"(" + b"N" * 9_000_000 + b"t.", "steps allowed"),
     "a_long_text_many_times": (

@@ -116,7 +116,7 @@ def test_an_alert_without_an_id_and_an_image_of_three_axes(tmp_path):
 
 def test_labels_by_name_or_number(tmp_path):
     (tmp_path / "a.avro").write_bytes(packet(10, ["A", "B", "C"])[0])
-    (tmp_path / "labels.csv").write_text("label,candid\nSN,10\n4,0012\n")  # padded
+    (tmp_path / "labels.csv").write_text('label,candid\nSN,10\n4, "0012"\n')  # padded
     labels = read_labels(tmp_path / "labels.csv")
     result = pack(STAMPS, [tmp_path / "a.avro"], tmp_path / "out.h5", labels=labels)
     assert result.left_out == [("11", "alert 11: it has no label")]
@@ -235,6 +235,16 @@ def test_a_file_that_is_no_packet(tmp_path, content, words):
     result = pack(STAMPS, sources, tmp_path / "out.h5", skip_damaged=True)
     assert result.cases == 1
     assert [name for name, _ in result.left_out] == ["bad.avro"]
+
+
+def test_a_damaged_packet_is_named_with_its_folder(tmp_path):
+    path = tmp_path / "night/bad.avro"
+    path.parent.mkdir()
+    path.write_bytes(b"Obj\x01")
+    words = "it is no Avro file that can be read: it is cut off"
+    for source, where in ((path, path), (path.parent, f"{path.parent}: night/bad.avro")):
+        (problem,) = read_source(STAMPS.sources, source)
+        assert str(problem.error) == f"{where}: {words}"
 
 
 def test_packets_without_images_say_so(tmp_path, shared_data):

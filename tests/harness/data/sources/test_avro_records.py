@@ -86,7 +86,8 @@ def test_a_type_may_be_defined_in_a_field_that_is_not_kept():
 
 def test_types_with_names_and_with_a_meaning():
     """Enumerations, fixed lengths, dates (a long with a meaning), and records as deep as they may be."""
-    deep = reduce(lambda inner, number: record(f"r{number}", c=inner), range(31), "int")
+    letters = {"type": "fixed", "name": "letters", "size": 2}
+    deep = reduce(lambda inner, number: record(f"r{number}", c=inner), range(31), letters)
     fields = {
         "a": {"type": "enum", "name": "side", "symbols": ["left", "right"]},
         "b": {"type": "fixed", "name": "letter", "size": 1},
@@ -94,7 +95,7 @@ def test_types_with_names_and_with_a_meaning():
         "d": {"type": "enum", "name": "other", "symbols": ["x"]},
         "e": deep,
     }
-    value = reduce(lambda inner, _: {"c": inner}, range(31), 7)
+    value = reduce(lambda inner, _: {"c": inner}, range(31), b"xy")
     row = {"a": "right", "b": b"x", "c": 86_400_000, "d": "x", "e": value}
     buffer = io.BytesIO()
     fastavro.writer(buffer, record("alert", **fields), [row])

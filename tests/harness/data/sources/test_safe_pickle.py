@@ -6,7 +6,7 @@ import pytest
 
 from harness.data.sources import safe_pickle as pickles
 from harness.data.store import DataError
-from tests.harness.data.sources.attacks import PICKLES, SECRET, text
+from tests.harness.data.sources.attacks import OBJECT, PICKLES, SECRET, array, text
 from tests.hostile import check_refusal, measure
 
 
@@ -36,6 +36,15 @@ def test_arrays_and_containers_come_back(tmp_path, protocol):
     for content in (loaded, value):
         content["objects"], content["table"] = content["objects"].tolist(), content["table"].tolist()
     np.testing.assert_equal(loaded, value)
+
+
+def test_fields_out_of_order_and_with_gaps_come_back(tmp_path):
+    table = np.zeros(2, {"names": ["a", "b"], "formats": [">i4", "U1"], "offsets": [8, 0], "itemsize": 24})
+    table["a"], table["b"] = [1, -2], ["\U0010ffff", "ñ"]
+    (tmp_path / "data.pkl").write_bytes(pickle.dumps(table))
+    loaded = pickles.load(tmp_path / "data.pkl")
+    assert loaded.tolist() == [(1, "\U0010ffff"), (-2, "ñ")]
+    assert loaded.dtype == table.dtype
 
 
 @pytest.mark.parametrize("protocol", range(6))
@@ -71,7 +80,7 @@ def test_what_may_be_in_a_pickle_grows_with_it(tmp_path, monkeypatch, value, row
     path.write_bytes(pickle.dumps(alerts))
     assert pickles.load(path)["metadata"] == alerts["metadata"]
     path.write_bytes(pickle.dumps(alerts | {"images": []}))
-    with pytest.raises(DataError, match=r"more than the 1,[0-9]{3}"):
+    with pytest.raises(DataError, match=r"more than the 1,[0-9]{3} (steps|objects) allowed"):
         pickles.load(path)
 
 
@@ -89,11 +98,27 @@ def test_containers_are_counted(tmp_path, monkeypatch, count, accepted):
     judged(tmp_path, b"(" + b"]" * count + b"t.", accepted, "more than the 10 objects")
 
 
-@pytest.mark.parametrize(("length", "accepted"), [(76, True), (77, False)])
+@pytest.mark.parametrize(("count", "accepted"), [(7, True), (8, False)])
+def test_steps_are_counted(tmp_path, monkeypatch, count, accepted):
+    """A mark, so many values, a tuple of them, and the end; ten are allowed."""
+    monkeypatch.setattr(pickles, "MAX_PICKLE_READS", 10)
+    judged(tmp_path, b"(" + b"N" * count + b"t.", accepted, "more than the 10 steps")
+
+
+@pytest.mark.parametrize(("length", "accepted"), [(84, True), (85, False)])
 def test_bytes_are_counted_wherever_they_are_named_again(tmp_path, monkeypatch, length, accepted):
-    """Four times the 95 bytes of the file are 380, as many as five times the text has."""
+    """Four times the 105 bytes of the file are 420, as many as five times the text has; None has no bytes."""
     monkeypatch.setattr(pickles, "MAX_PICKLE_BYTES", 0)
-    content = text("x" * length) + b"\x94(" + b"h\0" * 5 + b"t."
+    content = text("x" * length) + b"\x94(" + b"h\0" * 5 + b"N2t."
+    judged(tmp_path, content, accepted, "more than 4 times")
+
+
+@pytest.mark.parametrize(("length", "accepted"), [(100, True), (1000, False)])
+def test_an_array_of_objects_has_bytes_of_its_own(tmp_path, monkeypatch, length, accepted):
+    """Eight for each value of a list, which may be in many places."""
+    monkeypatch.setattr(pickles, "MAX_PICKLE_BYTES", 0)
+    shape = b"M" + length.to_bytes(2, "little") + b"\x85"
+    content = b"(](" + b"N" * length + b"e\x94" + array(OBJECT, shape, b"h\0") + b"t."
     judged(tmp_path, content, accepted, "more than 4 times")
 
 
@@ -105,6 +130,13 @@ def judged(tmp_path, content, accepted, words):
     else:
         with pytest.raises(DataError, match=words):
             pickles.load(path)
+
+
+@pytest.mark.parametrize("name", [name for name, (data, _) in PICKLES.items() if len(data) < 10_000])
+def test_small_pickle_is_refused_or_accepted(tmp_path, name):
+    """Quick, within this process; what they do to it is measured below."""
+    data, words = PICKLES[name]
+    judged(tmp_path, data, words == "accepted", words)
 
 
 @pytest.fixture(scope="module")

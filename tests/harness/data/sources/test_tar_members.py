@@ -9,10 +9,12 @@ import zipfile
 import numpy as np
 import pytest
 
-from harness.data.sources.tar_members import files, names
+from harness.data.sources.tar_members import Unmarked, decompressed, files, names
 from harness.data.sources.tar_members import members as members_of
 from harness.data.store import DataError
 from tests.harness.data.conftest import npy, packed, refuses, write_tar
+
+LONGEST = (16 << 20) + 10_240  # a file, and one record of tar
 
 
 @pytest.mark.parametrize("mode", ["w:gz", "w"])
@@ -52,6 +54,55 @@ def test_an_archive_without_the_mark_of_its_end(tmp_path, members):
     assert (compressed.cases, compressed.left_out) == (6, [])
 
 
+def test_one_block_of_zeros_marks_the_end(tmp_path):
+    """GNU tar warns of a lone one, and reads the archive."""
+    content = write_tar(tmp_path / "a.tar", {"a": b"a"}, "w").read_bytes()
+    (tmp_path / "a.tar").write_bytes(content[: 4 * 512])  # the folder, a header, a block of content, zeros
+    assert content_of(tmp_path / "a.tar") == {"a": b"a"}
+    (tmp_path / "a.tar").write_bytes(content[: 3 * 512])
+    with pytest.raises(Unmarked):
+        content_of(tmp_path / "a.tar")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda content: content[:2500], "unexpected end of data"),  # the folder, a, 512 of b's header
+        (lambda content: content.replace(b"b.npy", b"B.npy"), "the header of the next member is damaged"),
+    ],
+    ids=["cut", "header"],
+)
+def test_what_lies_before_a_damage_comes_whole_and_nothing_else_does(tmp_path, change, words):
+    content = write_tar(tmp_path / "a.tar", {"a.npy": b"a", "b.npy": bytes(600)}, "w").read_bytes()
+    (tmp_path / "a.tar").write_bytes(change(content))
+    found = members_of(tmp_path / "a.tar")
+    assert next(found) == ("a.npy", b"a")
+    with pytest.raises(DataError, match=rf"damaged or cut off after a\.npy: {words}"):
+        next(found)
+
+
+@pytest.mark.parametrize(("size", "read"), [(-512, False), (0, True), (LONGEST, True), (LONGEST + 1, False)])
+def test_a_header_may_be_as_long_as_a_file(tmp_path, size, read):
+    """A name of more than 100 characters has a header of its own, as long as that says."""
+    name = tarfile.TarInfo("././@LongLink")
+    name.type, name.size = tarfile.GNUTYPE_LONGNAME, size
+    blocks = b"long".ljust(-(-max(size, 0) // 512) * 512, b"\0") if size else b""
+    content = name.tobuf(tarfile.GNU_FORMAT) + blocks + tarfile.TarInfo("short").tobuf() + bytes(1024)
+    (tmp_path / "a.tar").write_bytes(content)
+    if read:
+        assert content_of(tmp_path / "a.tar") == {"long" if size else "": b""}
+    else:
+        with pytest.raises(DataError, match="damaged or cut off after the beginning"):
+            content_of(tmp_path / "a.tar")
+
+
+@pytest.mark.parametrize("content", [b"\x1f text", b"BZ text", b"\xfd7zXZ text"])
+def test_what_is_not_compressed_is_read_as_it_is(tmp_path, content):
+    (tmp_path / "a").write_bytes(content)
+    with decompressed(tmp_path / "a") as file:
+        assert file.read() == content
+
+
 def content_of(path, **options):
     return dict(members_of(path, **options))
 
@@ -76,6 +127,12 @@ def test_files_that_are_too_large_are_refused_before_they_are_read(tmp_path):
         archive.addfile(info, io.BytesIO(bytes(info.size)))
     with pytest.raises(DataError, match=r"large\.npy must have 16,777,216 bytes at most, got 16,777,217"):
         content_of(tmp_path / "a.tar")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with (folder / "large.npy").open("wb") as file:
+        file.truncate((16 << 20) + 1)
+    with pytest.raises(DataError, match=r"large\.npy must have 16,777,216 bytes at most, got 16,777,217"):
+        content_of(folder)
 
 
 def test_the_largest_file_is_read(tmp_path):
