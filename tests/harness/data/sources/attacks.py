@@ -371,9 +371,9 @@ PICKLES |= {
         "bytes of 8",
     ),
     "object_field_in_a_plain_type": (
-        # the state of a dtype of 8 plain bytes, with a field of pointers in it
-        DTYPE + text("V8") + b"\x89\x88\x87R(K\3" + text("|") + b"N" + text("a") + b"\x85}" + text("a")
-        + OBJECT + b"K\0\x86sK\x08K\1K\x10tb.",
+        # the state of a dtype of 16 plain bytes, with a field of pointers in it
+        DTYPE + text("V16") + b"\x89\x88\x87R(K\3" + text("|") + b"N" + text("a") + text("b") + b"\x86}("
+        + text("a") + OBJECT + b"K\0\x86" + text("b") + FLOAT + b"K\x08\x86uK\x10K\1K\x10tb.",
         "no plain values",
     ),
     "field_before_its_record": (
@@ -409,6 +409,9 @@ PICKLES |= {
     "encoding_that_takes_for_ever": (
         glob("_codecs", "encode") + text("é" * 100_000) + text("punycode") + b"\x86R.", "another encoding",
     ),
+    "an_empty_tuple_in_two_places": (b")\x94h\0\x86.", "accepted"),
+    "state_of_a_list": (b"]}b.", "other objects"),
+    "another_encoding": (glob("_codecs", "encode") + text("é") + text("utf-8") + b"\x86R.", "than latin1"),
     "memo_of_gigabytes": (b"Nr" + b"\xff" * 3 + b"\x7f.", "accepted"),
     "number_of_a_million_digits": (b"L" + b"9" * MEGABYTE + b"L\n.", "no pickle that can be read"),
     "number_longer_than_the_file": (b"\x8b\xff\xff\xff\x7f.", "are announced"),
