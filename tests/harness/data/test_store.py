@@ -58,7 +58,7 @@ def many_fields(file, more):
 
 
 def large_cases(file, more):
-    file["metadata"] = np.zeros((CASES, 2**20 + more), "i1")
+    file["metadata"] = np.zeros((CASES, 2**17 + more))
 
 
 def long_source(file, more):

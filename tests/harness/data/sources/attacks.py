@@ -79,6 +79,27 @@ def eight_terabytes_declared(file):
         replace(file, name, shape=(1 << 41,), dtype=dtype, chunks=(1 << 20,))
 
 
+@dataset("it declares 13,000 bytes of columns and has")
+def a_thousand_cases_that_were_never_written(file):
+    for name, dtype in (("case_id", "S8"), ("group", "i4"), ("labels", "i1")):
+        replace(file, name, shape=(1000,), dtype=dtype, chunks=(1000,))
+
+
+@dataset("its schema must be 'astroboard-dataset/1', got 'astroboard-dataset/9'")
+def a_later_schema(file):
+    file.attrs["schema"] = "astroboard-dataset/9"
+
+
+@dataset("its role must be one of full, train, validation, inputs, truth, got 'judge'")
+def another_role(file):
+    file.attrs["role"] = "judge"
+
+
+@dataset("it must have a column 'group', got none")
+def no_groups(file):
+    del file["group"]
+
+
 @dataset("bytes of columns and has")
 def columns_that_were_never_written(file):
     for name, dtype in (("case_id", "S64"), ("group", "i4"), ("labels", "i1")):
