@@ -1,6 +1,7 @@
 """The scores of maps against cases worked out by hand, against slow formulas, and against scikit-image."""
 
 import doctest
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -125,14 +126,15 @@ def test_dicee_masks_are_strictly_above_the_mean():
     assert dicee([[0, 1, 2]], [[0, 2, 2]]) == pytest.approx(1 - 1 / 1.5)
 
 
-@pytest.mark.parametrize("sign", [1, -1])
-def test_dicee_masks_follow_the_exact_mean(sign):
-    """Half of the pixels are the mean, 1, and the others lie on either side, so that the sum may round."""
-    for seed in range(30):
+@pytest.mark.parametrize("scale", [1, -1, 0.3, -1e-3, 3e4, -7e4])
+def test_dicee_masks_follow_the_exact_mean(scale):
+    """Half of the pixels are near the mean, and the others lie on either side, so that the sum may round."""
+    for seed in range(60):
         rng = np.random.default_rng(seed)
         above = 1 + rng.random(50) * 10.0 ** rng.uniform(-12, 0, 50)
-        target = sign * rng.permutation(np.concatenate([above, 2 - above, np.ones(100)])).reshape(10, 20)
-        assert dicee(target, (target > sign).astype(float)) == 0
+        target = scale * rng.permutation(np.concatenate([above, 2 - above, np.ones(100)]))
+        mask = target > float(sum(map(Fraction, target.tolist())) / 200)
+        assert dicee(target.reshape(10, 20), mask.reshape(10, 20).astype(float)) == 0
 
 
 def test_dicee_without_common_pixels_is_one():
