@@ -69,6 +69,7 @@ def test_ids_of_alerts_without_names_are_those_of_this_pickle_alone(tmp_path):
         ([{"objectId": "ZTF1", "x": index} for index in range(6)], (b"ZTF1", 0)),
         ([{"candid": str(10**18 + 7 * i), "objectId": 2**62 + i} for i in range(6)], (b"%d" % 10**18, 2**62)),
         ([{"candid": 10**18 + 7 * i, "oid": None} for i in range(6)], (10**18, b"None")),
+        ([{"oid": 0.5 + i, "x": b"12", "y": {}} for i in range(6)], (b"0.5", b"12", b"{}")),
         ([[], [], [], [], [], []], None),
     ],
 )
@@ -173,6 +174,24 @@ def test_repeats_without_ids_are_told_by_their_stamps_and_blank_ones_repeat_noth
     assert [name for name, _ in result.left_out] == ["000004"]
     with open_dataset(tmp_path / "out.h5") as data:
         assert data.truth[:].tolist() == [0, 0, 1, 1, 2]
+
+
+def test_the_same_bytes_of_another_type_or_shape_are_no_repeats(tmp_path):
+    whole = np.random.default_rng(7).normal(size=(63, 63, 3)).astype(np.float32)
+    images = [whole, whole.view(np.int32), whole[:, :55].copy(), whole[:, :55].reshape(55, 63, 3)]
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps({"images": images}))
+    items = [item for item, _ in alert_pickle.sent(tmp_path / "a.pkl")]
+    assert [len(item["case_id"]) for item in items if "case_id" in item] == [2]
+    assert [item["error"].partition(", ")[2] for item in items if "error" in item] == [
+        "63 by 55 pixels", "55 by 63 pixels",
+    ]  # fmt: skip
+
+
+def test_objects_of_other_names_and_odd_bytes_are_groups(tmp_path):
+    rows = np.array([(b"\xff",), (b"a",), (b"\xff",), (b"a",), (b"b",), (b"b",)], [("oid", "S2")])
+    path, _ = stamp_pickle(tmp_path, metadata=rows)
+    (_, _), (item, _) = alert_pickle.sent(path)  # the first is cut off by the edge
+    assert item["group"] == ["\ufffd", "a", "a", "b", "b"]
 
 
 def test_one_array_shared_ten_thousand_times_takes_the_memory_of_one(tmp_path):

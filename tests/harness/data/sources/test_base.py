@@ -52,8 +52,10 @@ def test_suffixes_mean_nothing(tmp_path, protocol):
     }
     files["packet.tar"].write_bytes(packet(1)[0])
     files["alerts.tar.gz"].write_bytes(pickle.dumps({"images": []}, protocol))
+    files["list"] = tmp_path / "list"
+    files["list"].write_bytes(pickle.dumps([1, 2], protocol))
     found = [find_source(BOTH, path) for path in files.values()]
-    assert found == [map_archives, avro_alerts, avro_alerts, alert_pickle]
+    assert found == [map_archives, avro_alerts, avro_alerts, alert_pickle, alert_pickle]
 
 
 def zip_of_one():
@@ -78,6 +80,8 @@ def tar_of_a_folder():
         (None, "got nothing: it does not exist"),
         (b"", "got an empty file"),
         (b"text", "got a text that starts with text"),
+        (b"(a pickle begins so", r"got a text that starts with \(a"),
+        (b"A pickle ends so.", "got a text that starts with A"),
         (b"\x1f\x8b", "got a gzip file"),
         (gzip.compress(b"Obj\x01", mtime=0), "got a gzip file of an Avro file; unpack it with gzip -d"),
         (bz2.compress(pickle.dumps([])), "got a bzip2 file of a pickle; unpack it with bzip2 -d"),
@@ -93,6 +97,8 @@ def tar_of_a_folder():
         "nothing",
         "empty",
         "text",
+        "mark",
+        "stop",
         "gzip",
         "avro.gz",
         "pickle.bz2",

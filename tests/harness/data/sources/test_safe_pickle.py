@@ -132,6 +132,15 @@ def judged(tmp_path, content, accepted, words):
             pickles.load(path)
 
 
+@pytest.mark.parametrize(("allowed", "accepted"), [(401, True), (400, False)])
+def test_values_of_a_list_in_many_places_are_counted_in_each(tmp_path, monkeypatch, allowed, accepted):
+    """A tuple of twenty lists of eighteen values: with the containers 1 + 20 + 20 * 18 + 20."""
+    monkeypatch.setattr(pickles, "MAX_PICKLE_READS", allowed)
+    content = b"(](" + b"N" * 18 + b"e\x94" + b"h\0" * 19 + b"t."
+    assert len(content) < pickles.PICKLE_BYTES_A_READ  # which are none more
+    judged(tmp_path, content, accepted, "more than 400 values where it repeats some")
+
+
 @pytest.mark.parametrize("name", [name for name, (data, _) in PICKLES.items() if len(data) < 10_000])
 def test_small_pickle_is_refused_or_accepted(tmp_path, name):
     """Quick, within this process; what they do to it is measured below."""
