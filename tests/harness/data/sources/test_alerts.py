@@ -19,6 +19,7 @@ def stamp(*shape, dtype="f4"):
         (stamp(63, 55, 3, dtype="u1"), "cut off by the edge of the detector", False),
         (stamp(21, 21, 3), "got a ndarray of float32 and shape (21, 21, 3)", False),
         (stamp(63, 63), "shape (63, 63)", True),
+        (stamp(3, 3, 3), "got a ndarray of float32 and shape (3, 3, 3)", False),
         (stamp(1, 63, 3), "cut off by the edge of the detector, 1 by 63 pixels", False),
         (stamp(63, 55, 4), "shape (63, 55, 4)", True),
         (stamp(64, 63, 3), "shape (64, 63, 3)", True),
@@ -33,6 +34,7 @@ def test_what_cannot_be_used_is_described(image, words, damaged):
     assert (problem.name, problem.damaged) == ("7", damaged)
     assert str(problem.error).startswith("alert 7: ")
     assert words in str(problem.error)
+    assert problem.columns.keys() == (set() if damaged else {"images"})
 
 
 def test_the_others_come_a_chunk_at_a_time_as_float32():
@@ -43,6 +45,7 @@ def test_the_others_come_a_chunk_at_a_time_as_float32():
     labels, metadata = np.arange(count), np.zeros(count, [("candid", "i8")])
     first, second, third = usable_alerts(images, labels, metadata, names, names)
     assert first.name == "1"
+    assert first.columns["labels"].tolist() == [1]
     assert isinstance(second, Cases)
     assert second.case_id == ["0", *names[2:CHUNK]]
     assert second.columns["images"].dtype == np.float32

@@ -14,7 +14,7 @@ import pytest
 
 from harness.data.pack import pack
 from harness.data.sources import alert_pickle, avro_alerts, map_archives
-from harness.data.sources.base import Problem, find_source, read_source
+from harness.data.sources.base import Problem, find_source, read_source, starts_with
 from harness.data.store import DataError, open_dataset
 from harness.tracks import MASS_MAPPING, STAMPS, Track
 from tests.harness.data.conftest import map_members, npy, write_tar
@@ -127,10 +127,16 @@ def test_files_of_the_other_track_are_said(tmp_path):
     maps = write_tar(tmp_path / "maps.tar", map_members(1, 1), "w")
     with pytest.raises(DataError, match=r"those of another track: --track mass-mapping"):
         find_source(STAMPS.sources, maps)
-    stamps = [np.random.default_rng(0).random((63, 63, 3), np.float32)]
-    (tmp_path / "alerts.pkl").write_bytes(pickle.dumps({"images": stamps, "labels": [1]}))
+    stamps = [np.zeros((63, 50, 3)), np.random.default_rng(0).random((63, 63, 3), np.float32)]
+    (tmp_path / "alerts.pkl").write_bytes(pickle.dumps({"images": stamps, "labels": [1, 1]}))
     with pytest.raises(DataError, match=r"got a pickle; .*: --track stamps"):
         find_source(MASS_MAPPING.sources, tmp_path / "alerts.pkl")
+
+
+@pytest.mark.parametrize(("content", "starts"), [(b"long magic", True), (b"PK", True), (b"a PK", False)])
+def test_first_bytes_of_several_lengths(tmp_path, content, starts):
+    (tmp_path / "file").write_bytes(content)
+    assert starts_with(tmp_path / "file", b"PK", b"long") == starts
 
 
 def test_hdf5_of_another_program_is_told_from_a_data_set(tmp_path):
