@@ -51,8 +51,6 @@ def read(path: Path, labels: Mapping[str, int] | None = None) -> Iterator[Cases 
             else:
                 error = DataError(item.pop("error"))
                 yield Problem(**item, error=error, columns=columns)
-    except DataError:
-        raise
     except HarnessError as error:
         raise DataError(str(error)) from error
 

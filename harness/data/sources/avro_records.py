@@ -81,7 +81,10 @@ def _header(file: IO[bytes]) -> dict[str, bytes]:
         for _ in range(count):
             name = str(_bytes(file, MAX_HEADER_BYTES), "latin1")
             header[name] = _bytes(file, MAX_HEADER_BYTES)
-    return header | {"sync": file.read(SYNC_BYTES)}
+    sync = file.read(SYNC_BYTES)
+    if len(sync) < SYNC_BYTES:
+        raise DataError("it is cut off")
+    return header | {"sync": sync}
 
 
 def _blocks(file: IO[bytes], sync: bytes, codec: str) -> Iterator[tuple[int, bytes]]:
@@ -91,7 +94,7 @@ def _blocks(file: IO[bytes], sync: bytes, codec: str) -> Iterator[tuple[int, byt
         block = _unpacked(_bytes(file, MAX_BLOCK_BYTES), codec)
         if not 0 <= count <= len(block):
             raise DataError(f"a block must have a byte or more a record, got {len(block):,} for {count:,}")
-        if len(sync) < SYNC_BYTES or file.read(SYNC_BYTES) != sync:
+        if file.read(SYNC_BYTES) != sync:
             raise DataError("it is cut off, or damaged: the mark at the end of a block is missing")
         yield count, block
 

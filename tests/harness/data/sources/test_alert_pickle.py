@@ -114,6 +114,11 @@ def test_stamps_faults_are_named(tmp_path, changes, words):
     assert all(word in fault(path) for word in words)
 
 
+def test_a_pickle_of_a_list_is_no_data_set(tmp_path):
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps([1]))
+    assert fault(tmp_path / "a.pkl").endswith("must hold a dictionary of images and labels, got a list")
+
+
 def fault(path):
     """What the child process would tell as the first damage."""
     try:

@@ -29,12 +29,13 @@ def stamp(*shape, dtype="f4"):
     ],
 )
 def test_what_cannot_be_used_is_described(image, words, damaged):
-    (problem,) = usable_alerts([image], None, None, ["7"], ["ZTF"])
+    (problem,) = usable_alerts([image], np.array([4]), None, ["7"], ["ZTF"])
     assert isinstance(problem, Problem)
     assert (problem.name, problem.damaged) == ("7", damaged)
     assert str(problem.error).startswith("alert 7: ")
     assert words in str(problem.error)
-    assert problem.columns.keys() == (set() if damaged else {"images"})
+    assert problem.columns["labels"].tolist() == [4]
+    assert problem.columns.keys() == ({"labels"} if damaged else {"labels", "images"})
 
 
 def test_the_others_come_a_chunk_at_a_time_as_float32():

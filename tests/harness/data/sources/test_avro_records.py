@@ -87,7 +87,8 @@ def test_a_type_may_be_defined_in_a_field_that_is_not_kept():
 def test_types_with_names_and_with_a_meaning():
     """Enumerations, fixed lengths, dates (a long with a meaning), and records as deep as they may be."""
     letters = {"type": "fixed", "name": "letters", "size": 2}
-    deep = reduce(lambda inner, number: record(f"r{number}", c=inner), range(31), letters)
+    innermost = record("innermost", f=letters, g="int", h=["null"])
+    deep = reduce(lambda inner, number: record(f"r{number}", c=inner), range(30), innermost)
     fields = {
         "a": {"type": "enum", "name": "side", "symbols": ["left", "right"]},
         "b": {"type": "fixed", "name": "letter", "size": 1},
@@ -95,12 +96,31 @@ def test_types_with_names_and_with_a_meaning():
         "d": {"type": "enum", "name": "other", "symbols": ["x"]},
         "e": deep,
     }
-    value = reduce(lambda inner, _: {"c": inner}, range(31), b"xy")
+    value = reduce(lambda inner, _: {"c": inner}, range(30), {"f": b"xy", "g": 7, "h": None})
     row = {"a": "right", "b": b"x", "c": 86_400_000, "d": "x", "e": value}
     buffer = io.BytesIO()
     fastavro.writer(buffer, record("alert", **fields), [row])
     (found,) = read(buffer.getvalue(), "abc")
     assert (found["a"], found["b"], str(found["c"])) == ("right", b"x", "1970-01-02 00:00:00")
+
+
+def test_all_types_of_single_values_are_read():
+    values = {
+        "boolean": True,
+        "int": 1,
+        "long": 2**40,
+        "float": 0.5,
+        "double": 0.1,
+        "bytes": b"x",
+        "string": "y",
+    }
+    buffer = io.BytesIO()
+    fastavro.writer(
+        buffer,
+        record("x", **{f"of_{kind}": kind for kind in values}),
+        [{f"of_{kind}": value for kind, value in values.items()}],
+    )
+    assert [*read(buffer.getvalue(), [f"of_{kind}" for kind in values])[0].values()] == [*values.values()]
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -172,6 +192,8 @@ ATTACKS = {
     "block_of_a_negative_length": (container(PAIR) + long(1) + long(-9), "at most"),
     "number_without_end": (container(PAIR) + b"\xff" * 40, "a number has more than 10 bytes"),
     "text": (b"no Avro at all", "begins otherwise"),
+    "another_version": (b"Obj\x02" + container(PAIR)[4:], "begins otherwise"),
+    "header_that_is_cut": (container(PAIR)[:-1], "no Avro file that can be read: it is cut off"),
     "header_without_end": (b"Obj\x01" + long(2**60), "entries"),
     "header_of_gigabytes": (b"Obj\x01" + long(1) + long(2**33), "have 1,048,576 bytes at most"),
     "no_schema": (b"Obj\x01" + long(0) + SYNC, "schema cannot be read"),

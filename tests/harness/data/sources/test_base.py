@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import io
+import lzma
 import pickle
 import sys
 import tarfile
@@ -14,7 +15,7 @@ import pytest
 
 from harness.data.pack import pack
 from harness.data.sources import alert_pickle, avro_alerts, map_archives
-from harness.data.sources.base import Problem, find_source, read_source, starts_with
+from harness.data.sources.base import Problem, description, find_source, read_source, starts_with
 from harness.data.store import DataError, open_dataset
 from harness.tracks import MASS_MAPPING, STAMPS, Track
 from tests.harness.data.conftest import map_members, npy, write_tar
@@ -85,6 +86,7 @@ def tar_of_a_folder():
         (b"\x1f\x8b", "got a gzip file"),
         (gzip.compress(b"Obj\x01", mtime=0), "got a gzip file of an Avro file; unpack it with gzip -d"),
         (bz2.compress(pickle.dumps([])), "got a bzip2 file of a pickle; unpack it with bzip2 -d"),
+        (lzma.compress(b"PAR1"), "got an xz file of a Parquet file; unpack it with xz -d"),
         (npy(np.zeros(3)), r"got a NumPy array \(.npy\)"),
         (b"7z\xbc\xaf\x27\x1c", "got a 7z archive"),
         (zip_of_one()[:-30], "got a zip that cannot be read: the archive must be a zip file"),
@@ -102,6 +104,7 @@ def tar_of_a_folder():
         "gzip",
         "avro.gz",
         "pickle.bz2",
+        "parquet.xz",
         "npy",
         "7z",
         "cut zip",
@@ -121,6 +124,14 @@ def test_what_no_source_reads_is_described(tmp_path, content, words):
     assert (problem.name, problem.damaged) == ("file", True)
     with pytest.raises(DataError, match=r"must be a \.tar.*got (a folder with .*/file|an empty folder)"):
         find_source(MASS_MAPPING.sources, tmp_path)
+
+
+def test_the_first_three_names_of_a_folder_are_told(tmp_path):
+    folder = tmp_path / "x"
+    folder.mkdir()
+    for name, more in {"a": "", "b": ", x/b", "c": ", x/b, x/c", "d": ", x/b, x/c …"}.items():
+        (folder / name).touch()
+        assert description(folder) == f"a folder with x/a{more}"
 
 
 def test_files_of_the_other_track_are_said(tmp_path):

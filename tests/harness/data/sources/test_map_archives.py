@@ -53,7 +53,10 @@ def test_object_array_is_not_unpickled(tmp_path, members):
     refuses(tmp_path, [archive], name, "object")
 
 
-@pytest.mark.parametrize("layout", ["test_public/{}.npy", "{}.npy", "a/b/epsilon/{}.npy", "./Epsilon/{}.npy"])
+@pytest.mark.parametrize(
+    "layout",
+    ["test_public/{}.npy", "{}.npy", "a/b/epsilon/{}.npy", "./Epsilon/{}.npy", "mykappa/kappas/{}.npy"],
+)
 @pytest.mark.parametrize("suffix", ["tar", "tar.gz", "tar.bz2", "tar.xz", "zip"])
 def test_maps_of_a_test_set_lie_anywhere_in_any_archive(tmp_path, members, layout, suffix):
     inputs = {name: data for name, data in members.items() if "EPSILON" in name}
@@ -101,12 +104,13 @@ def test_an_xz_file_may_ask_for_256_mib(tmp_path, members, size, read):
 
 
 def test_the_innermost_folder_says_what_a_map_is_and_the_largest_numbers_are_finite(tmp_path):
-    largest = npy(np.full((128, 128), 65504, np.float16))
-    files = {"EPSILON/x/kappa/123456789_1.npy": largest, "a/1234567890_1.npy": largest}
+    largest = npy(np.full((128, 128), 65504, ">f2"))
+    ignored = ["a/1234567890_1.npy", "a/1_1234567890.npy"]
+    files = dict.fromkeys(["EPSILON/x/kappa/123456789_123456789.npy", *ignored], largest)
     out, result = packed(tmp_path, [write_tar(tmp_path / "1.tar", files)])
-    assert result.ignored == ["a/1234567890_1.npy"]
+    assert result.ignored == ignored
     with open_dataset(out) as data:
-        assert (data.role, data.case_ids()) == ("truth", ["123456789_1"])
+        assert (data.role, data.case_ids()) == ("truth", ["123456789_123456789"])
         assert data.truth[:].min() == 65504
 
 
