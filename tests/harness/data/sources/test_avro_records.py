@@ -254,3 +254,14 @@ def test_what_a_block_may_unpack_to_grows_with_it(monkeypatch):
         assert read(container(PAIR, (1, pack(fits)), codec=codec)) == [{"a": 5, "b": "z" * 900}]
         with pytest.raises(DataError, match="must unpack to"):
             read(container(PAIR, (1, pack(content)), codec=codec))
+
+
+@pytest.mark.parametrize(("codec", "pack"), [("deflate", deflate), ("snappy", snappy)])
+def test_a_block_may_unpack_to_the_greatest_length(monkeypatch, codec, pack):
+    content = long(5) + long(1) + chunk(b"z" * 900)
+    data = container(PAIR, (1, pack(content)), codec=codec)
+    monkeypatch.setattr(avro_records, "MAX_BLOCK_BYTES", len(content))
+    assert read(data) == [{"a": 5, "b": "z" * 900}]
+    monkeypatch.setattr(avro_records, "MAX_BLOCK_BYTES", len(content) - 1)
+    with pytest.raises(DataError, match="must unpack to 903 bytes at most"):
+        read(data)
