@@ -28,7 +28,7 @@ def coarse(track: Track) -> Track:
 
 def _coarse_columns(columns: ByCase, labels: np.ndarray, probabilities: np.ndarray) -> dict[str, np.ndarray]:
     rounded = np.asarray(probabilities, np.float64).round(PROBABILITY_DIGITS)
-    found = columns(labels, rounded / rounded.sum(axis=-1, keepdims=True))
+    found = columns(labels, rounded / rounded.sum(axis=1, keepdims=True))
     floor = (
         {"log_loss": np.minimum(found["log_loss"], -np.log(LEAST_PROBABILITY))} if "log_loss" in found else {}
     )

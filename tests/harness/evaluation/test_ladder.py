@@ -53,7 +53,7 @@ def kept_score(state):
 
 
 def test_a_score_is_released_only_when_it_is_better_by_more_than_the_noise(tmp_path):
-    rng, state = np.random.default_rng(1), tmp_path / "new" / "state.json"
+    rng, state = np.random.default_rng(1), tmp_path / "new" / "deep" / "state.json"
     base, noise = rng.random(300), rng.normal(0, 0.1, 300)
     noise -= noise.mean()
     error = noise.reshape(100, 3).mean(axis=1).std(ddof=1) / 10
