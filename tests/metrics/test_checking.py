@@ -212,3 +212,9 @@ def test_importing_the_scores_imports_neither_models_nor_files():
     }
     assert heavy.isdisjoint(loaded)
     assert "metrics.mass_mapping" in loaded
+
+
+def test_the_largest_value_of_float32_is_not_counted_with_the_infinite_ones():
+    kappa = [[float(np.finfo(np.float32).max), np.inf]]
+    with pytest.raises(ValueError, match=r"got inf at target\[0, 1\] \(1 such of 2\)"):
+        metrics.mae(kappa, kappa)
