@@ -300,8 +300,7 @@ def walk(path: Path) -> Iterator[child.Item]:
                 ends: list[int] = []
                 column.id.chunk_iter(lambda chunk: ends.append(chunk.byte_offset + chunk.size))  # noqa: B023
                 _require(max(ends, default=0) <= size, f"{name} has values beyond the end of the file")
-            else:
-                column[-1:]
+            column[-1:]  # which needs all that the header says of the column
     yield from ()
 
 

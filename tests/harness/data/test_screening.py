@@ -118,6 +118,22 @@ def test_values_beyond_the_end_of_the_file_are_found_at_the_first_opening(tmp_pa
         open_it(path)
 
 
+def test_a_column_that_cannot_be_read_is_found_at_the_first_opening(tmp_path):
+    """It was never written, and the message (5) that would say with what it is filled is damaged."""
+    path = tmp_path / "old.h5"
+    with h5py.File(path, "w", libver="earliest") as file:
+        file["case_id"], file["group"] = np.array([b"a", b"b"], "S8"), np.arange(2, dtype="i4")
+        column = file.create_dataset("labels", (2,), "i1", chunks=(1,))
+        texts = {"schema": DATASET, "track": "stamps", "role": "full", "fingerprint": "f", "source": "{}"}
+        file.attrs.update(texts)
+        header = h5py.h5o.get_info(column.id).addr
+    data = bytearray(path.read_bytes())
+    data[data.index(b"\5\0", header + 16)] = 255  # behind the prefix
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=r"old\.h5 cannot be read as a data set: .*no data can be read"):
+        open_it(path)
+
+
 def test_scoring_does_not_wait_for_a_child(tmp_path):
     """The command line starts none for a data set that a command before it wrote."""
     environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
