@@ -23,14 +23,16 @@ SLOW_MODULE = re.compile(r"^pytestmark = .*\bmark\.slow\b", re.MULTILINE)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave modules that are slow as a whole unread, where slow tests are not wanted.
+    """Leave modules and folders that are slow as a whole unread, where slow tests are not wanted.
 
     Deselecting their tests would still import them, and with them TensorFlow, which takes longer than all
     quick tests together.
     """
-    if config.option.markexpr != "not slow" or not collection_path.name.startswith("test_"):
+    if config.option.markexpr != "not slow":
         return None
-    return bool(SLOW_MODULE.search(collection_path.read_text(encoding="utf-8"))) or None
+    modules = [collection_path] if collection_path.match("test_*.py") else collection_path.rglob("test_*.py")
+    slow = [SLOW_MODULE.search(module.read_text(encoding="utf-8")) for module in modules]
+    return bool(slow and all(slow)) or None
 
 
 def pytest_collection_finish() -> None:

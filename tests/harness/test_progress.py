@@ -79,6 +79,7 @@ def test_times_in_words(seconds, words):
     assert duration(seconds) == words
 
 
+@pytest.mark.slow
 def test_the_bar_and_the_rest_stay_visible_in_80_columns():
     """Whatever the note: the bar, what is done and the time left come before it."""
     work = """

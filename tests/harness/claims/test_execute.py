@@ -28,6 +28,7 @@ def test_runs_are_trained_once_and_yielded_in_order(runs):
     assert runs[0].submission.is_file()
 
 
+@pytest.mark.slow
 def test_folds_are_joined_to_one_test(runs):
     list(run_missing(runs))
     first, second = (score_folds((run,)) for run in runs[2:])

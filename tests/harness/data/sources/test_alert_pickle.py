@@ -199,6 +199,7 @@ def test_objects_of_other_names_and_odd_bytes_are_groups(tmp_path):
     assert item["group"] == ["\ufffd", "a", "a", "b", "b"]
 
 
+@pytest.mark.slow
 def test_one_array_shared_ten_thousand_times_takes_the_memory_of_one(tmp_path):
     stamp = np.random.default_rng(5).normal(size=(63, 63, 3))
     path = tmp_path / "shared.pkl"
