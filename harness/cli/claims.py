@@ -52,10 +52,12 @@ from harness.progress import progress_bar
 )
 @click.option(
     "--report",
-    "record_file",
+    "record_files",
     type=FILE,
     metavar="FILE",
-    help="Only rewrite results.md beside FILE, the claims.json of an earlier call.",
+    multiple=True,
+    help="Only rewrite results.md beside FILE, the claims.json of an earlier call. Can be repeated: "
+    "the page beside the first then shows the results of all.",
 )
 @click.option("--list", "only_list", is_flag=True, help="Only list the claims.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print the table as Markdown.")
@@ -66,7 +68,7 @@ from harness.progress import progress_bar
 @json_option
 def reproduce(
     names: tuple[str, ...], preset: str | None, out: Path, seeds: int | None, assignments: dict[str, Any],
-    real: Path | None, no_training: bool, record_file: Path | None, only_list: bool, as_markdown: bool,
+    real: Path | None, no_training: bool, record_files: tuple[Path, ...], only_list: bool, as_markdown: bool,
     as_json: bool, executor: Executor | None, kind: str | None,
 ) -> None:  # fmt: skip
     """Test published claims.
@@ -93,12 +95,14 @@ def reproduce(
         return
     from harness.report import results_page
 
-    if record_file:
+    if record_files:
         from harness.files import read_json
         from harness.schemas import CLAIMS
 
-        results_page.write_results(read_json(record_file, CLAIMS), record_file.parent, kind or "png")
-        say(f"page: {record_file.with_name('results.md')}")
+        records = [read_json(file, CLAIMS) for file in record_files]
+        folder = record_files[0].parent
+        results_page.write_results(records, folder, kind or "png")
+        say(f"page: {folder / 'results.md'}")
         return
     from harness.claims import reproduce
 
@@ -113,7 +117,7 @@ def reproduce(
             out, specs, sizes, real, progress, tell, executor, not no_training, forced(), kind or "png"
         )
     if as_markdown:
-        say(results_page.results_page(record, kind or "png"), nl=False)
+        say(results_page.results_page([record], kind or "png"), nl=False)
     else:
         print_result(record, as_json, _text(record, out))
 

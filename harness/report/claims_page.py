@@ -19,7 +19,7 @@ def write_claims(record: dict[str, Any], out: Path, kind: str = "png") -> None:
     is drawn over it, on the page and, as png, svg or pdf, in a file with the name of the board.
     """
     write_text(out / "claims.json", json_text(record))
-    write_results(record, out, kind)
+    write_results([record], out, kind)
     boards = [claims_tables.board_of(entry) for entry in record["boards"]]
     shown = []
     for entry, board in zip(record["boards"], boards, strict=True):

@@ -1,4 +1,4 @@
-"""The record of `reproduce` as one page of Markdown: every number in it is in the record.
+"""The records of `reproduce` as one page of Markdown: every number in it is in a record.
 
 docs/results.md is this page.
 """
@@ -31,20 +31,50 @@ TITLES = {"claim": "The reports' claims", "experiment": "Experiments", "ablation
 INVERSION = "ks93-masked"
 
 
-def write_results(record: dict[str, Any], folder: Path, kind: str = "png") -> None:
+def write_results(records: Sequence[dict[str, Any]], folder: Path, kind: str = "png") -> None:
     """Write ``results.md`` into a folder, and the picture of each curve beside it, as png, svg or pdf."""
-    for entry in record["boards"]:
+    for entry in joined(records)["boards"]:
         if entry["over"]:
             figure = sweep_figure(board_of(entry), entry["over"], entry["values"])
             save_figure(figure, folder / f"{entry['name']}.{kind}")
-    write_text(folder / "results.md", results_page(record, kind))
+    write_text(folder / "results.md", results_page(records, kind))
 
 
-def results_page(record: dict[str, Any], kind: str = "png") -> str:
+def joined(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The claims, boards, runs and versions of several records as one record.
+
+    Of several results of a claim, the last one that has runs counts, and of several boards of one name the
+    last one. ``left_out`` has what these boards lack, and the boards that no record has.
+    """
+    claims: dict[str, dict[str, Any]] = {}
+    boards: dict[str, tuple[dict[str, Any] | None, dict[str, Any] | None]] = {}  # with what each lacks
+    versions: dict[str, set[str]] = {}
+    for record in records:
+        for claim in record["claims"]:
+            if claim["name"] not in claims or any(side["runs"] for side in claim["sides"]):
+                claims[claim["name"]] = claim
+        ranked = {entry["name"]: entry for entry in record["boards"]}
+        lacking = {entry["name"]: entry for entry in record["left_out"]}
+        for name in ranked | lacking:
+            if name in ranked or name not in boards:
+                boards[name] = ranked.get(name), lacking.get(name)
+        for name, version in record["versions"].items():
+            versions.setdefault(name, set()).add(version)
+    return {
+        "claims": list(claims.values()),
+        "boards": [entry for entry, _ in boards.values() if entry],
+        "left_out": [lacks for _, lacks in boards.values() if lacks],
+        "runs": list({run["name"]: run for record in records for run in record["runs"]}.values()),
+        "versions": {name: " and ".join(sorted(found)) for name, found in versions.items()},
+    }
+
+
+def results_page(records: Sequence[dict[str, Any]], kind: str = "png") -> str:
     """The page: what was trained, the claims, the boards, the diagnostics, and what was left out."""
+    record = joined(records)
     boards = [(entry, board_of(entry)) for entry in record["boards"]]
     lines = ["# Results: scores of the methods, and verdicts on the claims", "", *_introduction(record), ""]
-    lines += _sizes(record)
+    lines += _sizes(records)
     for kind_of_claim, title in TITLES.items():
         lines += _claims(title, [claim for claim in record["claims"] if claim["kind"] == kind_of_claim])
     lines += [] if not boards else ["## Leaderboards", ""]
@@ -65,20 +95,26 @@ def _introduction(record: dict[str, Any]) -> list[str]:
         trained_text(record),
         "",
         *([f"{tally_text(record['claims'])}.", ""] if record["claims"] else []),
-        "`astroboard reproduce` wrote this page from its record, and `--report` rewrites it. Reported scores",
-        "are those of the reports, on their own data. [claims.md](claims.md) explains the verdicts.",
+        "`astroboard reproduce` wrote this page from its records, and `--report` rewrites it. Reported",
+        "scores are those of the reports, on their own data. [claims.md](claims.md) explains the verdicts.",
         "",
         f"Versions: {versions}." if versions else "",
     ]
 
 
-def _sizes(record: dict[str, Any]) -> list[str]:
-    rows = [
-        [preset, track, f"{cases:,}", f"{size['seeds'][track]}", _settings_text(size)]
-        for preset, size in record["presets"].items()
-        for track, cases in size["cases"].items()
-    ]
-    return [*markdown_table(("preset", "track", "cases", "seeds", "other settings"), rows, left=2), ""]
+def _sizes(records: Sequence[dict[str, Any]]) -> list[str]:
+    """A row for each preset and track of a record's claims and boards."""
+    rows: list[tuple[str, ...]] = []
+    for record in records:
+        used = {(entry["preset"], entry["track"]) for entry in (*record["claims"], *record["boards"])}
+        rows += [
+            (preset, track, _settings_text(size), f"{cases:,}", f"{size['seeds'][track]}")
+            for preset, size in record["presets"].items()
+            for track, cases in size["cases"].items()
+            if (preset, track) in used
+        ]
+    header = ("preset", "track", "other settings", "cases", "seeds")
+    return [*markdown_table(header, list(dict.fromkeys(rows)), left=3), ""]
 
 
 def _settings_text(size: dict[str, Any]) -> str:

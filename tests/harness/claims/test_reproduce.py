@@ -57,7 +57,7 @@ def test_record(zeros):
     page = (out / "claims.html").read_text()
     assert "<script>" in page
     assert "zeros-win-wmape" in page
-    assert (out / "results.md").read_text() == results_page(record)
+    assert (out / "results.md").read_text() == results_page([record])
 
 
 def test_what_is_done_is_taken_from_the_disk(zeros):

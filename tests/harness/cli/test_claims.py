@@ -1,6 +1,7 @@
 """The command `reproduce` as a user calls it."""
 
 import json
+import shutil
 
 import pytest
 from click.testing import CliRunner
@@ -35,6 +36,9 @@ def test_tables_of_what_was_found(few_maps, tmp_path):  # noqa: ARG001
     (tmp_path / "results.md").unlink()
     assert run("--report", tmp_path / "claims.json").exit_code == 0
     assert (tmp_path / "results.md").read_text() == page
+    other = shutil.copytree(tmp_path, tmp_path / "other") / "claims.json"
+    assert run("--report", other, "--report", tmp_path / "claims.json").exit_code == 0
+    assert (other.parent / "results.md").read_text() == page, "equal results are shown once"
 
 
 def test_list():

@@ -43,22 +43,22 @@ def record(maps, submission_of, noisy_maps, tmp_path):
 
 
 def test_sections(record, tmp_path):
-    page = results_page(record)
+    page = results_page([record])
     assert re.findall("^## (.*)$", page, re.M) == [
         "The reports' claims", "Leaderboards", "Diagnostics", "Trainings", "Left out",
     ]  # fmt: skip
     assert "4 networks of 1,234 weights, 104 steps each, on 100 simulated maps." in page
     assert "took 0.1 hours (a machine)" in page
     assert "\n1 confirmed.\n" in page
-    assert "| smoke | mass-mapping | 60 | 1 |" in page
+    assert "| smoke | mass-mapping |  | 60 | 1 |" in page
     assert "| ks93 | smoke | 1 | 1,234 | 100 | 8 | 104 | 800 | 1.5 | 7 % |" in page
     assert "- `real-stamps` (Real stamps): no real alerts" in page
-    write_results(record, tmp_path)
+    write_results([record], tmp_path)
     assert (tmp_path / "results.md").read_text() == page
 
 
 def test_reports_are_rows_of_the_board(record):
-    page = results_page(record)
+    page = results_page([record])
     row = next(line for line in page.splitlines() if "| Barrienlens, UNet, MultiFocal, all data" in line)
     cells = [cell.strip() for cell in row.strip("|").split("|")]
     assert cells[0] == "reported"
@@ -66,15 +66,34 @@ def test_reports_are_rows_of_the_board(record):
 
 
 def test_the_inversion_is_shown_side_by_side(record):
-    page = results_page(record)
+    page = results_page([record])
     assert "an inverse crime" in page
     table = page[page.index("`ks93-masked` on each of them:") :].splitlines()[2:6]
     assert [line.split(" | ")[1] for line in table[2:]] == ["sparse", "sparse-field"]
 
 
 def test_rows_of_a_table_have_as_many_cells(record):
-    tables = re.findall(r"(?:^\|.*\n)+", results_page(record), re.M)
+    tables = re.findall(r"(?:^\|.*\n)+", results_page([record]), re.M)
     assert len(tables) > 5
     assert all(
         len({line.count(" | ") for line in table.splitlines() if "---" not in line}) == 1 for table in tables
     )
+
+
+def test_several_records_make_one_page(record):
+    sides = [side | {"runs": ["sparse-noise-ks93"]} for side in record["claims"][0]["sides"]]
+    later = record | {
+        "presets": {"night": {"cases": {"mass-mapping": 900, "stamps": 70}, "seeds": {"mass-mapping": 2}}},
+        "claims": [claim(score("dicee"), verdict="refuted", sides=sides), claim(name="another")],
+        "boards": [],
+        "left_out": record["left_out"] + [{"name": "sparse-noise", "says": "Maps", "lacking": "no runs"}],
+        "versions": {"astroboard": "0.2.0"},
+    }
+    page = results_page([record, later])
+    assert "\n1 confirmed, 1 refuted.\n" in page, "the result with runs replaces the one without"
+    assert sorted(page.splitlines()[8:]) == sorted(results_page([later, record]).splitlines()[8:])
+    assert "astroboard 0.1.0 and 0.2.0." in page
+    assert "| smoke | mass-mapping |  | 60 | 1 |\n| night | mass-mapping |  | 900 | 2 |\n" in page
+    assert "| night | stamps |" not in page, "no result is of stamps"
+    assert page.count("real alerts") == 1
+    assert "no runs" not in page, "another record has the board"
