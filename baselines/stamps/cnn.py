@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from scipy.special import softmax
 
-from baselines.network import Network
+from baselines.network import Network, Schedule
 from baselines.protocol import Cases, Training, must_be
 from baselines.stamps.metadata import COLUMNS, column_names, features_of, metadata_features, moments
 from baselines.stamps.preparation import (
@@ -45,7 +45,9 @@ class PlainCNN(Network):
     ``gamma`` the exponent of the focal loss, ``smoothing`` the probability that label smoothing shares among
     all classes. Class weights are the inverse frequencies in the training set. ``patience`` epochs in a row
     without a lower validation loss end the training, if it is not 0. ``keep`` says which epoch's weights are
-    kept: those of the last one, or of the one with the lowest validation loss.
+    kept: those of the last one, or of the one with the lowest validation loss. The ``cosine`` schedule lowers
+    the learning rate to 0 over all epochs; ``plateau`` halves it after every three in a row without a lower
+    validation loss.
     """
 
     track: ClassVar[str] = "stamps"
@@ -69,6 +71,7 @@ class PlainCNN(Network):
     gamma: float = 2.0
     smoothing: float = 0.1
     patience: int = 0
+    schedule: Schedule = "constant"
     keep: Literal["last", "best"] = "last"
     model: Any = field(default=None, init=False, repr=False, compare=False)
 
@@ -104,6 +107,7 @@ class PlainCNN(Network):
         from baselines.backend import keras
         from baselines.batches import Batches
         from baselines.keras_loop import fit
+        from baselines.learning_rate import adam
         from baselines.stamps.losses import StampLoss, inverse_frequencies
         from baselines.stamps.scores import TrackScores
 
@@ -117,7 +121,8 @@ class PlainCNN(Network):
         def build() -> keras.Model:
             model = self.new_network()
             loss = StampLoss(self.loss, settings.get(self.loss, {}))
-            model.compile(keras.optimizers.Adam(self.learning_rate), loss, metrics=[TrackScores()])
+            optimizer = adam(self.learning_rate, self.schedule, self.epochs * len(sampled))
+            model.compile(optimizer, loss, metrics=[TrackScores()])
             return model
 
         def batches(cases: Cases, sampling: Sampling) -> Batches:
@@ -127,7 +132,7 @@ class PlainCNN(Network):
 
         sampled, unseen = batches(train, self.sampling), batches(validation, "unchanged")
         self.model, best = fit(
-            build, sampled, unseen, self.epochs, training, self.patience, keep=self.keep
+            build, sampled, unseen, self.epochs, training, self.patience, self.schedule, keep=self.keep
         )  # fmt: skip
         counts = np.bincount(class_labels(train)[sampled.rows], minlength=N_CLASSES)
         weights = np.minimum(counts, 1) if self.loss == "class-weights" else counts

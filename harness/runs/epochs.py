@@ -37,8 +37,9 @@ def find_epochs(
     the means, ``epochs.csv``, the histories of the runs, and the settings with the best number of epochs as a
     preset, ``best.toml``. It appears when all runs are complete; until then the same call resumes them.
 
-    Raises `HarnessError` if ``out`` exists and is not to be replaced (``force``), if the baseline has no
-    epochs, or if its schedule depends on their number.
+    A schedule that depends on the number of epochs, ``cosine``, is replaced by a constant learning rate.
+    Raises `HarnessError` if ``out`` exists and is not to be replaced (``force``), or if the baseline has no
+    epochs.
     """
     check_new(out, force=force)
     kind = baseline_class(name)
@@ -48,12 +49,8 @@ def find_epochs(
     track = get_track(kind.track)
     fixed = {key: value for key, value in FIXED.items() if key in known}
     chosen = presets.settings(preset, name) | fixed | {"epochs": epochs}
-    schedule = getattr(presets.make(kind, chosen), "schedule", "constant")
-    if schedule == "cosine":
-        advice = "take a preset with another one"
-        raise HarnessError(
-            f"schedule must be one that is the same for any number of epochs, got {schedule}; {advice}"
-        )
+    if getattr(presets.make(kind, chosen), "schedule", "") == "cosine":
+        chosen["schedule"] = "constant"  # the rates of a cosine depend on the number of epochs
     with open_split(data, track) as (train_data, validation_data):
         baseline = presets.make(kind, chosen)
         attempted = {
