@@ -133,7 +133,7 @@ def killed_after_the_first_epoch(done, *_):
 
 
 SETTINGS = {
-    RotationInvariantEntropyCNN: {"sampling": "middle"},
+    RotationInvariantEntropyCNN: {"sampling": "middle", "schedule": "cosine"},
     MetadataCNN: {"columns": "magpsf fwhm"},
     Alerce: {"learning_rate": 1e-3},
 }
@@ -178,6 +178,12 @@ def test_variants_that_were_killed_and_resumed_end_in_the_same_bytes(variant, tm
         assert {"val_accuracy", "val_sn_f1", "val_sn_f2", "val_balanced_accuracy"} <= set(
             next(csv.reader(file))
         )
+
+
+@pytest.mark.parametrize("variant", [RotationInvariantEntropyCNN], indirect=True)
+def test_a_cosine_ends_with_the_last_step(variant):
+    cnn, _ = variant
+    assert float(cnn.model.optimizer.learning_rate) == pytest.approx(0, abs=1e-9)
 
 
 def test_variants_restored_predict_the_same_bytes(variant):
