@@ -16,7 +16,7 @@ from harness.claims.regime import lacking
 from harness.claims.spec import Claim
 from harness.claims.trainings import MEASURES, TrainingFacts
 from harness.claims.verdicts import Difference, Verdict, combine_verdicts, difference, needed, verdict
-from harness.evaluation.bootstrap import bootstrap, possible
+from harness.evaluation.bootstrap import apart, bootstrap, possible, trial_groups, unseen_difference
 from harness.evaluation.entries import check_one_truth
 from harness.evaluation.leaderboard import rank_entries
 from harness.evaluation.records import Record
@@ -112,6 +112,7 @@ def judge(
     )
     weights = np.array(claim.weights, float)
     cases, groups = len(submissions[0].case_ids), sums[0].groups
+    groups_of = [trial_groups(track, each) for each in sums]
     info_of: dict[str, ScoreInfo] = {score.key: score for score in track.scores} | TRAININGS
     results = []
     for key in (*claim.expected, *claim.beside):
@@ -122,7 +123,8 @@ def judge(
             by_seed = by_key[key]
             found = difference(weights @ by_seed, weights @ resampled[key].reshape(-1, *shape), groups)
         tested = not lacks or key == EPOCH.key  # a time does not depend on what was learnt
-        results.append(_score_result(claim, info_of[key], by_seed, found, cases, tested))
+        trials = min(each.get(key, 0) for each in groups_of)
+        results.append(_score_result(claim, info_of[key], by_seed, found, cases, trials, tested))
     return ClaimResult(
         **claim.description(),
         verdict=combine_verdicts([result.verdict for result in results if result.decides]),
@@ -145,16 +147,21 @@ def _reported(spec: Claim) -> tuple[dict[str, Any], ...]:
 
 
 def _score_result(
-    claim: Claim, score: ScoreInfo, by_seed: np.ndarray, found: Difference, cases: int, tested: bool
-) -> ScoreResult:
-    """The verdict on one score from its values (sides, seeds). Times are judged by their logarithms."""
+    claim: Claim, score: ScoreInfo, by_seed: np.ndarray, found: Difference, cases: int, trials: int,
+    tested: bool,
+) -> ScoreResult:  # fmt: skip
+    """The verdict on one score from its values (sides, seeds). Times are judged by their logarithms.
+
+    ``trials`` is the number of groups that the score is a share of, 0 if it is none.
+    """
     expected = {**claim.expected, **claim.beside}[score.key]
     ratio = score is EPOCH
     bounds = (log(expected[0]) if expected[0] > 0 else -inf, log(expected[1])) if ratio else expected
     in_units: Callable[[float], float] = exp if ratio else float
     low, high = found.interval()
     if isinstance(score, Score) and isfinite(low):
-        low, high = possible((low, high), score.within, claim.weights)
+        reach = sum(map(abs, claim.weights)) / 2 * unseen_difference(score, trials)
+        low, high = possible(apart((low, high), reach), score.within, claim.weights)
     judged = verdict(low, high, bounds) if tested else "not tested"
     decided_by = {
         way: {"seeds": seeds}

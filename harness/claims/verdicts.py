@@ -111,10 +111,10 @@ def needed(found: Difference, expected: tuple[float, float]) -> dict[str, tuple[
 
     The ways are more ``seeds`` alone, more ``groups`` alone, and more of ``both`` in proportion. A way that
     does not get there is left out, and so is ``both`` where one alone asks for no more. From one seed nobody
-    can tell how seeds differ, so there is no way.
+    can tell how seeds differ, nor from differences without any variance how groups do: there is no way.
     """
     groups, seeds = found.groups, found.seeds
-    if seeds < 2 or not isfinite(found.half_width(groups, seeds)):
+    if seeds < 2 or not 0 < found.half_width(groups, seeds) < inf:
         return {}
     distance = min(abs(found.value - bound) for bound in expected if isfinite(bound))
 

@@ -145,17 +145,26 @@ def interval(resampled: np.ndarray, groups: int) -> tuple[np.ndarray, np.ndarray
     return low, high
 
 
+def trial_groups(track: Track, sums: GroupSums) -> dict[str, int]:
+    """Of how many groups each score is a share, by key; 0 if it is none."""
+    by_group = sums.by_name(sums.matrix.toarray())
+    return {
+        score.key: int(np.count_nonzero(score.trials(*by_group))) if score.trials else 0
+        for score in track.scores
+    }
+
+
 def exact_intervals(track: Track, sums: GroupSums) -> dict[str, tuple[float, float]]:
     """The exact 95 % intervals of scores that follow from a share where all is right or none; else NaN.
 
     That of Clopper & Pearson (1934) for 0 or n of n, where n is the number of groups that the share is of:
     the cases of one group are right together, as far as anybody knows.
     """
-    values, by_group = sums.total_scores(track), sums.by_name(sums.matrix.toarray())
+    values, groups_of = sums.total_scores(track), trial_groups(track, sums)
     found = {}
     for score in track.scores:
         low = high = np.nan
-        groups = np.count_nonzero(score.trials(*by_group)) if score.trials else 0
+        groups = groups_of[score.key]
         if groups and values[score.key] in (0, 1):
             reach = ((1 - LEVEL) / 2) ** (1 / groups)
             ends = (reach, 1.0) if values[score.key] else (0.0, 1 - reach)
@@ -179,14 +188,36 @@ def settled(
 
 
 def settled_difference(
-    bounds: tuple[Any, Any], a: tuple[float, float], b: tuple[float, float]
+    bounds: tuple[Any, Any], a: tuple[float, float], b: tuple[float, float], reach: float
 ) -> tuple[Any, Any]:
     """Bounds of the difference a − b of two scores; if they coincide, those from both exact intervals.
 
-    Each exact interval is one-sided, and misses in 2.5 % of the samples. At most 5 % miss in either.
+    Each exact interval is one-sided, and misses in 2.5 % of the samples. At most 5 % miss in either. Where
+    one of them is NaN, the bounds lie ``reach`` of `unseen_difference` beyond the common one.
     """
+    if bounds[0] < bounds[1]:
+        return bounds
     exact = (a[0] - b[1], a[1] - b[0])
-    return bounds if bounds[0] < bounds[1] or np.isnan(exact[0]) else exact
+    return apart(bounds, reach) if np.isnan(exact[0]) else exact
+
+
+def unseen_difference(score: Score, groups: int) -> float:
+    """How far two scores may be apart that no group tells apart; 0 for those that are no shares, of 0 groups.
+
+    If none of n groups differs, then with a confidence of 97.5 % at most 1 − 0.025^(1/n) of all groups do
+    (Clopper & Pearson 1934). The scores are concave functions of their shares, so that this share changes
+    them most from 0 on.
+    """
+    if not groups:
+        return 0.0
+    share = 1 - ((1 - LEVEL) / 2) ** (1 / groups)
+    return score.of_share(share)[1] - score.of_share(0)[0]
+
+
+def apart(bounds: tuple[Any, Any], reach: float) -> tuple[Any, Any]:
+    """Bounds that are at least ``reach`` on either side, if they coincide."""
+    low, high = bounds
+    return bounds if low < high else (low - reach, high + reach)
 
 
 def possible(

@@ -19,6 +19,8 @@ from harness.evaluation.bootstrap import (
     none_if_nan,
     possible,
     settled_difference,
+    trial_groups,
+    unseen_difference,
 )
 from harness.evaluation.entries import check_one_truth, score_all
 from harness.evaluation.records import Record
@@ -116,11 +118,13 @@ def compare(
     sums = [entry.sums() for entry in scored]
     groups, (a, b) = sums[0].groups, (each.total_scores(track) for each in sums)
     drawn, exact = bootstrap(track, sums), [exact_intervals(track, each) for each in sums]
+    groups_of = [trial_groups(track, each) for each in sums]
     scores = []
     for score in track.scores:
         key, resamples = score.key, drawn[score.key]
         bounds = possible(interval(resamples[:, 0] - resamples[:, 1], groups), score.within)
-        low, high = settled_difference(bounds, *(each[key] for each in exact))
+        reach = unseen_difference(score, min(each[key] for each in groups_of))
+        low, high = settled_difference(bounds, exact[0][key], exact[1][key], reach)
         ranked = resamples[: None if groups >= MIN_GROUPS_FOR_RANKS else 0] * score.sign
         scores.append(
             ScoreDifference(

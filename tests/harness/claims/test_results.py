@@ -4,13 +4,16 @@ from functools import partial
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from harness.claims.execute import score_folds
 from harness.claims.plan import Run
 from harness.claims.results import judge, not_tested, rank
 from harness.claims.spec import Claim, Side, select
 from harness.claims.trainings import TrainingFacts
+from harness.data.store import open_dataset
 from harness.files import json_text
+from harness.tracks import STAMPS
 
 
 def certain(labels, share, seed):
@@ -163,6 +166,17 @@ def test_rows_of_a_board_are_methods(made):
     assert result["board"]["title"] == "Two kernels"
     assert result["values"] == {"cnn, kernel = 5": 5.0, "cnn, kernel = 3": 3.0}
     assert result["runs"]["cnn, kernel = 3"] == ["1-0", "1-1"]
+
+
+def test_sides_that_agree_on_every_alert_are_not_sure_to_be_alike(judged, stamps):
+    claim = judged("entropy-raises-supernova-scores", [(1.0, 1.0)] * 2, (0.9, 0.9))
+    with open_dataset(stamps / "test-truth.h5") as data:
+        objects = len(np.unique(data.groups()[data.truth[:] == STAMPS.classes.index("SN")]))
+    recall = next(score for score in claim["scores"] if score["key"] == "sn_recall")
+    most = binomtest(0, objects).proportion_ci(method="exact").high
+    assert most > 0.02, "as many may differ as the claim allows to be lost"
+    assert (recall["low"], recall["high"]) == pytest.approx((-most, most))
+    assert (recall["verdict"], recall["decided_by"]) == ("undecided", {})
 
 
 def test_the_interval_of_a_share_stays_between_the_differences_that_there_can_be(judged):

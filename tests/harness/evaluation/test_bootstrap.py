@@ -144,9 +144,10 @@ def test_bounds_stay_where_a_score_can_be():
     assert settled(accuracy, (np.array(0.5), np.array(0.5)), exact) == (0.7, 0.9)
     assert settled(accuracy, (np.array(0.5), np.array(0.6)), exact) == (0.5, 0.6)
     assert settled(log_loss, (np.array(2.0), np.array(2.0)), exact) == (2, 2)  # may be equal for good reason
-    assert settled_difference((0.1, 0.2), (0.6, 1.0), (0.7, 1.0)) == (0.1, 0.2)
-    assert settled_difference((0.0, 0.0), (0.6, 1.0), (0.7, 0.9)) == pytest.approx((-0.3, 0.3))
-    assert settled_difference((0.0, 0.0), (0.6, 1.0), (np.nan, np.nan)) == (0, 0)
+    assert settled_difference((0.1, 0.2), (0.6, 1.0), (0.7, 1.0), 0.5) == (0.1, 0.2)
+    assert settled_difference((0.0, 0.0), (0.6, 1.0), (0.7, 0.9), 0.5) == pytest.approx((-0.3, 0.3))
+    assert settled_difference((0.0, 0.0), (0.6, 1.0), (np.nan, np.nan), 0.5) == (-0.5, 0.5)
+    assert settled_difference((0.1, 0.1), (np.nan, np.nan), (np.nan, np.nan), 0.0) == (0.1, 0.1)
 
 
 def test_ties_count_half():

@@ -5,7 +5,15 @@ import pytest
 from scipy.stats import binomtest
 
 from harness.data.store import open_dataset
-from harness.evaluation.bootstrap import bootstrap, exact_intervals, group_sums, interval, settled
+from harness.evaluation.bootstrap import (
+    bootstrap,
+    exact_intervals,
+    group_sums,
+    interval,
+    settled,
+    trial_groups,
+    unseen_difference,
+)
 from harness.evaluation.comparison import compare
 from harness.tracks import STAMPS
 
@@ -83,5 +91,31 @@ def test_two_that_find_all_are_not_sure_to_be_alike(tmp_path, stamps, submission
     most = 1 - binomtest(objects, objects).proportion_ci(method="exact").low
     assert recall.difference == 0
     assert (recall.low, recall.high) == pytest.approx((-most, most))
+    with open_dataset(truth) as data:
+        groups = len(np.unique(data.groups()))
     same, _ = compare(paths[0], paths[0], truth)
-    assert all((each.low, each.high) == (0, 0) for each in same.scores if each.key == "accuracy")
+    accuracy = next(each for each in same.scores if each.key == "accuracy")
+    most = binomtest(0, groups).proportion_ci(method="exact").high
+    assert (accuracy.low, accuracy.high) == pytest.approx((-most, most))
+
+
+def test_two_that_find_the_same_are_not_sure_to_be_alike():
+    """Of n groups none of which differs, as many may differ as SciPy's upper bound of 0 of n says.
+
+    A share s of them changes F1 by no more than 2 s / (1 + s), that from 0 to s, and F2 by no more than
+    5 s / (1 + 4 s).
+    """
+    scores = {score.key: score for score in STAMPS.scores}
+    for n in (3, 46, 571):
+        share = binomtest(0, n).proportion_ci(method="exact").high
+        for key in ("accuracy", "sn_recall", "sn_precision"):
+            assert unseen_difference(scores[key], n) == pytest.approx(share)
+        assert unseen_difference(scores["sn_f1"], n) == pytest.approx(2 * share / (1 + share))
+        assert unseen_difference(scores["sn_f2"], n) == pytest.approx(5 * share / (1 + 4 * share))
+    assert unseen_difference(scores["log_loss"], 0) == 0
+    predicted = LABELS.copy()
+    predicted[LABELS == SN] = [SN] * 5 + [0] * 4
+    assert trial_groups(STAMPS, sums_of(predicted, np.arange(45))) == {
+        **{score.key: 0 for score in STAMPS.scores},
+        **{"accuracy": 45, "object_accuracy": 45, "sn_recall": 9, "sn_precision": 5, "sn_f1": 9, "sn_f2": 9},
+    }
