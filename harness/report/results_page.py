@@ -189,13 +189,13 @@ def _diagnostics(boards: Sequence[tuple[dict[str, Any], Board]]) -> list[str]:
 
 def _trainings(record: dict[str, Any]) -> list[str]:
     """A row for each network that was compared. Numbers that differ between seeds or folds are means."""
-    names: dict[tuple[str, ...], str] = {}
+    names: dict[tuple[str, ...], tuple[str, str]] = {}  # of the runs: the network, and its data
     for claim in record["claims"]:
-        names |= {tuple(side["runs"]): side["text"] for side in claim["sides"]}
+        names |= {tuple(side["runs"]): (side["text"], claim["data"]) for side in claim["sides"]}
     for entry in record["boards"]:
-        names |= {tuple(runs): method for method, runs in entry["runs"].items()}
+        names |= {tuple(runs): (method, entry["data"]) for method, runs in entry["runs"].items()}
     rows, facts_of = [], {run["name"]: run for run in record["runs"]}
-    for of_method, method in names.items():
+    for of_method, (method, data) in names.items():
         facts = [facts_of[name] for name in of_method]
         if not facts or not facts[0]["epochs"]:
             continue
@@ -207,16 +207,16 @@ def _trainings(record: dict[str, Any]) -> list[str]:
         if all(run["late_gain"] is not None for run in facts):
             gain = f"{100 * average('late_gain'):.3g} %"
         counts = [f"{average(key):,.0f}" for key in ("parameters", "cases", "epochs", "steps", "images")]
-        rows.append([method, facts[0]["preset"], f"{len(facts)}", *counts, f"{minutes:.1f}", gain])
-    header = ("network", "preset", "runs", "weights", "training cases", "epochs", "steps", "training images",
-              "minutes", "gain in the last quarter")  # fmt: skip
+        rows.append([method, data, facts[0]["preset"], f"{len(facts)}", *counts, f"{minutes:.1f}", gain])
+    header = ("network", "data", "preset", "runs", "weights", "training cases", "epochs", "steps",
+              "training images", "minutes", "gain in the last quarter")  # fmt: skip
     if not rows:
         return []
     explained = (
         "All numbers are per run. Training images are counted once per epoch. The last column is the share "
         "of the decrease in validation loss that came in the last quarter of the epochs."
     )
-    return ["## Trainings", "", explained, "", *markdown_table(header, sorted(rows), left=2), ""]
+    return ["## Trainings", "", explained, "", *markdown_table(header, sorted(rows), left=3), ""]
 
 
 def _shown(value: Value, digits: int) -> str:

@@ -51,7 +51,7 @@ def test_sections(record, tmp_path):
     assert "took 0.1 hours (a machine)" in page
     assert "\n1 confirmed.\n" in page
     assert "| smoke | mass-mapping |  | 60 | 1 |" in page
-    assert "| ks93 | smoke | 1 | 1,234 | 100 | 8 | 104 | 800 | 1.5 | 7 % |" in page
+    assert "| ks93 | sparse | smoke | 1 | 1,234 | 100 | 8 | 104 | 800 | 1.5 | 7 % |" in page
     assert "- `real-stamps` (Real stamps): no real alerts" in page
     write_results([record], tmp_path)
     assert (tmp_path / "results.md").read_text() == page
