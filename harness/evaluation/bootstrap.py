@@ -154,6 +154,11 @@ def trial_groups(track: Track, sums: GroupSums) -> dict[str, int]:
     }
 
 
+def least_share(groups: int) -> float:
+    """The least share of which n of n groups is a sample: the lower bound of Clopper & Pearson (1934)."""
+    return float(((1 - LEVEL) / 2) ** (1 / groups))
+
+
 def exact_intervals(track: Track, sums: GroupSums) -> dict[str, tuple[float, float]]:
     """The exact 95 % intervals of scores that follow from a share where all is right or none; else NaN.
 
@@ -166,8 +171,8 @@ def exact_intervals(track: Track, sums: GroupSums) -> dict[str, tuple[float, flo
         low = high = np.nan
         groups = groups_of[score.key]
         if groups and values[score.key] in (0, 1):
-            reach = ((1 - LEVEL) / 2) ** (1 / groups)
-            ends = (reach, 1.0) if values[score.key] else (0.0, 1 - reach)
+            least = least_share(groups)
+            ends = (least, 1.0) if values[score.key] else (0.0, 1 - least)
             low, high = score.of_share(ends[0])[0], score.of_share(ends[1])[1]
         found[score.key] = (low, high)
     return found
@@ -202,20 +207,18 @@ def settled_difference(
 
 
 def unseen_difference(score: Score, groups: int) -> float:
-    """How far two scores may be apart that no group tells apart; 0 for those that are no shares, of 0 groups.
+    """The largest difference of two shares of n ``groups`` that agree on all of these; 0 of 0 groups.
 
-    If none of n groups differs, then with a confidence of 97.5 % at most 1 − 0.025^(1/n) of all groups do
-    (Clopper & Pearson 1934). The scores are concave functions of their shares, so that this share changes
-    them most from 0 on.
+    With a confidence of 97.5 % they then differ on at most 1 − 0.025^(1/n) of all groups (Clopper & Pearson
+    1934). A score is a concave function of its share, so that it changes most from a share of 0 on.
     """
     if not groups:
         return 0.0
-    share = 1 - ((1 - LEVEL) / 2) ** (1 / groups)
-    return score.of_share(share)[1] - score.of_share(0)[0]
+    return score.of_share(1 - least_share(groups))[1] - score.of_share(0)[0]
 
 
 def apart(bounds: tuple[Any, Any], reach: float) -> tuple[Any, Any]:
-    """Bounds that are at least ``reach`` on either side, if they coincide."""
+    """Bounds that coincide, moved by ``reach`` to either side; others as they are."""
     low, high = bounds
     return bounds if low < high else (low - reach, high + reach)
 
