@@ -8,6 +8,9 @@ UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 OLD := astroboard must be set up with Python 3.11 or newer, got %d.%d; name one, as in: make setup PYTHON=python3.12
 
+# The programs that tests start, each in a process of its own, are compiled once.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: picture docs setup developer demo check test lint benchmark lock clean
 
 setup: .venv/.complete-$(EXTRA)

@@ -13,10 +13,14 @@ settings.register_profile("ci", derandomize=True, deadline=None)
 if os.environ.get("CI"):
     settings.load_profile("ci")
 
-if "PYTEST_XDIST_WORKER" in os.environ:
-    os.environ.setdefault(
-        "OMP_NUM_THREADS", "1"
-    )  # workers whose threads wait for each other take ten times as long
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    # Workers whose threads wait for each other take ten times as long.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # One processor for each: a command, which by default takes them all, then starts no processes for boards
+    # of a few pages. To start them takes longer than the pages do. Tests of several processes ask for them.
+    if hasattr(os, "sched_setaffinity"):
+        available = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {available[int(worker.removeprefix("gw")) % len(available)]})
 
 ROOT = Path(__file__).parents[1]
 SLOW_MODULE = re.compile(r"^pytestmark = .*\bmark\.slow\b", re.MULTILINE)

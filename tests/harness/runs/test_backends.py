@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 SETTINGS = """
 [unet]
 filters = 4
-depth = 3
+depth = 2
 padding = 8
 epochs = 2
 dropout = 0.3
@@ -27,18 +27,22 @@ epochs = 2
 batch_size = 64
 """
 
-
-AGAIN = """
+TRAINED = """
 import sys
 from pathlib import Path
+from harness.runs.training import train
+preset, maps, stamps, out, *before = sys.argv[1:]
+for name, data in (("unet", maps), ("cnn-metadata", stamps)):
+    train(name, data, Path(out, name), preset)
+"""
+PREDICTED = """
 import numpy as np
 from harness.data.store import open_dataset
-from harness.runs.training import predictions, restored, train
-name, preset, *paths = sys.argv[1:]
-data, run, again, out = map(Path, paths)
-train(name, data, again, preset)
-with open_dataset(data / "test-inputs.h5") as cases:
-    np.save(out, np.concatenate(list(predictions([restored(run)[1]], cases))))
+from harness.runs.training import predictions, restored
+for name, data in (("unet", maps), ("cnn-metadata", stamps)):
+    with open_dataset(Path(data, "test-inputs.h5")) as cases:
+        _, network = restored(Path(before[0], name))
+        np.save(Path(out, name), np.concatenate(list(predictions([network], cases))))
 """
 
 
@@ -69,14 +73,21 @@ def with_jax(tmp_path_factory):
     return run
 
 
+@pytest.fixture(scope="module")
+def trained(maps, stamps, with_jax, tmp_path_factory):
+    """Both networks trained by two processes; the second predicts with those of the first."""
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "settings.toml").write_text(SETTINGS)
+    given = folder / "settings.toml", maps, stamps
+    with_jax("-c", TRAINED, *given, folder / "first")
+    with_jax("-c", TRAINED + PREDICTED, *given, folder / "again", folder / "first")
+    return folder
+
+
 @pytest.mark.parametrize("name", ["unet", "cnn-metadata"])
-def test_a_model_of_one_backend_predicts_with_another(name, maps, stamps, tmp_path, with_jax):
-    data = maps if name == "unet" else stamps
-    preset, inputs = tmp_path / "settings.toml", data / "test-inputs.h5"
-    preset.write_text(SETTINGS)
-    run, again, out = (tmp_path / path for path in ("run", "again", "jax.npy"))
-    with_jax("-m", "harness.cli", "train", name, "--data", data, "--out", run, "--preset", preset)
-    with_jax("-c", AGAIN, name, preset, data, run, again, out)
+def test_a_model_of_one_backend_predicts_with_another(name, maps, stamps, tmp_path, trained):
+    inputs = (maps if name == "unet" else stamps) / "test-inputs.h5"
+    run, again = trained / "first" / name, trained / "again" / name
     versions = finished(run)["versions"]
     assert {"keras", "jax"} <= versions.keys()
     assert "tensorflow" not in versions
@@ -84,7 +95,7 @@ def test_a_model_of_one_backend_predicts_with_another(name, maps, stamps, tmp_pa
     assert len({archive.read("model.weights.h5") for archive in weights}) == 1
     with open_dataset(inputs) as cases:
         ours = np.concatenate(list(predictions([restored(run)[1]], cases)))
-    np.testing.assert_allclose(np.load(out), ours, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(np.load(trained / f"again/{name}.npy"), ours, rtol=0, atol=1e-5)
     submit([run], inputs, "Team", tmp_path / "submission.zip")
 
 
