@@ -16,8 +16,8 @@ if os.environ.get("CI"):
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     # Workers whose threads wait for each other take ten times as long.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    # One processor for each: a command, which by default takes them all, then starts no processes for boards
-    # of a few pages. To start them takes longer than the pages do. Tests of several processes ask for them.
+    # One processor for each: a command uses all of them by default, and would start processes to draw a few
+    # pages, which takes longer than drawing them. Tests of several processes name a number of workers.
     if hasattr(os, "sched_setaffinity"):
         available = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {available[int(worker.removeprefix("gw")) % len(available)]})

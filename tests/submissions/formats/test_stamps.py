@@ -168,6 +168,12 @@ def test_a_line_of_the_greatest_length():
     assert refusal(HEADER + "a,0.2,0.2,0.2,0.2,0.2".ljust(4096) + "\n") == Code.BAD_ROW
 
 
+def test_a_broken_row_of_no_case_leaves_the_others():
+    found, report = read(TABLE + "1\n")
+    assert [(fault.code, fault.member) for fault in report.faults] == [(Code.BAD_ROW, "")]
+    np.testing.assert_array_equal(found.astype(np.float32), VALUES)
+
+
 @given(st.data())
 @settings(max_examples=400, deadline=None)
 def test_bytes_that_changed_are_probabilities_or_a_fault(data):
