@@ -83,6 +83,14 @@ def in_order(
                 future.cancel()
 
 
+def unless_few(pool: Executor | None, tasks: int, few: int) -> Executor | None:
+    """The pool, but None for processes of this machine if there are only ``few`` tasks or fewer.
+
+    A process has to import what a task needs, which can take longer than the tasks themselves.
+    """
+    return None if isinstance(pool, Processes) and tasks <= few else pool
+
+
 def processors() -> int:
     """The number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

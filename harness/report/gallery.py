@@ -11,10 +11,10 @@ import numpy as np
 from harness.data.store import open_dataset
 from harness.evaluation.board import Board
 from harness.evaluation.scoring import Scored
-from harness.parallel import in_order
+from harness.parallel import in_order, unless_few
 from harness.report.drawing import value_of_case
 from harness.report.page import render
-from harness.report.submission_page import by_difficulty, ordering
+from harness.report.submission_page import FEW_PAGES, by_difficulty, ordering
 from harness.tracks import get_track, load
 from submissions import open_submission
 
@@ -62,7 +62,8 @@ def strips(
     side_by_side = load(track.drawing).side_by_side
     case_ids = [entries[0].case_ids[index] for index in chosen]
     tasks = [(entry.path.absolute(), track.name, case_ids) for entry in entries]
-    predictions = list(in_order(executor, _predictions, tasks))
+    pool = unless_few(executor, len(tasks), FEW_PAGES)
+    predictions = list(in_order(pool, _predictions, tasks))
     shown, cases = ordering(track), []
     with open_dataset(truth) as data, open_dataset(inputs or truth, data.track) as given:
         inputs_of = value_of_case(given, track.inputs.name)

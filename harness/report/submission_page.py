@@ -19,11 +19,13 @@ from harness.data.store import open_dataset
 from harness.evaluation.board import Board
 from harness.evaluation.scoring import Scored
 from harness.files import csv_lines, write_text
-from harness.parallel import in_order
+from harness.parallel import in_order, unless_few
 from harness.progress import ProgressCallback, no_progress
 from harness.report.page import NONE, page_name, part_of, render
 from harness.tracks import Score, Track
 
+FEW_PAGES = 12
+"""So many pages are drawn in the time in which two processes start, import and draw them."""
 BINS = 32
 QUANTILES_SHOWN = (0.005, 0.995)
 LEFT, RIGHT, TOP, BOTTOM = 34, 314, 8, 128
@@ -60,9 +62,10 @@ def write_submission_pages(
     ``inputs`` is a file with the inputs of the cases, for pictures of stamps; a full data set as ``truth``
     serves as well. ``histories`` has the history.csv of the training run that a submission is from, by the
     path of the submission. Where the board is of the public cases, the pages show nothing by case. An
-    ``executor`` draws several submissions at once. What is drawn is taken from the page that is there, if
-    nothing that it depends on has changed; with ``force`` all is drawn anew. Returns the links that
-    `write_leaderboard` takes, by SHA-256.
+    ``executor`` draws several submissions at once, but the processes of `harness.parallel.executor` are not
+    started for FEW_PAGES or fewer. What is drawn is taken from the page that is there, if nothing that it
+    depends on has changed; with ``force`` all is drawn anew. Returns the links that `write_leaderboard`
+    takes, by SHA-256.
     """
     by_sha256 = {each.sha256: each for each in scored if each.report.accepted and each.source == "submission"}
     rows = [row for row in board.rows if row.submission_sha256 in by_sha256]
@@ -85,7 +88,7 @@ def write_submission_pages(
         )
         for sha256, each in by_sha256.items() if sha256 in links and not drawn[sha256]
     }  # fmt: skip
-    pool = executor if len(tasks) > 1 else None
+    pool = unless_few(executor, len(tasks), FEW_PAGES)
     for done, (sha256, made) in enumerate(zip(tasks, in_order(pool, _draw, tasks.values()), strict=True)):
         drawn[sha256] = made
         progress(done + 1, len(tasks), "pages")

@@ -2,8 +2,10 @@ import base64
 import csv
 import re
 import zipfile
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from html import unescape
+from multiprocessing import get_context
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from harness.data.store import open_dataset
 from harness.evaluation.leaderboard import rank_entries
 from harness.evaluation.scoring import score
 from harness.parallel import executor
+from harness.report.gallery import gallery
 from harness.report.submission_page import write_submission_pages
 from harness.tracks import MASS_MAPPING
 
@@ -47,8 +50,9 @@ def map_board(tmp_path_factory, maps, submission_of, noisy_maps):
 def test_drawn_by_several_processes_and_only_once(map_board, tmp_path):
     """What is drawn is kept until something that it shows changes, or all is to be made anew."""
     truth, scored, board, pages = map_board
-    with executor(2) as pool:
+    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
         links = write_submission_pages(board, scored, truth, tmp_path, executor=pool)
+        assert len(pool._processes) == 2
     assert {sha: (tmp_path / link).read_text() for sha, link in links.items()} == pages
     page = tmp_path / links[scored[0].sha256]
 
@@ -63,6 +67,15 @@ def test_drawn_by_several_processes_and_only_once(map_board, tmp_path):
     history = {scored[0].path: tmp_path / "history.csv"}
     assert not marked_and_written("Trained", None, history)
     assert marked_and_written("Trained", None, history)
+
+
+def test_a_few_pages_start_no_processes(map_board, tmp_path):
+    truth, scored, board, pages = map_board
+    with executor(2) as pool:
+        links = write_submission_pages(board, scored, truth, tmp_path, executor=pool)
+        gallery(board, scored, truth, executor=pool)
+        assert not pool._processes
+    assert {sha: (tmp_path / link).read_text() for sha, link in links.items()} == pages
 
 
 def test_what_a_page_shows(map_board):
