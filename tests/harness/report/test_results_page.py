@@ -72,6 +72,16 @@ def test_the_inversion_is_shown_side_by_side(record):
     assert [line.split(" | ")[1] for line in table[2:]] == ["sparse", "sparse-field"]
 
 
+@pytest.mark.slow
+def test_html_shows_names_in_backquotes_as_code(record, tmp_path):
+    from harness.report.claims_page import write_claims  # imports matplotlib
+
+    write_claims(record, tmp_path)
+    html = re.sub(r"<script>.*?</script>", "", (tmp_path / "claims.html").read_text(), flags=re.DOTALL)
+    assert "and <code>ks93-masked</code> solves" in html
+    assert "`" not in html
+
+
 def test_rows_of_a_table_have_as_many_cells(record):
     tables = re.findall(r"(?:^\|.*\n)+", results_page([record]), re.M)
     assert len(tables) > 5
