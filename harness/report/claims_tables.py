@@ -15,6 +15,7 @@ HEADER = ("score", "A", "B", "difference [95 %]", "claimed", "verdict on score",
 ALSO_SHOWN = ("mae", "correlation")
 """Scores of maps that do not rank, and tell whether a network has learnt anything."""
 ONE_SEED = "One seed: the interval covers the choice of test cases only. Another training may differ."
+TRAIN_LONGER = "To test it, train longer with --set epochs=NUMBER, or at a larger --preset."
 VERDICTS = ("confirmed", "refuted", "mixed", "undecided", "not tested")
 OURS = "Our own questions"
 REAL = "real"
@@ -189,6 +190,8 @@ def notes(claim: dict[str, Any]) -> list[str]:
     sentences = [f"Reported {name}: {each['of']}." for name, each in _reports(claim)]
     if claim["seeds"] == 1 and not claim["lacking"]:
         sentences.append(ONE_SEED)
+    if claim["lacking"] and claim["scores"]:
+        sentences.append(TRAIN_LONGER)
     undecided = [score for score in claim["scores"] if score["verdict"] == "undecided" and claim["seeds"] > 1]
     if undecided:
         needs = "; ".join(f"for {score['title']} {_ways(score['decided_by'])}" for score in undecided)

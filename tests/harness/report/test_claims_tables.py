@@ -75,6 +75,13 @@ def test_one_seed_is_said_beside_the_verdict():
     assert notes(one)[-1].startswith("One seed: the interval covers the choice of test cases only.")
 
 
+def test_what_to_do_about_networks_that_have_not_learnt_enough():
+    lacking = ["B: DICEE 0.37, needs 0.09 or less"]
+    scored = claim(score("dicee", verdict="not tested"), verdict="not tested", lacking=lacking, reported=[])
+    assert [note.split(",")[0] for note in notes(scored)] == ["To test it"]
+    assert not notes(claim(verdict="not tested", lacking=["no real alerts"], reported=[]))
+
+
 def test_what_would_decide():
     ways = {
         "seeds": {"seeds": 7, "groups": 20, "cases": 400},
