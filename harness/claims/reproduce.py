@@ -15,7 +15,7 @@ from harness.claims.data import prepare, simulated_file
 from harness.claims.execute import run_missing, score_folds
 from harness.claims.plan import Folds, Run, Sides, plan, runs_of, versions_of
 from harness.claims.results import judge, not_tested, rank
-from harness.claims.spec import REAL, Claim, Size, preset_size
+from harness.claims.spec import REAL, Claim, Size, claim_names, preset_size
 from harness.claims.trainings import TrainingFacts, training_facts
 from harness.evaluation.scoring import Scored
 from harness.files import check_own
@@ -98,7 +98,7 @@ def reproduce(
         record["versions"] = {
             name: of for folds in scored for name, of in versions_of(folds[0].baseline).items()
         }
-        write_claims(record, out, kind)
+        write_claims(record, out, kind, claim_names())
     return record
 
 

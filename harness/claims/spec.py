@@ -176,7 +176,12 @@ def select(preset: str | None = None, wanted: Sequence[str] = (), real: bool = F
 
 def names() -> list[str]:
     """All words that select claims: kinds, tracks and their own names."""
-    return [*KINDS, *dict.fromkeys(each.track for each in DATA_SETS.values()), *_tables()]
+    return [*KINDS, *dict.fromkeys(each.track for each in DATA_SETS.values()), *claim_names()]
+
+
+def claim_names() -> list[str]:
+    """The names of all claims, experiments, boards and ablations."""
+    return [*_tables()]
 
 
 @cache

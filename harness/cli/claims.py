@@ -101,7 +101,7 @@ def reproduce(
 
         records = [read_json(file, CLAIMS) for file in record_files]
         folder = record_files[0].parent
-        results_page.write_results(records, folder, kind or "png")
+        results_page.write_results(records, folder, kind or "png", spec.claim_names())
         say(f"page: {folder / 'results.md'}")
         return
     from harness.claims import reproduce
@@ -117,7 +117,7 @@ def reproduce(
             out, specs, sizes, real, progress, tell, executor, not no_training, forced(), kind or "png"
         )
     if as_markdown:
-        say(results_page.results_page([record], kind or "png"), nl=False)
+        say(results_page.results_page([record], kind or "png", spec.claim_names()), nl=False)
     else:
         print_result(record, as_json, _text(record, out))
 

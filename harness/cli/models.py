@@ -147,7 +147,7 @@ def _in_words(value: Any) -> str:
 @click.option("--method", metavar="NAME", help="Name of the method.  [default: the names of the baselines]")
 @click.option(
     "--average-symmetries", is_flag=True,
-    help="Average over the eight orientations of the square; takes eight times as long.",
+    help="Average over the eight orientations of the square, which needs eight predictions of each case.",
 )  # fmt: skip
 @click.option("--link", metavar="URL", help="Address of your code or paper, for the board: https://…")
 @click.argument("out", type=NEW, metavar="OUT.zip")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,15 @@ from harness.report.page import render, write_leaderboard
 from harness.report.results_page import write_results
 
 
-def write_claims(record: dict[str, Any], out: Path, kind: str = "png") -> None:
+def write_claims(record: dict[str, Any], out: Path, kind: str = "png", expected: Sequence[str] = ()) -> None:
     """Write a record into a folder: ``claims.json``, its pages, and the page of the boards.
 
     The pages are ``claims.html`` and, as Markdown, ``results.md``. A board whose sides differ in a quantity
-    is drawn over it, on the page and, as png, svg or pdf, in a file with the name of the board.
+    is drawn over it, on the page and, as png, svg or pdf, in a file with the name of the board. ``expected``
+    is that of `write_results`.
     """
     write_text(out / "claims.json", json_text(record))
-    write_results([record], out, kind)
+    write_results([record], out, kind, expected)
     boards = [claims_tables.board_of(entry) for entry in record["boards"]]
     shown = []
     for entry, board in zip(record["boards"], boards, strict=True):

@@ -31,13 +31,18 @@ TITLES = {"claim": "The reports' claims", "experiment": "Experiments", "ablation
 INVERSION = "ks93-masked"
 
 
-def write_results(records: Sequence[dict[str, Any]], folder: Path, kind: str = "png") -> None:
-    """Write ``results.md`` into a folder, and the picture of each curve beside it, as png, svg or pdf."""
+def write_results(
+    records: Sequence[dict[str, Any]], folder: Path, kind: str = "png", expected: Sequence[str] = ()
+) -> None:
+    """Write ``results.md`` into a folder, and the picture of each curve beside it, as png, svg or pdf.
+
+    Of the names of claims and boards that are ``expected``, the page lists those that no record has.
+    """
     for entry in joined(records)["boards"]:
         if entry["over"]:
             figure = sweep_figure(board_of(entry), entry["over"], entry["values"])
             save_figure(figure, folder / f"{entry['name']}.{kind}")
-    write_text(folder / "results.md", results_page(records, kind))
+    write_text(folder / "results.md", results_page(records, kind, expected))
 
 
 def joined(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -69,7 +74,7 @@ def joined(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def results_page(records: Sequence[dict[str, Any]], kind: str = "png") -> str:
+def results_page(records: Sequence[dict[str, Any]], kind: str = "png", expected: Sequence[str] = ()) -> str:
     """The page: what was trained, the claims, the boards, the diagnostics, and what was left out."""
     record = joined(records)
     boards = [(entry, board_of(entry)) for entry in record["boards"]]
@@ -83,9 +88,7 @@ def results_page(records: Sequence[dict[str, Any]], kind: str = "png") -> str:
     lines += _inversion(boards)
     lines += _diagnostics(boards)
     lines += _trainings(record)
-    if record["left_out"]:
-        lines += ["## Left out", ""]
-        lines += [f"- `{each['name']}` ({each['says']}): {each['lacking']}" for each in record["left_out"]]
+    lines += _left_out(record, expected)
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
@@ -127,7 +130,7 @@ def _claims(title: str, claims: list[dict[str, Any]]) -> list[str]:
     header, rows = claims_table(claims)
     lines = [f"## {title}", "", *markdown_table(header, rows, left=4), ""]
     for claim in claims:
-        where = f"Preset {claim['preset']}, {claim['data']} data."
+        where = f"Preset `{claim['preset']}`, data set `{claim['data']}`."
         text = [f"`{claim['name']}`: {claim['says']} {where} {sides_text(claim)}.", *notes(claim)]
         lines += [" ".join(text), ""]
     return lines
@@ -217,6 +220,15 @@ def _trainings(record: dict[str, Any]) -> list[str]:
         "of the decrease in validation loss that came in the last quarter of the epochs."
     )
     return ["## Trainings", "", explained, "", *markdown_table(header, sorted(rows), left=3), ""]
+
+
+def _left_out(record: dict[str, Any], expected: Sequence[str]) -> list[str]:
+    """What boards lack, and which claims and boards have no result."""
+    lines = [f"- `{each['name']}` ({each['says']}): {each['lacking']}" for each in record["left_out"]]
+    found = {each["name"] for key in ("claims", "boards", "left_out") for each in record[key]}
+    if missing := [f"`{name}`" for name in expected if name not in found]:
+        lines.append(f"- no result: {', '.join(missing)}; `astroboard reproduce NAME` tests one of them")
+    return ["## Left out", "", *lines] if lines else []
 
 
 def _shown(value: Value, digits: int) -> str:

@@ -12,9 +12,9 @@ PAGE = Path(__file__).parents[2] / "docs/settings.md"
 HEAD = """# Settings of the baselines
 
 Set these in a TOML file (`--preset mine.toml`), or individually with `--set NAME=VALUE`.
-[training.md](training.md) explains them. If a report states a value, it is the default. `laptop` is the
-preset that `astroboard train` uses unless you name another; – stands for the default. This page is written
-from the code by `python -m tests.docs.settings`.
+[training.md](training.md) explains them. Most defaults are values of the reports, and the preset `paper` has
+all of them. `laptop` is the preset that `astroboard train` uses unless you name another; – stands for the
+default. This page is written from the code by `python -m tests.docs.settings`.
 """
 COLUMNS = "| setting | values | default | `laptop` |\n|---|---|---|---|"
 LIKE = ("unet", "cnn")  # whose settings most others share

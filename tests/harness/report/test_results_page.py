@@ -90,6 +90,13 @@ def test_rows_of_a_table_have_as_many_cells(record):
     )
 
 
+def test_what_is_expected_and_has_no_result_is_listed(record):
+    expected = ["a-beats-b", "sparse-noise", "real-stamps", "kernel-3-beats-2", "padding"]
+    *_, last = results_page([record], expected=expected).splitlines()
+    assert last.startswith("- no result: `kernel-3-beats-2`, `padding`; ")
+    assert "no result" not in results_page([record], expected=expected[:3])
+
+
 def test_several_records_make_one_page(record):
     sides = [side | {"runs": ["sparse-noise-ks93"]} for side in record["claims"][0]["sides"]]
     later = record | {
