@@ -115,13 +115,25 @@ def check_probabilities(
     return checked, array
 
 
-def check_confusion(confusion: ArrayLike, positive: int = 0) -> NDArray[Any]:
+def check_confusion(confusion: ArrayLike, positive: int = 0) -> NDArray[np.float64]:
     """Confusion matrices (..., K, K) of finite numbers of 0 or more, ``positive`` being one of K classes."""
     array = _array("confusion", confusion, "fiu")
     _require_shape("confusion", array, "(..., K, K)", array.ndim >= 2 and array.shape[-1] == array.shape[-2])
-    _require("confusion", array, (array >= 0) & (array < np.inf), "be finite and 0 or more")
     check_labels(array.shape[-1], positive=[positive])
-    return array
+    return _counts("confusion", array)
+
+
+def check_histogram(counts: ArrayLike) -> NDArray[np.float64]:
+    """Histograms (..., T, 2) of finite numbers of 0 or more."""
+    array = _array("counts", counts, "fiu")
+    _require_shape("counts", array, "(..., T, 2)", array.ndim >= 2 and array.shape[-1] == 2)
+    return _counts("counts", array)
+
+
+def _counts(name: str, array: NDArray[Any]) -> NDArray[np.float64]:
+    """The array as float64, in which sums of small integers do not overflow."""
+    _require(name, array, (array >= 0) & (array < np.inf), "be finite and 0 or more")
+    return array.astype(np.float64, copy=False)
 
 
 def _array(name: str, values: ArrayLike, kinds: str) -> NDArray[Any]:

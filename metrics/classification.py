@@ -1,9 +1,9 @@
 """Scores of classifiers: of labels (N,), of confusion matrices (..., K, K) and of probabilities (N, K).
 
-A score of integer labels and predictions is that of their confusion matrix. Its rows are true classes, its
-columns predicted ones, its entries counts or other weights of 0 or more. ``X_from_confusion`` gives the score
-``X`` of matrices as float64 (...), so that a bootstrap scores thousands of them at once. ``positive`` is the
-class that a score is of: any integer beside labels, in 0..K-1 beside matrices and probabilities.
+A score of integer labels and predictions equals that of their confusion matrix. Its rows are true classes,
+its columns predicted ones, its entries counts or other weights of 0 or more. ``X_from_confusion`` gives the
+score ``X`` of matrices as float64 (...), so that a bootstrap scores thousands of them at once. ``positive``
+is the class that a score is of: any integer beside labels, in 0..K-1 beside matrices and probabilities.
 
 All of these scores lie in 0..1 and are best at 1. A ratio that would divide by 0 is 0, as by scikit-learn's
 ``zero_division=0``. Log-loss, Brier score and calibration error are best at 0. All functions raise ValueError
@@ -17,7 +17,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from metrics.checking import Scores, check_confusion, check_labels, check_probabilities, refusal
+from metrics.checking import (
+    Scores,
+    check_confusion,
+    check_histogram,
+    check_labels,
+    check_probabilities,
+    refusal,
+)
 
 
 def confusion_matrix(labels: ArrayLike, predictions: ArrayLike, n_classes: int) -> NDArray[np.int64]:
@@ -50,7 +57,8 @@ def accuracy(labels: ArrayLike, predictions: ArrayLike) -> float:
     ----------
     labels, predictions : array_like of int of shape (N,)
     """
-    return float(accuracy_from_confusion(_confusion(labels, predictions)))
+    labels, predictions = check_labels(labels=labels, predictions=predictions)
+    return float(np.mean(labels == predictions))
 
 
 def accuracy_from_confusion(confusion: ArrayLike) -> Scores:
@@ -66,7 +74,9 @@ def balanced_accuracy(labels: ArrayLike, predictions: ArrayLike) -> float:
     ----------
     labels, predictions : array_like of int of shape (N,)
     """
-    return float(balanced_accuracy_from_confusion(_confusion(labels, predictions)))
+    labels, predictions = check_labels(labels=labels, predictions=predictions)
+    _, indices, cases = np.unique(labels, return_inverse=True, return_counts=True)
+    return float(np.mean(np.bincount(indices, weights=labels == predictions) / cases))
 
 
 def balanced_accuracy_from_confusion(confusion: ArrayLike) -> Scores:
@@ -186,9 +196,7 @@ def average_precision_from_counts(counts: ArrayLike) -> Scores:
     counts : array_like of shape (..., T, 2)
         Numbers of other and of positive cases between each of T thresholds and the one before; these fall.
     """
-    array = np.asarray(counts)
-    if array.ndim < 2 or array.shape[-1] != 2 or array.size == 0:
-        raise refusal("counts", "have shape (..., T, 2) and not be empty", f"shape {array.shape}")
+    array = check_histogram(counts)
     passed = array.cumsum(axis=-2)
     steps = _ratio(passed[..., 1], passed.sum(axis=-1)) * array[..., 1]
     return _ratio(steps.sum(axis=-1), passed[..., -1, 1])
@@ -297,13 +305,6 @@ def brier_by_case(labels: ArrayLike, probabilities: ArrayLike) -> NDArray[np.flo
     error = probabilities.astype(np.float64)
     error[np.arange(len(labels)), labels] -= 1
     return np.asarray((error**2).sum(axis=1))
-
-
-def _confusion(labels: ArrayLike, predictions: ArrayLike) -> NDArray[np.int64]:
-    """The confusion matrix of the classes that occur, in their order."""
-    both = np.stack(check_labels(labels=labels, predictions=predictions))
-    classes, indices = np.unique(both, return_inverse=True)
-    return confusion_matrix(indices[0], indices[1], len(classes))
 
 
 def _against_rest(labels: ArrayLike, predictions: ArrayLike, positive: int) -> NDArray[np.int64]:

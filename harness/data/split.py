@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 from hashlib import sha256
 from os import PathLike
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -78,7 +79,8 @@ def split(
     Raises
     ------
     DataError
-        If the data set lacks inputs or truth or has too few groups, or a share does not apply to its track.
+        If the data set lacks inputs or truth, has too few groups or cases for one of the files, or a share
+        does not apply to its track.
     """
     folder = Path(folder)
     with open_dataset(data) as dataset:
@@ -195,8 +197,27 @@ def write_splits(
 ) -> list[str]:
     """Write the four files of a split: ``assigned`` says for each case (N,) where it goes.
 
-    `hand_out` writes the test inputs; its notes are returned. The others keep the order of the source.
+    `hand_out` writes the test inputs; its notes are returned. The others keep the order of the source. The
+    files get their names when all four are complete. Raises DataError if one would have no case.
     """
+    for role, number in FILES.values():
+        if not (assigned == number).any():
+            raise DataError(
+                f"{dataset.path} must have cases for train, validation and test, got {len(assigned)}, of "
+                f"which none goes to {'test' if number == TEST else role}; nothing was written"
+            )
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".split.", dir=folder) as unfinished:
+        notes = _write_files(dataset, assigned, Path(unfinished), seed, progress, metadata)
+        for name in FILES:
+            Path(unfinished, name).replace(folder / name)
+    return notes
+
+
+def _write_files(
+    dataset: Dataset, assigned: np.ndarray, folder: Path, seed: int, progress: ProgressCallback,
+    metadata: Sequence[str],
+) -> list[str]:  # fmt: skip
     inputs = dataset.track.inputs.name
     source = {"split_of": dataset.fingerprint, "seed": seed}
     sources = {role: dict(source) for role, _ in FILES.values()}

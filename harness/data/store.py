@@ -91,9 +91,12 @@ class Writer:
                 raise DataError(f"case {name} comes twice; every case id must be unique")
             self.rows[name] = row
         numbers = self.group_numbers
-        self.groups.extend(
+        groups = [
             numbers.setdefault(name, len(numbers)) if isinstance(name, str) else int(name) for name in group
-        )
+        ]
+        if any(abs(number) >= 2**63 for number in groups):
+            raise DataError(f"groups must be integers of 64 bits, got {max(groups, key=abs)}")
+        self.groups.extend(groups)
         for column, values in columns.items():
             self.put(column, slice(start, start + len(ids)), values)
 
@@ -149,22 +152,28 @@ class Writer:
         for gap, row in zip(gaps, moving, strict=True):
             names[gap], self.groups[gap] = names[row], self.groups[row]
             for name, column in self.columns.items():
-                column[gap] = column[row]
-                self.digests[name][gap * DIGEST : (gap + 1) * DIGEST] = self.digest(name, row)
+                if self.has(name, row):
+                    column[gap] = column[row]
+                if gap < len(column):
+                    moved = self.digest(name, row) or bytes(DIGEST)
+                    self.digests[name][gap * DIGEST : (gap + 1) * DIGEST] = moved
         self.rows = {names[row]: row for row in range(len(staying))}
         del self.groups[len(staying) :]
 
     def close(self, source: Mapping[str, Any]) -> None:
         """Write what is known only at the end: ids, groups, attributes."""
         for name, column in self.columns.items():
-            digests = np.frombuffer(self.digests[name], f"V{DIGEST}", len(self.rows))
+            of_rows = self.digests[name].ljust(len(self.rows) * DIGEST, b"\0")  # the last rows may have none
+            digests = np.frombuffer(of_rows, f"V{DIGEST}", len(self.rows))
             having = np.count_nonzero(digests != np.void(bytes(DIGEST)))
             if having < len(self.rows):
                 raise DataError(f"all {len(self.rows)} cases must have {name}, got {having} that do")
             column.resize(len(self.rows), axis=0)
         ids = np.array(list(self.rows), dtype=f"S{CASE_ID_BYTES}")
         self.file.create_dataset("case_id", data=ids, track_times=False)
-        self.file.create_dataset("group", data=np.array(self.groups, np.int32), track_times=False)
+        small = all(abs(number) < 2**31 for number in self.groups)
+        groups = np.array(self.groups, np.int32 if small else np.int64)
+        self.file.create_dataset("group", data=groups, track_times=False)
         self.file.attrs.update(
             schema=DATASET,
             track=self.track.name,

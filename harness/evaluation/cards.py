@@ -26,6 +26,8 @@ from submissions.report import check_text
 
 CASE_ID_BYTES = 64
 MAX_CARD_BYTES = 1 << 20
+LARGEST_SCORE = 1e100
+"""Sums and squares of so large scores are finite, and no map has one."""
 TEXTS = ("track", "team", "method", "truth_fingerprint")
 
 
@@ -35,11 +37,9 @@ class CardError(HarnessError):
 
 def write_card(scored: Scored, path: Path) -> ScoreCard:
     """Write the score card of an accepted submission and, beside it, the scores by case; returns the card."""
+    if path.suffix.lower() != ".json":
+        raise HarnessError(f"{path}: the name of a card must end in .json, got {path.suffix or 'no ending'}")
     by_case = path.with_suffix(".npz")
-    if by_case == path:
-        raise HarnessError(
-            f"{path}: the name of a card must end in .json, got .npz, which its scores by case get"
-        )
     ids = np.array(scored.case_ids, dtype=f"S{CASE_ID_BYTES}").view(np.uint8).reshape(-1, CASE_ID_BYTES)
     columns: dict[str, Any] = {"case_id": ids, "group": scored.groups, **scored.columns}
     with beside(by_case) as temporary:
@@ -88,6 +88,10 @@ def _checked(path: Path, value: Mapping[str, Any]) -> Scored:
     groups = columns.pop("group")
     if groups.dtype.kind not in "iu":
         raise ValueError(f"group must hold integers, got {groups.dtype}")
+    for name in filter(None, (track.label, track.answer)):
+        classes = columns[name]
+        if classes.dtype.kind not in "iu" or not np.isin(classes, np.arange(len(track.classes))).all():
+            raise ValueError(f"{name} must hold integers from 0 to {len(track.classes) - 1}, got others")
     report = ValidationReport(track.name, card.cases, card.team, card.method, found=card.cases)
     scored = Scored(path, track, card.team, card.method, card.submission_sha256, report, columns, case_ids,
                     groups, card.truth_fingerprint, card.seed, "card")  # fmt: skip
@@ -114,6 +118,8 @@ def _columns(path: Path, cases: int, digest: str) -> dict[str, np.ndarray]:
             shape = (cases, CASE_ID_BYTES) if name == "case_id.npy" else (cases,)
             data = content(name, cases * CASE_ID_BYTES + limits.MAX_NPY_HEADER)
             values = columns[name.removesuffix(".npy")] = read_npy(data, shape)
-            if not np.isfinite(values).all():
-                raise ValueError(f"{path.name}, {name}: numbers must be finite, got NaN or infinity")
+            if not (np.abs(values) <= LARGEST_SCORE).all():
+                raise ValueError(
+                    f"{path.name}, {name}: numbers must be finite and at most {LARGEST_SCORE:g}, got others"
+                )
     return columns

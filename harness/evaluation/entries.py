@@ -36,7 +36,7 @@ def score_all(
     for done, path in enumerate(paths):
         progress(done, len(paths), path.name)
         try:
-            if path.suffix == ".json":
+            if path.suffix.lower() == ".json":
                 scored.append(_card_for(truth, path))
             elif truth is None:
                 raise HarnessError(

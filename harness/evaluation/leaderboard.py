@@ -77,27 +77,33 @@ def make_leaderboard(
         scored_by = replace(data, track=coarse(data.track)) if data and shown else data
         track, scored, unreadable = score_all(list(owners), scored_by, progress, executor)
         track = data.track if data else track
+        public = scored
+        if final and data and data.track.classes:  # the public board was of rounded probabilities
+            coarsely = replace(data, track=coarse(data.track))
+            _, public, _ = score_all(list(owners), coarsely, progress, executor)
         published, baselines = read_references(references, track) if references else ((), [])
-        scored = [replace(entry, owner=owners[entry.path], track=track) for entry in scored]
+        scored, public = (
+            [replace(entry, owner=owners[entry.path], track=track) for entry in entries]
+            for entries in (scored, public)
+        )
         if public_fraction is not None and seed is None:
             if data is None:
                 raise HarnessError("a public subset must be drawn with a seed or a truth file, got neither")
             seed = secret_seed(data)
     part: Part | None = None
-    public_ranks: dict[str, int] = {}
+    public_ranks: dict[tuple[str, ...], int] = {}
     if public_fraction is not None and seed is not None:
         part = "private" if final else "public"
         if final:
-            public = [subset_of(entry, public_fraction, seed, False) for entry in scored]
-            public_ranks = {
-                row.submission_sha256: row.rank for row in rank_entries(track, public, part="public").rows
-            }
+            public = [subset_of(entry, public_fraction, seed, False) for entry in public]
+            rows = rank_entries(track, public, part="public").rows
+            public_ranks = {_identity(row): row.rank for row in rows}
         scored = [subset_of(entry, public_fraction, seed, final) for entry in scored]
     board = rank_entries(track, scored, unreadable, wilcoxon, part, ladder)
     rows = tuple(
         replace(
             row,
-            public_rank=public_ranks.get(row.submission_sha256),
+            public_rank=public_ranks.get(_identity(row)),
             baseline=row.method in baselines or row.file in baselines,
         )
         for row in board.rows
@@ -196,6 +202,11 @@ def _rows(track: Track, methods: list[list[Scored]], wilcoxon: bool, public: boo
         )
         for row, (first, *_) in enumerate(methods)
     ]  # fmt: skip
+
+
+def _identity(row: Row) -> tuple[str, ...]:
+    """What tells rows apart. A score card may claim the SHA-256 of another's submission."""
+    return row.file, row.team, row.method, row.submission_sha256
 
 
 def _facts(manifest: Manifest | None) -> Facts | None:

@@ -33,7 +33,8 @@ def gallery(
     a track that draws none.
     """
     by_sha256 = {each.sha256: each for each in scored if each.report.accepted and each.source == "submission"}
-    rows = [row for row in board.rows if row.submission_sha256 in by_sha256][:MOST_ENTRIES]
+    rows = [row for row in board.rows if row.source != "card" and row.submission_sha256 in by_sha256]
+    rows = rows[:MOST_ENTRIES]
     drawing = scored[0].track.drawing if scored else ""
     side_by_side = getattr(load(drawing), "side_by_side", None) if drawing else None
     if not rows or board.part == "public" or board.ladder or not side_by_side:

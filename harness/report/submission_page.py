@@ -68,7 +68,7 @@ def write_submission_pages(
     takes, by SHA-256.
     """
     by_sha256 = {each.sha256: each for each in scored if each.report.accepted and each.source == "submission"}
-    rows = [row for row in board.rows if row.submission_sha256 in by_sha256]
+    rows = [row for row in board.rows if row.source != "card" and row.submission_sha256 in by_sha256]
     links = {row.submission_sha256: page_name(row.submission_sha256) for row in rows}
     if not rows:
         return links

@@ -13,14 +13,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import partial
 from pkgutil import resolve_name
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+from scipy import sparse
 
 from submissions.formats.base import Format
 
 Columns = Mapping[str, np.ndarray]
 """Arrays by name, whose first axis is the cases."""
+Statistic: TypeAlias = np.ndarray | sparse.coo_array
+"""What is summed over the cases, its first axis: sparse where most of it is 0."""
 Sums = Mapping[str, np.ndarray]
 """Sums over cases by the name of the statistic: (..., *shape of the statistic of one case)."""
 ByCase = Callable[[np.ndarray, np.ndarray], dict[str, np.ndarray]]
@@ -140,8 +143,9 @@ class Track:
         ``columns(targets, predictions)`` returns columns (N,) by name: those that statistics are computed
         from, and scores that are faster to compute together. Other scores are computed by their ``by_case``.
     further_statistics : callable, optional
-        ``further_statistics(columns, groups)`` returns arrays (N, ...) by name, which are summed over the
-        cases in addition to the columns that scores are means of. ``groups`` are those of the cases, (N,).
+        ``further_statistics(columns, groups)`` returns arrays (N, ...) by name, dense or sparse, which are
+        summed over the cases in addition to the columns that scores are means of. ``groups`` are those of
+        the cases, (N,).
     classes : tuple of str
         The names of the classes, if the truth is a label.
     label : str
@@ -182,7 +186,7 @@ class Track:
     format: Format
     noun: str = "cases"
     columns: ByCase | None = None
-    further_statistics: Callable[[Columns, np.ndarray], dict[str, np.ndarray]] | None = None
+    further_statistics: Callable[[Columns, np.ndarray], dict[str, Statistic]] | None = None
     classes: tuple[str, ...] = ()
     label: str = ""
     answer: str = ""
@@ -211,7 +215,7 @@ class Track:
         functions = {score.key: score.by_case for score in self.scores if score.by_case}
         return partial(_columns_by_case, self.columns, functions)
 
-    def statistics(self, columns: Columns, groups: np.ndarray) -> dict[str, np.ndarray]:
+    def statistics(self, columns: Columns, groups: np.ndarray) -> dict[str, Statistic]:
         """The statistics to sum over the cases: arrays (N, ...) by name, from columns and groups (N,)."""
         further = self.further_statistics(columns, groups) if self.further_statistics else {}
         means = {score.column: columns[score.column] for score in self.scores if not score.summary}

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 import metrics
-from harness.tracks.base import Column, Columns, Score, Sums, Track
+from harness.tracks.base import Column, Columns, Score, Statistic, Sums, Track
 from submissions.formats.registry import FORMATS
 from submissions.formats.stamps import CLASSES
 
@@ -41,13 +42,15 @@ def _columns(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, np.ndar
     }
 
 
-def _statistics(columns: Columns, groups: np.ndarray) -> dict[str, np.ndarray]:
+def _statistics(columns: Columns, groups: np.ndarray) -> dict[str, Statistic]:
     """Each case's entry in the confusion matrix and in two histograms, and its share of its object.
 
     Average precision needs the numbers of supernovae and of others between one supernova's probability and
     the next, so these probabilities are the edges of the histogram ``sn_probability``. Up to 200 supernovae
     it is exact; with more every nth is an edge. ``surplus`` is confidence minus correctness, by bins of
     confidence. An object has weight 1, which its alerts share.
+
+    A case has one entry in each of them, so they are sparse: dense ones of a large test set fill the memory.
     """
     labels, confidence, probability = columns["label"], columns["confidence"], columns["sn_probability"]
     supernova = labels == SUPERNOVA
@@ -57,17 +60,16 @@ def _statistics(columns: Columns, groups: np.ndarray) -> dict[str, np.ndarray]:
     _, index, alerts = np.unique(groups, return_inverse=True, return_counts=True)
 
     cases = np.arange(len(labels))
-    confusion = np.zeros((len(labels), len(CLASSES), len(CLASSES)))
-    confusion[cases, labels, columns["predicted"]] = 1
-    histogram = np.zeros((len(labels), THRESHOLDS + 1, 2))
-    histogram[cases, passed, supernova.astype(int)] = 1
-    surplus = np.zeros((len(labels), CALIBRATION_BINS))
-    surplus[cases, metrics.calibration_bins(confidence, CALIBRATION_BINS)] = confidence - columns["correct"]
+
+    def entries(values: np.ndarray, *places: np.ndarray, shape: tuple[int, ...]) -> sparse.coo_array:
+        return sparse.coo_array((values, (cases, *places)), shape=(len(cases), *shape))
+
+    ones, bins = np.ones(len(cases)), metrics.calibration_bins(confidence, CALIBRATION_BINS)
     weight = 1 / alerts[index]
     return {
-        "confusion": confusion,
-        "sn_probability": histogram,
-        "surplus": surplus,
+        "confusion": entries(ones, labels, columns["predicted"], shape=(len(CLASSES), len(CLASSES))),
+        "sn_probability": entries(ones, passed, supernova.astype(int), shape=(THRESHOLDS + 1, 2)),
+        "surplus": entries(confidence - columns["correct"], bins, shape=(CALIBRATION_BINS,)),
         "objects": weight,
         "correct_objects": weight * columns["correct"],
     }

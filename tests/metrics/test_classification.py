@@ -137,6 +137,26 @@ def test_confusion_of_weights(score):
     assert score(np.zeros((2, 3, 3))).tolist() == [0, 0]
 
 
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16, np.uint64, np.float16, np.float32])
+def test_small_numbers_do_not_overflow(dtype):
+    """A perfect matrix, whose sums no int8, uint8 or float16 can hold."""
+    most = min(np.iinfo(dtype).max, 10**6) if np.issubdtype(dtype, np.integer) else np.finfo(np.float16).max
+    matrix = np.diag([most, most]).astype(dtype)
+    assert metrics.accuracy_from_confusion(matrix) == 1
+    assert metrics.balanced_accuracy_from_confusion(matrix) == 1
+    assert metrics.normalise_rows(matrix).tolist() == [[1, 0], [0, 1]]
+    for beta in (1, 2):
+        assert metrics.fbeta_from_confusion(matrix, beta, 1) == 1
+    assert metrics.average_precision_from_counts(matrix[::-1]) == 1
+
+
+def test_as_many_classes_as_cases_take_no_matrix():
+    labels = np.random.default_rng(0).permutation(200_000) * 10**9
+    predictions = np.where(np.arange(200_000) % 4, labels, -1)
+    assert metrics.accuracy(labels, predictions) == 0.75
+    assert metrics.balanced_accuracy(labels, predictions) == 0.75
+
+
 def test_weights_move_precision_to_another_prior():
     # Half the cases are positive in the counts, one in eleven after weighting the others tenfold.
     counts = np.array([[90, 10], [20, 80]])
@@ -312,6 +332,12 @@ def test_bins_and_counts_must_be_there():
     for shape in ((2,), (3, 3), (0, 2)):
         with pytest.raises(ValueError, match=r"counts must have shape \(\.\.\., T, 2\)"):
             metrics.average_precision_from_counts(np.ones(shape))
+    for counts in ([[-1, 2]], [[1, np.nan]], [[1, np.inf]]):
+        with pytest.raises(ValueError, match="counts must be finite and 0 or more, got"):
+            metrics.average_precision_from_counts(counts)
+    for values in ([["1", "2"]], [[True, False]]):
+        with pytest.raises(ValueError, match="counts must hold real numbers"):
+            metrics.average_precision_from_counts(values)
 
 
 def test_examples_in_the_docstrings():

@@ -22,7 +22,7 @@ from harness.data.split import (
     secret_seed,
     split,
 )
-from harness.data.store import DataError, create, open_dataset
+from harness.data.store import DataError, Writer, create, open_dataset
 from harness.evaluation.ladder import subset_of
 from harness.evaluation.scoring import score
 from harness.platforms.codabench.competition import Options, write_bundle
@@ -118,6 +118,37 @@ def test_only_full_data_can_be_split(data, tmp_path):
     with pytest.raises(DataError, match="must have kappa to be split"):
         split(tmp_path / "parts" / "test-inputs.h5", tmp_path / "again")
     assert not (tmp_path / "again" / "train.h5").exists()
+
+
+@pytest.fixture
+def few_alerts(tmp_path):
+    """Six alerts of each class: none is left for validation."""
+    with create(tmp_path / "few.h5", STAMPS, "full", {}) as writer:
+        labels = np.repeat(np.arange(5), 6)
+        writer.append(
+            [f"{number:016d}" for number in range(30)], range(30),
+            images=np.ones((30, 63, 63, 3), np.float32), labels=labels,
+        )  # fmt: skip
+    return tmp_path / "few.h5"
+
+
+def test_a_failing_split_leaves_an_earlier_one_as_it_was(data, few_alerts, tmp_path, monkeypatch):
+    split(data, tmp_path / "parts")
+    before = {path: path.read_bytes() for path in (tmp_path / "parts").iterdir()}
+    with pytest.raises(DataError, match=r"few\.h5 must have cases .* none goes to validation; nothing was"):
+        split(few_alerts, tmp_path / "parts")
+    assert {path: path.read_bytes() for path in (tmp_path / "parts").iterdir()} == before
+
+    def full_disk(self, source):
+        if self.role == "train":  # which is closed last
+            raise OSError(28, "No space left on device")
+        return close(self, source)
+
+    close = Writer.close
+    monkeypatch.setattr(Writer, "close", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        split(data, tmp_path / "parts", seed=1)
+    assert {path: path.read_bytes() for path in (tmp_path / "parts").iterdir()} == before
 
 
 def test_a_track_without_a_splitter_cannot_be_split(data, tmp_path, monkeypatch):

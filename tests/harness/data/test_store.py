@@ -140,6 +140,36 @@ def test_columns_of_all_plain_types_come_back(tmp_path):
             np.testing.assert_array_equal(data.columns[name][:], values)
 
 
+def test_groups_may_be_large_numbers(tmp_path):
+    cases = {"case_id": ["a", "b"], "labels": LABELS}
+    write(tmp_path / "a.h5", cases | {"group": np.array([-(10**12), 3])})
+    with open_dataset(tmp_path / "a.h5") as data:
+        assert data.groups().tolist() == [-(10**12), 3]
+    with pytest.raises(DataError, match="groups must be integers of 64 bits, got 18446744073709551615"):
+        write(tmp_path / "b.h5", cases | {"group": np.array([2**64 - 1, 3], np.uint64)})
+
+
+@pytest.mark.parametrize("without", [2, 5000], ids=["few", "more than are reserved at a time"])
+def test_rows_after_the_last_value_of_a_column(tmp_path, without):
+    """Whether all have a value is told, and rows that have none fill gaps like others."""
+    some = {"case_id": ["a", "b"], "group": [0, 1], "labels": LABELS, "metadata": np.ones(2, [("a", "i4")])}
+    ids = [f"n{number}" for number in range(without)]
+    others = {"case_id": ids, "group": range(without), "labels": np.zeros(without, np.int8)}
+    with pytest.raises(DataError, match=f"all {without + 2} cases must have metadata, got 2 that do"):
+        write(tmp_path / "a.h5", some, others)
+    with create(tmp_path / "b.h5", STAMPS, "truth", {}) as writer:
+        writer.append(**some)
+        writer.append(**others)
+        writer.drop([0])
+        assert [writer.has("metadata", row) for row in range(3)] == [False, True, False]
+        assert writer.rows[ids[-1]] == 0
+        writer.drop(range(2, without + 1))
+        writer.drop([0])
+    with open_dataset(tmp_path / "b.h5") as data:
+        assert data.case_ids() == ["b"]
+        assert data.metadata[:].tolist() == [(1,)]
+
+
 def test_a_data_set_has_cases_and_each_once(tmp_path):
     with pytest.raises(DataError, match="would hold no case at all"):
         write(tmp_path / "a.h5")

@@ -1,5 +1,6 @@
 """The bootstrap against an obvious loop and SciPy, and how often its intervals hold the truth."""
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -41,6 +42,10 @@ def card_bounds(columns, groups, key="dicee"):
     return low, high
 
 
+def dense(values):
+    return values.toarray() if sparse.issparse(values) else values
+
+
 @pytest.mark.parametrize(("track", "columns_of"), [(MASS_MAPPING, map_columns), (STAMPS, stamp_columns)])
 def test_equals_drawing_the_cases_themselves(track, columns_of):
     rng = np.random.default_rng(0)
@@ -55,10 +60,21 @@ def test_equals_drawing_the_cases_themselves(track, columns_of):
     for number in (0, 99, 149):
         drawn = np.repeat(np.arange(200), weights[number, groups].astype(int))
         for system, columns in enumerate(systems):
-            statistics = track.statistics(columns, groups)
+            statistics = {name: dense(values) for name, values in track.statistics(columns, groups).items()}
             sums = {name: values[drawn].sum(axis=0) for name, values in statistics.items()}
             for key, slow in track.summarise(sums, np.array(len(drawn))).items():
                 np.testing.assert_allclose(fast[key][number, system], slow, rtol=1e-11)
+
+
+def test_sums_of_many_groups_take_little_memory():
+    """A few hundred bytes a case, where dense histograms would take eleven thousand."""
+    rng = np.random.default_rng(2)
+    columns, groups = stamp_columns(rng, 20_000), np.arange(20_000)
+    tracemalloc.start()
+    group_sums(STAMPS, columns, groups)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1000 * len(groups)
 
 
 def test_sparse_and_dense_products_agree():

@@ -63,6 +63,31 @@ def test_stamps_have_cards_too(stamps, submission_of, tmp_path):
     assert score_card(read_card(tmp_path / "s.json")) == score_card(one)
 
 
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"label": lambda labels: np.where(labels == 4, -1, labels)},  # which count from the end, as an index
+        {"label": lambda labels: labels + 5 * (labels == 4)},
+        {"predicted": lambda classes: classes.astype(float)},
+    ],
+)
+def test_classes_of_a_card_are_numbers_of_classes(stamps, submission_of, tmp_path, lie):
+    path = submission_of(tmp_path / "s.zip", stamps / "test-truth.h5", lambda labels: np.eye(5)[labels])
+    with open_dataset(stamps / "test-truth.h5") as data:
+        one = score(path, data)
+    write_card(one, tmp_path / "s.json")
+    ((name, change),) = lie.items()
+    rewritten(tmp_path / "s.json", **{name: change(one.columns[name])})
+    with pytest.raises(CardError, match=f"{name} must hold integers from 0 to 4, got others"):
+        read_card(tmp_path / "s.json")
+
+
+def test_cards_in_capitals_are_cards(scored, tmp_path):
+    write_card(scored[0], tmp_path / "team" / "A.JSON")
+    rows = make_leaderboard([tmp_path / "team"], None).board.rows
+    assert [row.source for row in rows] == ["card"]
+
+
 def test_cards_give_the_board_that_their_submissions_give(scored, maps, tmp_path):
     cards = [tmp_path / f"{one.team}.json" for one in scored]
     for one, path in zip(scored, cards, strict=True):
@@ -128,6 +153,7 @@ COLUMNS = {
     "better than it was": lambda n: {"dicee": np.zeros(n)},
     "not finite": lambda n: {"dicee": np.append(np.zeros(n - 1), np.nan)},
     "overflow": lambda n: {"dicee": np.full(n, 1e308)},
+    "too large to be squared": lambda n: {"dicee": np.append(np.zeros(n - 1), 1e200)},
     "long doubles": lambda n: {"dicee": np.zeros(n, np.longdouble)},
     "long doubles of another column": lambda n: {"note": np.ones(n, np.longdouble)},
     "objects": lambda n: {"dicee": np.array([print] * n)},
@@ -184,8 +210,9 @@ WORDS = {
     "no checksum of the scores by case": "cases_sha256 must be that of the scores by case, got none",
     "no scores by case": "a.npz must lie beside the card, got none",
     "not finite": "a.npz, dicee.npy: numbers must be finite",
+    "too large to be squared": "a.npz, dicee.npy: numbers must be finite and at most 1e+100, got others",
     "one id for all": "case ids must be unique, got one twice",
-    "overflow": "metrics must be those of the scores by case",
+    "overflow": "a.npz, dicee.npy: numbers must be finite",
     "the same scores by case, written anew": "a.npz must have the SHA-256 in the card, got another",
 }
 """What is said of a lie that would be noticed even if nobody looked for it."""
@@ -254,6 +281,8 @@ def test_cards_that_lie_are_not_ranked(scored, tmp_path):
         make_leaderboard(cards[:1], None)
 
 
-def test_the_name_of_a_card(scored, tmp_path):
-    with pytest.raises(HarnessError, match=r"\.json"):
-        write_card(scored[0], tmp_path / "card.npz")
+@pytest.mark.parametrize("name", ["card.npz", "card.v1", "card"])
+def test_the_name_of_a_card(scored, tmp_path, name):
+    with pytest.raises(HarnessError, match=r"must end in \.json"):
+        write_card(scored[0], tmp_path / name)
+    assert not list(tmp_path.iterdir())

@@ -134,6 +134,26 @@ def test_public_and_final_boards_of_a_subset(cards):
         make_leaderboard(cards, None, public_fraction=0.5)
 
 
+def test_public_ranks_are_those_of_the_public_board(stamps, submission_of, tmp_path):
+    """It rounds probabilities, so that answers which the fourth decimal decides are others there."""
+
+    def barely(labels):
+        return np.full((len(labels), 5), 0.1999) + 5e-4 * np.eye(5)[labels]
+
+    def mostly(labels):
+        return np.eye(5)[np.where(np.arange(len(labels)) % 5, labels, (labels + 1) % 5)]
+
+    truth = stamps / "test-truth.h5"
+    paths = [submission_of(tmp_path / f"{predict.__name__}.zip", truth, predict, predict.__name__)
+             for predict in (barely, mostly)]  # fmt: skip
+    public, private = (
+        make_leaderboard(paths, truth, public_fraction=0.5, final=final).board.rows for final in (False, True)
+    )
+    assert [row.team for row in private] == ["barely", "mostly"]
+    assert [row.team for row in public] == ["mostly", "barely"]
+    assert [row.public_rank for row in private] == [2, 1]
+
+
 def test_the_truth_gives_the_seed_of_a_public_subset(board_files):
     paths, truth = board_files
     found = make_leaderboard(paths[:1], truth, public_fraction=0.5)

@@ -1,5 +1,6 @@
 import base64
 import csv
+import json
 import re
 import zipfile
 from concurrent.futures import ProcessPoolExecutor
@@ -12,10 +13,12 @@ import pytest
 from scipy.stats import rankdata
 
 from harness.data.store import open_dataset
-from harness.evaluation.leaderboard import rank_entries
+from harness.evaluation.cards import write_card
+from harness.evaluation.leaderboard import make_leaderboard, rank_entries
 from harness.evaluation.scoring import score
 from harness.parallel import executor
 from harness.report.gallery import gallery
+from harness.report.page import update_leaderboard
 from harness.report.submission_page import write_submission_pages
 from harness.tracks import MASS_MAPPING
 
@@ -76,6 +79,27 @@ def test_a_few_pages_start_no_processes(map_board, tmp_path):
         gallery(board, scored, truth, executor=pool)
         assert not pool._processes
     assert {sha: (tmp_path / link).read_text() for sha, link in links.items()} == pages
+
+
+def test_a_card_that_claims_the_checksum_of_another_takes_nothing_of_it(
+    maps, submission_of, noisy_maps, tmp_path
+):
+    truth = maps / "test-truth.h5"
+    victim = submission_of(tmp_path / "victim.zip", truth, noisy_maps(0.01), "victim")
+    other = submission_of(tmp_path / "other.zip", truth, noisy_maps(0.3), "copycat")
+    with open_dataset(truth) as data:
+        write_card(score(other, data), tmp_path / "copycat.json")
+        claimed = score(victim, data).sha256
+    card = json.loads((tmp_path / "copycat.json").read_text())
+    (tmp_path / "copycat.json").write_text(json.dumps(card | {"submission_sha256": claimed}))
+    paths = [victim, tmp_path / "copycat.json"]
+    board, scored = make_leaderboard(paths, truth, public_fraction=0.5, final=True)
+    assert [(row.team, row.public_rank) for row in board.rows] == [("victim", 1), ("copycat", 2)]
+    update_leaderboard(board, tmp_path / "board", scored, truth)
+    (page,) = (tmp_path / "board" / "submissions").iterdir()
+    assert "victim" in page.read_text()
+    assert "copycat" not in page.read_text()
+    assert "copycat" not in gallery(board, scored, truth)
 
 
 def test_what_a_page_shows(map_board):
