@@ -16,7 +16,11 @@ def loads(data: bytes) -> Any:
     """
     try:
         return json.loads(
-            data, parse_constant=_number, parse_float=_number, parse_int=_integer, object_pairs_hook=_object
+            data.decode("utf-8-sig"),
+            parse_constant=_number,
+            parse_float=_number,
+            parse_int=_integer,
+            object_pairs_hook=_object,
         )
     except RecursionError as error:
         raise ValueError("it nests too deeply") from error

@@ -116,7 +116,7 @@ def _folds(out: Path, size: Size, real: Path | None, progress: ProgressCallback)
         if lacking:
             lacks = " or ".join(sorted(lacking))
             raise HarnessError(f"{real} has no {lacks}: labelled alerts with metadata were expected")
-        folder = out / "data" / f"{REAL}-{data.fingerprint[:16]}"
+        folder = out / "data" / f"{REAL}-{data.fingerprint[:16]}-{size.folds}"
         labels, groups = data.truth[:].astype(int), data.groups()
         fold_of_case = assign_folds(labels, groups, size.folds, SEED)
         folders = [folder / f"fold-{fold}" for fold in range(size.folds)]

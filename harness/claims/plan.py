@@ -34,7 +34,7 @@ class Run:
     @property
     def submission(self) -> Path:
         """The zip beside the folder."""
-        return self.folder.with_suffix(".zip")
+        return self.folder.with_name(f"{self.folder.name}.zip")
 
 
 Folds = tuple[Run, ...]

@@ -46,7 +46,8 @@ def reproduce(
     """
     from harness.report.claims_page import write_claims  # imports matplotlib
 
-    check_own(out, "claims.json", CLAIMS, PAGES, force)
+    pictures = (f"{spec.name}.{kind}" for spec in specs if spec.over)
+    check_own(out, "claims.json", CLAIMS, (*PAGES, *pictures), force)
     for side in (side for spec in specs for side in spec.sides):
         baseline_class(side.baseline)  # before anything is simulated
     out = out.absolute()

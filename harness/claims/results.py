@@ -99,7 +99,7 @@ def judge(
     check_one_truth(submissions)
     track, shape = with_diagnostics(get_track(claim.track)), (len(sides), len(sides[0]))
     sums = [submission.sums() for submission in submissions]
-    values, resampled = [submission.values() for submission in submissions], bootstrap(track, sums)
+    values, resampled = [each.total_scores(track) for each in sums], bootstrap(track, sums)
     by_key = {
         score.key: np.array([each[score.key] for each in values]).reshape(shape) for score in track.scores
     }

@@ -96,10 +96,7 @@ def reproduce(
     from harness.report import results_page
 
     if record_files:
-        from harness.files import read_json
-        from harness.schemas import CLAIMS
-
-        records = [read_json(file, CLAIMS) for file in record_files]
+        records = [results_page.read_record(file) for file in record_files]
         folder = record_files[0].parent
         results_page.write_results(records, folder, kind or "png", spec.claim_names())
         say(f"page: {folder / 'results.md'}")

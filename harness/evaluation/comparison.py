@@ -147,6 +147,8 @@ def _most_different_cases(first: Scored, second: Scored, count: int) -> list[Cas
     The differences in all scores are added up in units of their standard deviations.
     """
     scores = [score for score in first.track.scores if score.column]
+    if not scores:
+        return []
     a, b = (
         np.stack([each.columns[score.column].astype(float) for score in scores]) for each in (first, second)
     )

@@ -176,10 +176,25 @@ def _read_state(path: Path, track: Track, accepted: Sequence[Scored]) -> dict[st
             f"{path} must be the ladder of this truth file and public subset, got that of others; "
             "name a new file"
         )
+    if not _is_whole(track, state):
+        raise HarnessError(f"{path} must hold the sums of all released scores, got a damaged file")
+    return state
+
+
+def _is_whole(track: Track, state: Mapping[str, Any]) -> bool:
+    """Whether all is there that `_climb` and `_rows` need."""
     with suppress(KeyError, TypeError, AttributeError):
-        if _used(state) <= state["sums"].keys():
-            return state
-    raise HarnessError(f"{path} must hold the sums of all released scores, got a damaged file")
+        teams = [team for team in state["teams"].values() if team["best"]]
+        texts = [team[name] for team in teams for name in ("method", "file", "submission_sha256")]
+        best = [team["best"][score.key] for team in teams for score in track.ranked]
+        numbers = [number for each in best for number in (each["score"], each.get("step", 1))]
+        return (
+            len(teams) == len(state["teams"])
+            and all(isinstance(text, str) for text in texts)
+            and all(isinstance(number, int | float) for number in numbers)
+            and _used(state) <= state["sums"].keys()
+        )
+    return False
 
 
 def _used(state: Mapping[str, Any]) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 NOT_DRAWN = "\u115f\u1160\u17b4\u17b5\u2800\u303f\u3164\uffa0\ufffc\U0001d159"
 """Letters and symbols, says Unicode, that are drawn as nothing: fillers, dotless braille, a headless note."""
@@ -13,14 +14,15 @@ IN_ANY_CASE = str.maketrans({"i": "l", "1": "l", "|": "l", "0": "o", "m": "rn"})
 """I is confusable with l and O with 0, so the small i and o are where case does not count."""
 
 
-def skeletons(name: str) -> set[str]:
+@lru_cache(maxsize=100_000)
+def skeletons(name: str) -> frozenset[str]:
     """What is left of a name: two names look alike if they have one of these texts in common.
 
     They are the skeletons of UTS 39 of the name as it is, in small and in large letters, since letters that
     differ as small ones may be confusable as large ones. Marks, spaces, punctuation and what is not drawn do
     not count. They are for comparing, not for showing.
     """
-    return {_skeleton(form) for form in (name, name.casefold(), name.casefold().upper())}
+    return frozenset(_skeleton(form) for form in (name, name.casefold(), name.casefold().upper()))
 
 
 def _skeleton(text: str) -> str:

@@ -11,7 +11,7 @@ from statistics import mean
 from typing import Any
 
 from harness.evaluation.board import Board, Value
-from harness.files import write_text
+from harness.files import HarnessError, read_json, write_text
 from harness.report.cells import number, significant, supported
 from harness.report.claims_tables import (
     ALSO_SHOWN,
@@ -26,6 +26,7 @@ from harness.report.claims_tables import (
 )
 from harness.report.export import markdown_table
 from harness.report.figures import save_figure, sweep_figure
+from harness.schemas import CLAIMS
 
 TITLES = {"claim": "The reports' claims", "experiment": "Experiments", "ablation": "Ablations"}
 INVERSION = "ks93-masked"
@@ -43,6 +44,19 @@ def write_results(
             figure = sweep_figure(board_of(entry), entry["over"], entry["values"])
             save_figure(figure, folder / f"{entry['name']}.{kind}")
     write_text(folder / "results.md", results_page(records, kind, expected))
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """The record in a file. Raises HarnessError where it lacks what `reproduce` writes."""
+    record = read_json(path, CLAIMS)
+    try:
+        results_page([record])
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise HarnessError(
+            f"{path} must be a record as this version's `astroboard reproduce` writes it, got one that is "
+            f"damaged or older: {type(error).__name__} {error}"
+        ) from error
+    return record
 
 
 def joined(records: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -138,7 +138,7 @@ def _rows(data: bytes, findings: Findings) -> Iterator[tuple[int, str, list[str]
 def _lines(data: bytes) -> Iterator[str]:
     """The lines of a table, which can fill the memory neither by their length nor by their number."""
     text = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8-sig", newline="")
-    for number in range(1, limits.MAX_TABLE_ROWS + 2):
+    for number in range(1, limits.MAX_TABLE_ROWS + 3):  # the header before them, and the end after them
         line = text.readline(limits.MAX_TABLE_LINE + 1)
         if len(line) > limits.MAX_TABLE_LINE or line.count('"') % 2:
             rule = f"have at most {limits.MAX_TABLE_LINE:,} characters and no open quote"

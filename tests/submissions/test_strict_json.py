@@ -14,6 +14,16 @@ def test_plain_json_is_read_as_json_reads_it():
     assert loads(json.dumps(value).encode()) == value
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "latin-1"])
+def test_other_encodings_are_refused(encoding):
+    with pytest.raises(ValueError, match=r"decode|Expecting"):
+        loads('{"é": 1}'.encode(encoding))
+
+
+def test_a_byte_order_mark_does_not_count():
+    assert loads('{"é": 1}'.encode("utf-8-sig")) == {"é": 1}
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -1,6 +1,7 @@
 """The splits that claims need, of groups that are made up, and on the disk."""
 
 import pickle
+from dataclasses import replace
 from math import ceil
 
 import numpy as np
@@ -78,6 +79,19 @@ def test_real_alerts_are_split_by_object(stamps, tmp_path):
         assert not (groups[0] | groups[1]) & groups[2]
     with open_dataset(stamps / "data.h5") as data:
         assert sorted(tested) == sorted(data.case_ids())
+
+
+def test_folds_of_another_number_are_others(stamps, tmp_path):
+    specs = select("smoke", ["real-stamps"], real=True)
+    for number in (3, 2):
+        sizes = {"smoke": replace(SIZES["smoke"], folds=number)}
+        folds = prepare(tmp_path, specs, sizes, stamps / "data.h5", no_progress)["smoke", "real", ""]
+        tested = []
+        for fold in folds:
+            with open_dataset(fold.folder / "test-truth.h5") as data:
+                tested += data.case_ids()
+        with open_dataset(stamps / "data.h5") as data:
+            assert sorted(tested) == sorted(data.case_ids())
 
 
 def test_real_alerts_without_metadata_are_refused(tmp_path, stamps):

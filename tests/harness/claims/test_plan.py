@@ -7,7 +7,7 @@ import pytest
 
 from harness.claims.data import SplitData
 from harness.claims.diagnostics import TRAININGS, with_diagnostics
-from harness.claims.plan import all_settings, plan, run_name, runs_of
+from harness.claims.plan import Run, all_settings, plan, run_name, runs_of
 from harness.claims.spec import KINDS, Side, preset_size, select
 from harness.runs.registry import baseline_class
 from harness.tracks import get_track
@@ -34,6 +34,11 @@ def made_up(specs, folds=3):
         )
         for preset, data, split in keys
     }
+
+
+def test_runs_of_a_baseline_with_a_point_in_its_name_have_zips_of_their_own(tmp_path):
+    runs = [Run(tmp_path / f"unet-v1.5-{number}", tmp_path, "unet-v1.5", "smoke", {}, 0) for number in (0, 1)]
+    assert [run.submission.name for run in runs] == ["unet-v1.5-0.zip", "unet-v1.5-1.zip"]
 
 
 def test_equal_runs_of_several_claims_are_one(tmp_path):

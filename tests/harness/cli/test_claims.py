@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from harness.claims.spec import KINDS, select
 from harness.cli import main
 from harness.tracks import MASS_MAPPING
+from tests.docs.pages import ROOT
 
 pytestmark = pytest.mark.slow
 
@@ -39,6 +40,21 @@ def test_tables_of_what_was_found(few_maps, tmp_path):  # noqa: ARG001
     other = shutil.copytree(tmp_path, tmp_path / "other") / "claims.json"
     assert run("--report", other, "--report", tmp_path / "claims.json").exit_code == 0
     assert (other.parent / "results.md").read_text() == page, "equal results are shown once"
+
+
+@pytest.mark.parametrize("lost", ["claims", "versions", "sides"])
+def test_a_record_that_is_damaged_is_named(lost, tmp_path):
+    record = json.loads((ROOT / "docs/results-night.json").read_text())
+    if lost == "sides":
+        for side in next(claim["sides"] for claim in record["claims"] if claim["scores"]):
+            del side["scores"]["mae"]
+    else:
+        del record[lost]
+    (tmp_path / "claims.json").write_text(json.dumps(record))
+    result = run("--report", tmp_path / "claims.json")
+    assert result.exit_code == 1, result.output
+    assert f"{tmp_path / 'claims.json'} must be a record" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["claims.json"]
 
 
 def test_list():

@@ -102,11 +102,13 @@ def test_a_board_replaces_only_pages_of_its_own(run, zeros, maps, tmp_path, name
     assert json.loads((tmp_path / "leaderboard.json").read_text())["track"] == "mass-mapping"
 
 
-def test_claims_replace_only_pages_of_their_own(run, tmp_path):
-    (tmp_path / "results.md").write_text("mine")
-    result = run("reproduce", "padding", "--no-training", "--out", tmp_path, status=1)
-    assert f"{tmp_path / 'results.md'} must be new" in result.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["results.md"]
+@pytest.mark.parametrize("name", ["results.md", "padding.svg"])
+def test_claims_replace_only_pages_of_their_own(run, tmp_path, name):
+    (tmp_path / name).write_text("mine")
+    words = ("reproduce", "padding", "--no-training", "--format", "svg", "--out", tmp_path)
+    result = run(*words, status=1)
+    assert f"{tmp_path / name} must be new" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def test_a_folder_that_is_no_run_is_not_replaced(maps, tmp_path):

@@ -1,15 +1,17 @@
 """Comparing two submissions: the numbers against SciPy and by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from harness.data.store import open_dataset
 from harness.evaluation.cards import write_card
-from harness.evaluation.comparison import compare
+from harness.evaluation.comparison import _most_different_cases, compare
 from harness.evaluation.scoring import score
 from harness.files import HarnessError
-from harness.tracks import MASS_MAPPING
+from harness.tracks import MASS_MAPPING, STAMPS
 from tests.harness.evaluation.builders import scored_maps
 
 COLUMNS = [score.key for score in MASS_MAPPING.scores]
@@ -130,6 +132,14 @@ def test_equal_answers_differ_in_no_case(stamps, submission_of, tmp_path):
         for name, p in (("a", 0.9), ("b", 0.5))
     )
     assert compare(first, second, truth)[0].cases == ()
+
+
+def test_a_track_without_scores_by_case_has_no_cases_that_differ(stamps, submission_of, tmp_path):
+    truth, summaries = stamps / "test-truth.h5", tuple(each for each in STAMPS.scores if not each.column)
+    path = submission_of(tmp_path / "a.zip", truth, lambda labels: np.full((len(labels), 5), 0.2))
+    with open_dataset(truth) as data:
+        scored = replace(score(path, data), track=replace(STAMPS, scores=summaries))
+    assert _most_different_cases(scored, scored, 3) == []
 
 
 def test_what_cannot_be_compared(pair, maps, submission_of, noisy_maps, tmp_path):

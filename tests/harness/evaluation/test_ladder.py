@@ -147,7 +147,12 @@ def test_a_state_of_other_cases_or_a_damaged_one(tmp_path):
     state.write_text(json.dumps(kept | {"sums": dict.fromkeys(kept["sums"], "AAAA")}))
     with pytest.raises(HarnessError, match="damaged"):
         climb([entry], state)
-    for damage in ({"sums": {}}, {"teams": []}, {"teams": {"A": {"best": []}}}):
+    team = kept["teams"]["A"]
+    damaged = [{key: value for key, value in team.items() if key != name} for name in ("method", "file")]
+    damaged += [team | {"best": {}}, team | {"best": team["best"] | {"wmape": {"sums": "a"}}}]
+    damaged += [team | {"best": team["best"] | {"wmape": team["best"]["wmape"] | {"score": "0.1"}}}]
+    damages = [{"teams": {"A": each}} for each in damaged]
+    for damage in ({"sums": {}}, {"teams": []}, {"teams": {"A": {"best": []}}}, *damages):
         state.write_text(json.dumps(kept | damage))
         with pytest.raises(HarnessError, match="damaged"):
             climb([entry], state)

@@ -159,8 +159,8 @@ def test_no_table(text):
 
 
 def test_more_rows_than_any_data_set():
-    assert refusal(HEADER + "\n" * MAX_TABLE_ROWS) == Code.TOO_LARGE
-    assert set(read(HEADER + "\n" * (MAX_TABLE_ROWS - 1))[1].counts) == {Code.MISSING_CASE}
+    assert refusal(HEADER + "\n" * (MAX_TABLE_ROWS + 1)) == Code.TOO_LARGE
+    assert set(read(HEADER + "\n" * MAX_TABLE_ROWS)[1].counts) == {Code.MISSING_CASE}
 
 
 def test_a_line_of_the_greatest_length():
