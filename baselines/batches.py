@@ -35,9 +35,14 @@ class Batches(keras.utils.PyDataset):
         self.rows = rows[: len(rows) // self.devices * self.devices]
 
     def share(self, devices: int) -> None:
-        """Have each batch shared by so many devices; `BaselineError` if its size is no multiple of them."""
+        """Have each batch shared by so many devices.
+
+        Raises `BaselineError` if its size is no multiple of them, or if there are fewer cases than devices.
+        """
         if self.batch_size % devices:
             raise must_be("batch_size", f"a multiple of the {devices} devices", self.batch_size)
+        if len(self.rows) < devices:
+            raise must_be("the number of cases", f"{devices} or more, one for each device", len(self.rows))
         self.devices = devices
         self.begin(0)
 

@@ -61,7 +61,8 @@ class Network:
         return outputs
 
     def save(self, folder: Path) -> None:
-        """Write the network as ``model.keras``."""
+        """Write the network as ``model.keras``, without the optimizer, whose state is twice as large."""
+        self.model.optimizer = None
         self.model.save(folder / MODEL)
 
     def restore(self, folder: Path) -> None:

@@ -126,7 +126,9 @@ class Baseline(Protocol):
         Returns
         -------
         dict
-            Chosen settings and validation scores as JSON values, stored as ``outcome`` in ``run.json``.
+            Chosen settings and validation scores as JSON values, stored as ``outcome`` in ``run.json``. A
+            classifier adds ``class_shares``, the frequencies of the classes that its probabilities are for;
+            without them `classify` takes the classes as equally frequent in training.
 
         Raises
         ------

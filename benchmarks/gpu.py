@@ -50,7 +50,13 @@ def main() -> None:
         out.write_text(json.dumps(measure(preset, seconds, **json.loads(options.only))))
         return
     from baselines.backend import BACKEND, accelerators, keras
+    from baselines.presets import settings
+    from baselines.protocol import BaselineError
 
+    try:
+        settings(preset, "unet")
+    except BaselineError as error:
+        parser.error(str(error))
     compiled = (False, True) if BACKEND == "tensorflow" else (BACKEND == "jax",)
     record: dict[str, Any] = {
         "schema": "astroboard-gpu/1",
@@ -159,7 +165,10 @@ def network(baseline: Any) -> Any:
     from baselines.mass_mapping.networks import unet
 
     keras.config.set_dtype_policy(baseline.precision)
-    model = unet(baseline.filters, baseline.depth, baseline.padding, dropout=baseline.dropout)
+    model = unet(
+        baseline.filters, baseline.depth, baseline.padding, kernels=baseline.kernels,
+        dropout=baseline.dropout, decoder=baseline.decoder,
+    )  # fmt: skip
     model.compile(adam(baseline.learning_rate, "constant", 1), baseline.loss_function())
     if baseline.jit:
         compile_step(model)

@@ -59,7 +59,7 @@ def items(function: str, path: Path, seconds: int, memory: int) -> Generator[Ite
         try:
             while item := watch.receive(memory):
                 yield item
-        except (EOFError, ValueError, KeyError, TypeError) as error:
+        except (EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
             cause = _cause_of_death(child, watch.late.is_set(), seconds)
             raise HarnessError(f"{path}: {cause}") from error
         finally:
@@ -102,6 +102,8 @@ def _received(stream: IO[bytes], memory: int) -> Item | None:
     arrays = []
     for description, shape in header["arrays"]:
         dtype = np.lib.format.descr_to_dtype(description)
+        if dtype.hasobject:  # whose bytes are addresses in this process
+            raise ValueError("objects are announced")
         size = math.prod(shape) * dtype.itemsize
         if not 0 <= size <= memory:
             raise ValueError(f"{size:,} bytes are announced")

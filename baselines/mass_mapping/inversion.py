@@ -82,14 +82,23 @@ def components(epsilon: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]
 def sample(cases: Cases, most: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Inputs and truth of at most ``most`` evenly spaced cases, in chunks; truth as float32.
 
-    Raises `BaselineError` if there are no cases.
+    Raises `BaselineError` if there are no cases, or if a map of them is not finite.
     """
     if not len(cases):
         raise must_be("the number of cases", "1 or more", 0)
     rows = evenly_spaced(len(cases), most)
     for start in range(0, len(rows), CHUNK):
         chunk = rows[start : start + CHUNK]
-        yield cases.inputs[chunk], np.asarray(cases.truth[chunk], np.float32)
+        truth = np.asarray(cases.truth[chunk], np.float32)
+        check_convergence(truth, chunk)
+        yield cases.inputs[chunk], truth
+
+
+def check_convergence(kappa: np.ndarray, rows: np.ndarray) -> None:
+    """Raise `BaselineError` unless the maps (n, H, W) of these rows of the data are finite."""
+    faulty = rows[~np.isfinite(kappa).all(axis=(1, 2))]
+    if len(faulty):
+        raise must_be("maps of κ", "finite", f"other values in map {faulty[0]}")
 
 
 def mean_convergence(train: Cases) -> float:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from baselines.mass_mapping.augmentation import Augmentation, augment, draw
-from baselines.mass_mapping.inversion import MAP_SIZE, OFFICIAL, choose, components
+from baselines.mass_mapping.inversion import MAP_SIZE, OFFICIAL, check_convergence, choose, components
 from baselines.mass_mapping.kaiser_squires import smoothed_convergence
 from baselines.mass_mapping.masked import MaskedKaiserSquires
 from baselines.mass_mapping.wiener import Wiener
@@ -214,14 +214,13 @@ class Examples:
         for start in range(0, len(self.cases), CHUNK):
             chunk = slice(start, start + CHUNK)
             target = self.cases.truth[chunk].astype(np.float32)
+            check_convergence(target, np.arange(start, start + len(target)))
             if self.baseline.residual:
                 target -= self.extra[chunk, -1]
             least, most = min(least, float(target.min())), max(most, float(target.max()))
             total += float(target.mean(axis=(1, 2), dtype=np.float64).sum())
             squares += float(np.square(target, dtype=np.float64).mean(axis=(1, 2)).sum())
         mean, square = total / len(self.cases), squares / len(self.cases)
-        if not abs(mean) < inf:
-            raise must_be("training maps of κ", "finite", f"a mean of {mean}")
         centre = 0.0 if self.baseline.residual else mean
         half_range = MARGIN * max(most - centre, centre - least) or 1.0  # 0 if all maps are the same constant
         return {"centre": centre, "half_range": half_range, "spread": sqrt(max(square - centre**2, 0.0))}
@@ -247,6 +246,7 @@ class Examples:
         cases, mask = examples["case"], examples["with_extra_channels"].astype(np.float16)
         extra = self.extra[cases] * mask[:, None, None, None]
         target = gather(self.cases.truth, cases)[:, None]
+        check_convergence(target[:, 0], cases)
         epsilon, maps = augment(
             gather(self.cases.inputs, cases), np.concatenate([extra, target], axis=1),
             examples["symmetry"], self.baseline.augmentation,
@@ -324,6 +324,9 @@ class UNetFinetuned(UNet):
 
     summary: ClassVar[str] = "UNet with its last layer fine-tuned for WMAPE (Barrienlens 2024)"
     starts_from: ClassVar[str] = "unet"
+    same_as_start: ClassVar[tuple[str, ...]] = (
+        "filters", "depth", "padding", "kernel", "decoder", "standardised",
+    )  # fmt: skip
 
     finetuning_epochs: int = 10
     finetuning_learning_rate: float = 1e-4

@@ -68,7 +68,8 @@ def searched(baseline: str, preset: str, path: Path | None = None) -> dict[str, 
         expected = f"a file with a table [{baseline}] of the settings to search"
         came = "none" if path else f"none, and {baseline} has no search of its own"
         raise must_be(str(path or "--space"), expected, came, "docs/tuning.md has its format")
-    most = tables.get("most", {}).get(preset, {}) | own_most.get(preset, {})
+    most = _most(tables.get("most", {}), preset, f"{source}: [most]")
+    most |= _most(own_most, preset, f"{source}: [{baseline}] most")
     for key in flat.keys() & most.keys():
         try:
             flat[key] = [value for value in flat[key] if value <= most[key]]
@@ -76,6 +77,15 @@ def searched(baseline: str, preset: str, path: Path | None = None) -> dict[str, 
             expected = f"a list of numbers, since [most] has {most[key]}"
             raise must_be(f"{source}: {baseline}.{key}", expected, flat[key]) from error
     return flat
+
+
+def _most(tables: Any, preset: str, where: str) -> dict[str, Any]:
+    """The upper limits of a preset. Raises `BaselineError` for anything but a table of each preset's."""
+    if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
+        raise must_be(where, "a table for each preset, such as laptop = { filters = 64 }", tables)
+    if unknown := tables.keys() - set(PRESETS):
+        raise must_be(where, f"tables of {', '.join(PRESETS)}", ", ".join(sorted(unknown)))
+    return dict(tables.get(preset, {}))
 
 
 def read_tables(source: Traversable | Path) -> dict[str, Any]:
@@ -104,11 +114,20 @@ def _table(tables: dict[str, Any], name: Any, source: str) -> dict[str, Any]:
 
 
 def updated(chosen: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings with some values replaced; ``loss_settings.peaks`` names an entry of a setting."""
+    """Settings with some values replaced; ``loss_settings.peaks`` names an entry of a setting.
+
+    Another loss drops the settings of the one before. Raises `BaselineError` for an entry of a setting that
+    is no table.
+    """
     merged = dict(chosen)
+    if "loss" in values and values["loss"] != chosen.get("loss"):
+        merged.pop("loss_settings", None)
     for name, value in values.items():
         key, _, entry = name.partition(".")
-        merged[key] = {**(merged.get(key) or {}), entry: value} if entry else value
+        table = merged.get(key) or {}
+        if entry and not isinstance(table, dict):
+            raise must_be(name, "an entry of a table", f"{key} = {table!r}")
+        merged[key] = {**table, entry: value} if entry else value
     return merged
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext, redirect_stdout
 from functools import partial
 from pathlib import Path
@@ -361,7 +361,7 @@ def classify(sources: tuple[Path, ...], runs: tuple[Path, ...], out: Path | None
     if out:
         from harness.report.alerts_page import FILES, write_alerts
 
-        write_alerts(answers, images, table, [run.name for run in runs], len(left_out), out)
+        write_alerts(answers, images, table, names_of(runs), len(left_out), out)
         say(f"written: {', '.join(str(out / name) for name in FILES)}", err=True)
     from harness.report.cells import number
 
@@ -380,6 +380,12 @@ def classify(sources: tuple[Path, ...], runs: tuple[Path, ...], out: Path | None
     legend += ["agree: number of runs whose most probable class is this one"] * several
     text = [("Alerts", header, rows, 3), *legend, ("Cuts", cut_header, of_cuts, 0)]
     print_result(answers, as_json, text)
+
+
+def names_of(runs: Sequence[Path]) -> list[str]:
+    """Different names for runs: that of the folder or, if two have the same, the path as it was given."""
+    names = [run.name for run in runs]
+    return names if len(set(names)) == len(names) else [str(run) for run in runs]
 
 
 def by_reason(left_out: list[str]) -> list[str]:

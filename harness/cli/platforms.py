@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from harness.cli.shared import (
     FILE,
@@ -83,8 +84,11 @@ def bundle(truth: Path, inputs: Path | None, out: Path, as_json: bool, **options
     from harness.platforms.codabench import competition
 
     options["start"] = options["start"] or datetime.combine(datetime.now(UTC), time())
-    options["end"] = options["end"] or options["start"] + timedelta(days=60)
-    options["close"] = options["close"] or options["end"] + timedelta(days=7)
+    try:
+        options["end"] = options["end"] or options["start"] + timedelta(days=60)
+        options["close"] = options["close"] or options["end"] + timedelta(days=7)
+    except OverflowError as error:
+        raise click.UsageError("a phase would end after the year 9999: name earlier dates") from error
     summary = competition.write_bundle(truth, inputs, out, competition.Options(**options))
     for note in () if as_json else summary["notes"]:
         say(f"note: {note}", err=True)
@@ -112,6 +116,9 @@ def kaggle(
     from harness.platforms import kaggle
 
     if submission:
+        source = click.get_current_context().get_parameter_source
+        if seed is not None or source("public_fraction") is not ParameterSource.DEFAULT:
+            raise click.UsageError("--public-fraction and --seed are for the solution, not for --submission")
         rows = kaggle.write_predictions(submission, data, out)
     else:
         rows = kaggle.write_solution(data, out, public_fraction, seed)

@@ -138,6 +138,11 @@ class Output(click.Path):
         super().__init__(path_type=Path)
         self.files, self.name = files, name
 
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path, which has a name: that of the folder for ``.``."""
+        path = Path(super().convert(value, param, ctx))  # type: ignore[arg-type]
+        return path.resolve() if path.name in ("", "..") else path
+
 
 NEW = Output()
 NEW_FOLDER = Output(  # or an empty one
@@ -199,6 +204,9 @@ class Command(click.Command):
                 elif isinstance(path, Path) and path.exists():
                     read.append(path)
         check_new(*written, force=force)
+        places = [path.resolve() for path in written]
+        if double := next((path for path in places if places.count(path) > 1), None):
+            raise HarnessError(f"outputs must be different files, got {double} twice")
         for path in named + written:
             if path.is_file() and any(map(path.samefile, read)):
                 raise HarnessError(f"what is written must differ from what is read, got {path} for both")

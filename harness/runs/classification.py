@@ -43,12 +43,13 @@ def classify(
     most probable class is this one, and ``purity``, the expected share of supernovae in the list from its
     first alert to this one.
 
-    Sources are what data sets of the track are packed from; they need no labels. Raises HarnessError if a run
-    is no classifier.
+    Sources are what data sets of the track are packed from; they need no labels. An alert that comes again is
+    left out. Raises HarnessError if a run is no classifier.
     """
     trained = [_shares(run) for run in runs]
     models: list[Baseline] = []
-    ranked: list[tuple[dict[str, Any], np.ndarray | None]] = []
+    answers: dict[str, dict[str, Any]] = {}  # by candid
+    likeliest: list[tuple[dict[str, Any], np.ndarray]] = []  # with their images
     left_out: list[str] = []
     for source in sources:
         for alerts in read_source(STAMPS.sources, source):
@@ -65,15 +66,27 @@ def classify(
             except BaselineError as error:  # these alerts lack what the model needs; those of others may not
                 left_out.append(f"{source}: {error}")
                 break
-            ranked += zip(_answers(alerts, by_run), np.array(images), strict=True)
-            ranked.sort(key=lambda one: (-one[0]["probabilities"]["SN"], one[0]["candid"]))
-            ranked[PICTURES:] = [(answer, None) for answer, _ in ranked[PICTURES:]]
-            progress(len(ranked), 0, "alerts")
-    answers = [answer for answer, _ in ranked]
-    totals = np.cumsum([answer["probabilities"]["SN"] for answer in answers])
-    for number, (answer, total) in enumerate(zip(answers, totals, strict=True), 1):
+            new = []
+            for answer, image in zip(_answers(alerts, by_run), images, strict=True):
+                if answer["candid"] in answers:
+                    left_out.append(f"alert {answer['candid']}: it comes twice, and counts once")
+                    continue
+                answers[answer["candid"]] = answer
+                new.append((answer, image))
+            likeliest = sorted(likeliest + new, key=lambda one: _rank(one[0]))[:PICTURES]
+            # Copies: a view of one image keeps all images of its chunk in memory.
+            likeliest = [(answer, np.array(image)) for answer, image in likeliest]
+            progress(len(answers), 0, "alerts")
+    ranked = sorted(answers.values(), key=_rank)
+    totals = np.cumsum([answer["probabilities"]["SN"] for answer in ranked])
+    for number, (answer, total) in enumerate(zip(ranked, totals, strict=True), 1):
         answer["purity"] = float(total / number)
-    return Classified(answers, left_out, [np.array(each) for _, each in ranked if each is not None])
+    return Classified(ranked, left_out, [image for _, image in likeliest])
+
+
+def _rank(answer: dict[str, Any]) -> tuple[float, str]:
+    """The likeliest supernova first, equal ones by their candid."""
+    return -answer["probabilities"]["SN"], answer["candid"]
 
 
 def at_frequencies(

@@ -7,6 +7,7 @@ whatever else the baseline keeps, such as the history of its training.
 from __future__ import annotations
 
 import csv
+import json
 import os
 import platform
 import textwrap
@@ -94,7 +95,7 @@ def train(
         require("--tensorboard", "tensorflow")
     if "keras" in getattr(kind, "packages", ()):
         progress(0, 0, LOADING)
-    origin = _origin(name, kind, start) if start else None
+    origin = _origin(name, baseline, start) if start else None
     with open_split(data, track) as (training_data, validation_data):
         attempted = {
             "schema": RUN,
@@ -162,13 +163,24 @@ class Curves:
             save_figure(curves_figure(file, self.title, self.track.scores), file.with_suffix(".png"))
 
 
-def _origin(name: str, kind: type[Baseline], start: Path) -> dict[str, Any]:
-    """The record of the run whose weights a network begins with. Raises HarnessError if it cannot."""
-    if "keras" not in getattr(kind, "packages", ()):
+def _origin(name: str, baseline: Baseline, start: Path) -> dict[str, Any]:
+    """The record of the run whose weights a network begins with. Raises HarnessError if it cannot.
+
+    The run of another baseline (``starts_from``) must have the settings that ``same_as_start`` names: they
+    make the network what it is.
+    """
+    if "keras" not in getattr(baseline, "packages", ()):
         raise HarnessError(f"{name} is no network: it cannot start from the weights of {start}")
-    origin, expected = finished(start), getattr(kind, "starts_from", name)
+    origin, expected = finished(start), getattr(baseline, "starts_from", name)
     if origin["baseline"] != expected:
         raise HarnessError(f"{start} must be a run of {expected}, got one of {origin['baseline']}")
+    first = presets.make(baseline_class(expected), origin["settings"], expected)
+    for setting in getattr(baseline, "same_as_start", ()):
+        if (wanted := getattr(baseline, setting)) != (has := getattr(first, setting)):
+            raise HarnessError(
+                f"{start} must have {setting} = {json.dumps(wanted)}, as {name} here, got {json.dumps(has)}; "
+                f"name its preset, or --set {setting}={has}"
+            )
     return origin
 
 

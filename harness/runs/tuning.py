@@ -74,8 +74,7 @@ def tune(
     role, kind, budget, chosen = machine_role(), baseline_class(name), BUDGETS[preset], settings(preset, name)
     plain = make(kind, chosen, name)
     track, searched = get_track(kind.track), search_space(name, preset, space)
-    limits = {key: budget[key] for key in ("epochs", "patience") if hasattr(plain, key)}
-    spent = chosen | {key: min(most, getattr(plain, key) or most) for key, most in limits.items()}
+    spent = chosen | limited(plain, budget)
 
     def baseline(values: Values) -> Baseline:
         return make(kind, updated(spent, values), name)
@@ -111,10 +110,22 @@ def tune(
             finally:
                 oracle.draw()
             record = attempted | oracle.result()
-            write_text(folder / "best.toml", best_preset(record, chosen))
+            more = f" --trials {trials}" * bool(trials) + f" --space {space}" * bool(space)
+            write_text(folder / "best.toml", best_preset(record, chosen, more))
             write_text(folder / "tuning.json", json_text(record))
     (out / STATE).unlink()  # not before the folder has its name: until then a kill would lose all trials
     return record
+
+
+def limited(plain: Baseline, budget: Mapping[str, int]) -> dict[str, Any]:
+    """The settings of a trial that differ from those of the baseline, to keep within the budget.
+
+    Trials are scored with the weights of their best epoch: one that patience has stopped is some epochs
+    past it.
+    """
+    most = {key: budget[key] for key in ("epochs", "patience") if hasattr(plain, key)}
+    settings: dict[str, Any] = {key: min(value, getattr(plain, key) or value) for key, value in most.items()}
+    return settings | ({"keep": "best"} if hasattr(plain, "keep") else {})
 
 
 def machine_role() -> str:
@@ -372,10 +383,13 @@ class Tuner(keras_tuner.engine.base_tuner.BaseTuner):
         return {"objective": 0.0, "seconds": round(time.perf_counter() - started, 3), **scores}
 
 
-def best_preset(record: dict[str, Any], chosen: Values) -> str:
-    """The text of a preset: the ``chosen`` settings, updated by the values of the best trial."""
+def best_preset(record: dict[str, Any], chosen: Values, more: str = "") -> str:
+    """The text of a preset: the ``chosen`` settings, updated by the values of the best trial.
+
+    ``more`` has further options of the command that found them.
+    """
     best = next(trial for trial in record["trials"] if trial["trial"] == record["best"])
     reached = ", ".join(f"{key} {value:.6g}" for key, value in best["scores"].items())
-    command = "astroboard tune {baseline} --preset {preset} --seed {seed}".format_map(record)
+    command = "astroboard tune {baseline} --preset {preset} --seed {seed}".format_map(record) + more
     comment = f"The best of {len(record['trials'])} trials of `{command}`: {reached}."
     return preset_text(record["baseline"], updated(chosen, best["values"]), comment, record["preset"])

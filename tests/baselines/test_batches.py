@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 
+from baselines.batches import Batches
+from baselines.protocol import BaselineError
 from tests.baselines.test_keras_loop import X, batches
 
 pytestmark = pytest.mark.slow
@@ -23,3 +25,14 @@ def test_order_follows_from_seed_and_epoch_alone():
     second.begin(5)
     assert (first.rows != second.rows).any()
     assert (batches(seed=1).rows != batches(seed=2).rows).any()
+
+
+def test_devices_share_batches_of_as_many_cases_or_more():
+    data = batches()
+    data.share(7)
+    assert len(data.rows) == 28
+    with pytest.raises(BaselineError, match="batch_size must be a multiple of the 2 devices, got 7"):
+        data.share(2)
+    few = Batches(lambda rows: (X[rows], X[rows]), lambda _: np.arange(5), batch_size=8, seed=0)
+    with pytest.raises(BaselineError, match="number of cases must be 8 or more, one for each device, got 5"):
+        few.share(8)

@@ -6,7 +6,7 @@ from typing import Literal
 
 import pytest
 
-from baselines.presets import PRESETS, make, preset_text, settings, updated
+from baselines.presets import PRESETS, make, preset_text, searched, settings, updated
 from baselines.protocol import BaselineError
 from baselines.stamps.cnn import (
     Alerce,
@@ -113,6 +113,41 @@ def test_a_preset_that_is_nearly_named_is_proposed():
 
 def test_an_entry_of_a_setting_is_changed_alone():
     assert updated({"a": {"b": 1, "c": 2}}, {"a.b": 3, "d": 4}) == {"a": {"b": 3, "c": 2}, "d": 4}
+
+
+def test_an_entry_of_a_setting_that_is_no_table_is_refused():
+    with pytest.raises(BaselineError, match=r"epochs\.x must be an entry of a table, got epochs = 8"):
+        updated({"epochs": 8}, {"epochs.x": 3})
+    with pytest.raises(BaselineError, match=r"loss_settings\.peaks must be an entry of a table"):
+        updated({}, {"loss_settings": 5, "loss_settings.peaks": 3})
+
+
+def test_another_loss_drops_the_settings_of_the_one_before():
+    chosen = {"loss": "combined", "loss_settings": {"mse": 0.2}, "epochs": 3}
+    assert updated(chosen, {"loss": "mse"}) == {"loss": "mse", "epochs": 3}
+    assert updated(chosen, {"loss": "combined"}) == chosen
+    assert updated(chosen, {"loss": "multifocal", "loss_settings.peaks": 5.0}) == {
+        "loss": "multifocal", "epochs": 3, "loss_settings": {"peaks": 5.0},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "most = 3\n[unet]\nfilters = [8]",
+        "[unet]\nfilters = [8]\nmost = 3",
+        "[unet]\nfilters = [8]\nmost.laptop = 5",
+        "[unet]\nfilters = [8]\n[most]\nlaptop = 5",
+        "[unet]\nfilters = [8]\n[most]\nfilters = 2",
+        "[unet]\nfilters = [8]\n[most.labtop]\nfilters = 2",
+    ],
+)
+def test_limits_of_a_search_are_tables_of_presets(tmp_path, text):
+    (tmp_path / "mine.toml").write_text(text)
+    with pytest.raises(
+        BaselineError, match=r"mine\.toml: \[(most|unet)\].* must be (a table for each|tables of)"
+    ):
+        searched("unet", "laptop", tmp_path / "mine.toml")
 
 
 @pytest.mark.parametrize("content", [b"[cnn", b"\xff", b"cnn = 3"])

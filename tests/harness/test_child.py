@@ -60,16 +60,34 @@ def greedy(_):
     yield len(bytearray(1 << 32)), []
 
 
-def liar(_):
+def lie(header):
     """Send what is no item, as code that took over the process could."""
-    os.write(1, b"")
     for descriptor in range(3, 16):
         try:
-            os.write(descriptor, b'{"item": 1, "arrays": [["<f8", [1099511627776]]]}\n')
+            os.write(descriptor, header + b"\n" + bytes(8))
         except OSError:
             continue
     os._exit(0)
-    yield 1, []
+
+
+def liar(_):
+    yield lie(b'{"item": 1, "arrays": [["<f8", [1099511627776]]]}')
+
+
+def liar_of_objects(_):
+    yield lie(b'{"item": 1, "arrays": [["|O", [1]]]}')
+
+
+def liar_of_fields_of_objects(_):
+    yield lie(b'{"item": 1, "arrays": [[[["x", "|O"]], [1]]]}')
+
+
+def liar_of_arrays(_):
+    yield lie(b'{"item": 1, "arrays": [[[["x", 5]], [1]]]}')
+
+
+def liar_of_numbers(_):
+    yield lie(b"[1, 2]")
 
 
 def read(name, seconds=30, memory=512 * MEBIBYTE):
@@ -104,6 +122,10 @@ def test_items_before_a_fault_come_and_the_message_is_its_own():
         ("wait", "within 1 seconds"),
         ("greedy", "512 MiB of memory"),
         ("liar", "crashed"),
+        ("liar_of_objects", "crashed"),
+        ("liar_of_fields_of_objects", "crashed"),
+        ("liar_of_arrays", "crashed"),
+        ("liar_of_numbers", "crashed"),
         ("bug", r"some\.pkl cannot be read: KeyError: .nothing"),
     ],
 )

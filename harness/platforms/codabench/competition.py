@@ -218,6 +218,8 @@ def _write_texts(folder: Path, inputs: Dataset, options: Options) -> None:
         lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
     environment.filters["range"] = _range
+    # YAML joins no pair of surrogates, which is how JSON may escape an emoji.
+    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "sort_keys": True}
     notebook = folder / "starting_kit/starting_kit.ipynb"
     for name in environment.list_templates():
         path = folder / name.removesuffix(".jinja")  # which keeps a template from being taken for Python

@@ -80,6 +80,13 @@ def test_values_that_are_not_finite_are_refused(value):
         components(epsilon)
 
 
+def test_truth_that_is_not_finite_is_refused():
+    maps = np.zeros((100, 2, 2))
+    maps[51, 1, 0] = np.inf
+    with pytest.raises(BaselineError, match="maps of κ must be finite, got other values in map 51"):
+        list(sample(Cases(maps, maps, maps), 100))
+
+
 def test_a_sample_is_read_in_chunks():
     maps = np.broadcast_to(np.arange(100)[:, None, None], (100, 2, 2))
     chunks = [truth[:, 0, 0] for _, truth in sample(Cases(maps, maps, maps), 40)]

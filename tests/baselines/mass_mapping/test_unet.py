@@ -1,6 +1,8 @@
+import io
 import json
 import subprocess
 import sys
+import zipfile
 from dataclasses import replace
 from functools import cache
 
@@ -89,6 +91,9 @@ def test_predicts_maps_and_the_same_bytes_after_a_restore(name, cases, fitted, t
     left = {path.name for path in folder.iterdir()} - {"train.h5", "finetuning"}
     assert left == {"history.csv", "checkpoint.npz"}
     baseline.save(tmp_path)
+    with zipfile.ZipFile(tmp_path / "model.keras") as file:
+        weights = h5py.File(io.BytesIO(file.read("model.weights.h5")))
+        assert "optimizer" not in weights, "whose state is twice as large"
     restored = replace(ALL[name])
     restored.restore(tmp_path)
     assert restored.predict(cases.inputs).tobytes() == kappa.tobytes()
@@ -224,9 +229,18 @@ def test_faulty_cases_are_refused(exact, training, tmp_path):
         with pytest.raises(BaselineError, match="1 or more"):
             unet.fit(train, validation, training)
     exact.truth[2, 3, 4] = np.nan
-    with pytest.raises(BaselineError, match="finite"):
+    with pytest.raises(BaselineError, match="maps of κ must be finite, got other values in map 2"):
         unet.fit(exact, exact, training)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("side", ["training", "validation"])
+def test_truth_that_is_not_finite_is_told_in_training(exact, training, side):
+    faulty = Cases(exact.inputs, exact.truth.copy(), exact.group)
+    faulty.truth[2, 3, 4] = np.nan
+    parts = (faulty, exact) if side == "training" else (exact, faulty)
+    with pytest.raises(BaselineError, match="maps of κ must be finite, got other values in map 2"):
+        UNet(**TINY | {"standardised": False}).fit(*parts, training)
 
 
 @pytest.mark.parametrize("changed", [{"precision": "mixed_bfloat16"}, {"precision": "mixed_float16"}])

@@ -60,6 +60,24 @@ def test_what_exists_is_replaced_if_asked_for(run, full, words, name):
     assert (full / name).read_bytes() != before
 
 
+@pytest.mark.slow
+def test_outputs_of_one_command_are_different_files(run, full):
+    words = ("score", full / "zeros.zip", "--truth", full / "test-truth.h5", "--force")
+    for card, cases in (("x.json", "x.json"), ("x.json", "x.npz")):
+        result = run(*words, "--out", full / card, "--per-case", full / cases, status=1)
+        assert f"outputs must be different files, got {full / cases} twice" in result.stderr
+    assert not list(full.glob("x.*"))
+
+
+@pytest.mark.slow
+def test_the_folder_one_is_in_is_an_output_like_others(run, full, monkeypatch):
+    monkeypatch.chdir(full / "run")
+    result = run("score", full / "zeros.zip", "--truth", full / "test-truth.h5", "--out", ".", status=1)
+    assert f"{full / 'run'} must be new" in result.stderr
+    run("train", "zeros", "--data", full, "--out", ".", "--preset", "smoke", "--seed", 9, "--force")
+    assert json.loads((full / "run/run.json").read_text())["seed"] == 9
+
+
 def test_every_command_that_writes_has_the_option():
     writing = {
         name for name, command in main.commands.items()

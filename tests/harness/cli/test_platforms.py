@@ -52,6 +52,10 @@ def test_kaggle(run, stamps, tmp_path):
 
 def test_wrong_files_and_wrong_usage(run, maps, stamps, tmp_path):
     new = tmp_path / "new"
+    late = run("bundle", stamps / "data.h5", "--out", new, "--end", "9999-12-31", status=2)
+    assert "would end after the year 9999" in late.stderr
+    for words in (("--seed", 3), ("--public-fraction", 0.3)):
+        run("kaggle", stamps / "data.h5", new, "--submission", stamps / "data.h5", *words, status=2)
     run("bundle", stamps / "test-inputs.h5", "--out", new, status=1)
     run("bundle", stamps / "data.h5", "--out", new, "--start", "tomorrow", status=2)
     run("bundle", stamps / "data.h5", "--out", new, "--public-fraction", 1, status=2)

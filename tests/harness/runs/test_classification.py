@@ -4,13 +4,14 @@ import csv
 import json
 import pickle
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from harness.cli import main
-from harness.cli.models import by_reason
+from harness.cli.models import by_reason, names_of
 from harness.data.store import open_dataset
 from harness.files import HarnessError
 from harness.runs import classification as classifying
@@ -151,6 +152,44 @@ def test_folder_files_archive_and_pickle_are_answered_alike(tmp_path, alerts, mo
     places = dict.fromkeys(("ra", "dec", "magnitude", "filter", "jd"))  # which this pickle lacks
     assert (answers, left_out) == ([one | places for one in expected], [])
     np.testing.assert_array_equal(pictures, np.float32(images))
+
+
+def test_an_alert_that_comes_twice_counts_once(alerts, model):
+    once = classify([model], [alerts])
+    twice = classify([model], [alerts, alerts / "10.avro", alerts / "20.avro"])
+    assert twice.answers == once.answers
+    np.testing.assert_array_equal(twice.images, once.images)
+    assert [text for text in twice.left_out if text not in once.left_out] == [
+        f"alert {candid}: it comes twice, and counts once" for candid in (10, 11, 20)
+    ]
+
+
+def test_images_of_the_likeliest_alone_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(classifying, "PICTURES", 2)
+    monkeypatch.setattr("harness.data.sources.avro_alerts.CHUNK", 3)
+    record = {"track": "stamps", "baseline": "by-number", "outcome": {}}
+
+    class ByNumber:
+        """The alert whose pixels are the brightest is the surest supernova."""
+
+        def predict(self, images):
+            sure = np.nanmax(images, axis=(1, 2, 3)) / 1e4
+            return np.stack([1 - sure, sure, *np.zeros((3, len(images)))], axis=1)
+
+    monkeypatch.setattr(classifying, "finished", lambda _: record)
+    monkeypatch.setattr(classifying, "restored", lambda *_: (record, ByNumber()))
+    file, stamps = packet(100, ["A"] * 7)
+    (tmp_path / "many.avro").write_bytes(file)
+    answers, _, images = classify([tmp_path], [tmp_path / "many.avro"])
+    brightest = sorted(range(7), key=lambda row: -np.nanmax(stamps[row]))
+    assert [one["candid"] for one in answers] == [str(100 + row) for row in brightest]
+    np.testing.assert_array_equal(images, np.float32([stamps[row] for row in brightest[:2]]))
+    assert all(image.base is None for image in images)
+
+
+def test_runs_of_one_name_have_columns_of_their_own():
+    assert names_of([Path("a/cnn"), Path("b/alerce")]) == ["cnn", "alerce"]
+    assert names_of([Path("a/cnn"), Path("b/cnn")]) == ["a/cnn", "b/cnn"]
 
 
 def test_more_alerts_than_fit_into_memory_at_once(tmp_path, model, monkeypatch):

@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from tensorboard.backend.event_processing import event_accumulator
 from tensorboard.util import tensor_util
 
+from baselines import presets
 from baselines.protocol import BaselineError
 from harness.cli import main
 from harness.data.split import split
@@ -329,6 +330,17 @@ def test_what_cannot_be_a_start(first, stamps, maps, tmp_path):
             train(name, data, tmp_path / "run", settings, start=first)
     with pytest.raises(HarnessError, match="no finished run"):
         train("cnn", stamps, tmp_path / "run", "smoke", start=maps)
+
+
+def test_finetuning_starts_from_the_same_network(first, maps, tmp_path):
+    """Or its record would tell of another one than it has."""
+    record = json.loads((first / "run.json").read_text())
+    (tmp_path / "start").mkdir()
+    for name, value in (("filters", 4), ("padding", 32), ("standardised", False)):
+        start = record | {"baseline": "unet", "settings": presets.settings("smoke", "unet") | {name: value}}
+        (tmp_path / "start/run.json").write_text(json.dumps(start))
+        with pytest.raises(HarnessError, match=f"start must have {name} = .*, as unet-finetuned here, got"):
+            train("unet-finetuned", maps, tmp_path / "run", "smoke", start=tmp_path / "start")
 
 
 def test_predictions_are_averaged_over_the_orientations_of_a_stamp(stamps, first, tmp_path):

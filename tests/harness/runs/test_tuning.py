@@ -26,6 +26,7 @@ from harness.data.store import open_dataset
 from harness.evaluation.scoring import score, score_card
 from harness.files import HarnessError
 from harness.progress import no_progress
+from harness.runs.registry import baseline_class
 from harness.runs.training import restored, submit, train
 from harness.runs.tuning import (
     BUDGETS,
@@ -33,6 +34,7 @@ from harness.runs.tuning import (
     Oracle,
     Tuner,
     best_preset,
+    limited,
     machine_role,
     objectives,
     ranked_scores,
@@ -269,7 +271,21 @@ def test_a_preset_holds_the_best_setting():
     )
     expected = {"loss": "multifocal", "filters": 16, "learning_rate": 1e-05, "jit": True}
     assert tomllib.loads(text) == {"base": "smoke", "unet": {**expected, "loss_settings": {"peaks": 2.5}}}
+    assert best_preset(record, {}, " --trials 2").startswith(
+        "# The best of 2 trials of `astroboard tune unet --preset smoke --seed 3 --trials 2`"
+    )
     assert "lost.unet" in tomllib.loads(best_preset(record | {"baseline": "lost.unet"}, {}))
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_trials_keep_within_the_budget_and_their_best_epoch(preset):
+    for name in ("cnn", "unet"):
+        plain = make(baseline_class(name), settings(preset, name), name)
+        trial = limited(plain, BUDGETS[preset])
+        assert trial["keep"] == "best"
+        assert 1 <= trial["epochs"] <= min(plain.epochs, BUDGETS[preset]["epochs"])
+        assert 1 <= trial["patience"] <= BUDGETS[preset]["patience"]
+    assert limited(Zeros(), BUDGETS[preset]) == {}
 
 
 @pytest.mark.parametrize(("kind", "track"), [(Zeros, MASS_MAPPING), (Majority, STAMPS)])

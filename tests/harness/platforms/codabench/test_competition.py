@@ -212,7 +212,7 @@ def test_training_data_with_test_cases_are_refused(truths, make_bundle, tmp_path
 
 
 def test_titles_and_images_are_the_organisers(truths, make_bundle, tmp_path):
-    title = 'Maps: "dark" & <light>, 2026 # {{ 1 }}'
+    title = 'Maps: "dark" & <light>, 2026 # {{ 1 }} 🌌'
     words = ("--title", title, "--docker-image", "us/scoring:1", "--out", tmp_path / "bundle")
     make_bundle(*truths["mass-mapping"], *words)
     values = described(tmp_path / "bundle")
