@@ -29,18 +29,25 @@ def run_demo(
 ) -> None:
     """Have ``run`` execute the commands of the demonstration, each a list of words, in the folder ``out``.
 
-    The folder must be new or empty. With ``force`` it is emptied first if an earlier demonstration made it.
-    Raises HarnessError if it holds anything else. ``complain`` hears of baselines that cannot be loaded.
+    The folder must be new or empty, or of the same demonstration that was interrupted: commands whose outputs
+    are there are not repeated. With ``force`` a folder of any demonstration is emptied first. Raises
+    HarnessError if it holds anything else. ``complain`` hears of baselines that cannot be loaded.
     """
+    mark = out / MARK
+    note = f"A demonstration at {preset}, seed {seed}. One with --force empties this folder.\n"
     if out.is_dir() and any(out.iterdir()):
-        if not (out / MARK).is_file():
+        if not mark.is_file():
             raise HarnessError(f"{out} holds other files: name a new folder for the demonstration with --out")
-        check_new(out, force=force)
-        shutil.rmtree(out)
-    write_text(out / MARK, "A demonstration with --force empties this folder.\n")
+        if force:
+            shutil.rmtree(out)
+        elif mark.read_text(encoding="utf-8") != note:
+            check_new(out)
+        else:
+            complain(f"going on with the demonstration in {out}")
+    write_text(mark, note)
     kinds = all_baselines(complain)
     lacking = {name: missing(*needed(kind)) for name, kind in kinds.items()}
-    commands: list[list[Any]] = []
+    commands: list[tuple[list[Any], Path]] = []
     boards: list[list[Any]] = []
     for track in (track for track in map(get_track, track_names()) if preset in track.demo_cases):
         names = [name for name, kind in kinds.items() if kind.track == track.name]
@@ -50,26 +57,28 @@ def run_demo(
             complain(f"left out: {', '.join(left_out)}, for want of {advice(lacking[left_out[0]])}")
             names = [name for name in names if not lacking[name]]
         if names:
-            *steps, board = _commands(track, names, out, preset, seed)
-            commands += steps
-            boards.append(board)
-    for words in commands + boards:
+            commands += _commands(track, names, out / track.name, preset, seed)
+            boards.append(_board(names, out / track.name, out))
+    for words in [words for words, output in commands if not output.exists()] + boards:
         run([str(word) for word in words])
 
 
 def _commands(
-    track: Track, baselines: Sequence[str], out: Path, preset: str, seed: int
-) -> Iterator[list[Any]]:
-    """From a simulation to a submission of each baseline, then to their board on the page of those before."""
-    folder = out / track.name
+    track: Track, baselines: Sequence[str], folder: Path, preset: str, seed: int
+) -> Iterator[tuple[list[Any], Path]]:
+    """From a simulation to a submission of each baseline, each command with its last output."""
     data, inputs, truth = (folder / name for name in ("data.h5", "test-inputs.h5", "test-truth.h5"))
-    submissions = [folder / "submissions" / f"{name}.zip" for name in baselines]
-    yield ["simulate", track.name, data, "--cases", track.demo_cases[preset], "--seed", seed]
+    yield ["simulate", track.name, data, "--cases", track.demo_cases[preset], "--seed", seed], data
     share = ["--test-part", TEST_SHARE.get(preset, 0.1)] if "test_part" in track.shares else []
-    yield ["split", data, folder, "--seed", seed, *share]
-    for name, submission in zip(baselines, submissions, strict=True):
-        run = folder / "runs" / name
-        yield ["train", name, "--data", folder, "--out", run, "--preset", preset, "--seed", seed]
-        yield ["submit", run, "--inputs", inputs, "--team", TEAM, submission]
-    files = ["--truth", truth, "--inputs", inputs, "--runs", folder / "runs", "--out", out]
-    yield ["leaderboard", *submissions, *files]
+    yield ["split", data, folder, "--seed", seed, *share], truth
+    for name in baselines:
+        run, submission = folder / "runs" / name, folder / "submissions" / f"{name}.zip"
+        yield ["train", name, "--data", folder, "--out", run, "--preset", preset, "--seed", seed], run
+        yield ["submit", run, "--inputs", inputs, "--team", TEAM, submission], submission
+
+
+def _board(baselines: Sequence[str], folder: Path, out: Path) -> list[Any]:
+    """The command for the leaderboard of a track, on the page of those before."""
+    submissions = [folder / "submissions" / f"{name}.zip" for name in baselines]
+    files = ["--truth", folder / "test-truth.h5", "--inputs", folder / "test-inputs.h5"]
+    return ["leaderboard", *submissions, *files, "--runs", folder / "runs", "--out", out]

@@ -44,14 +44,18 @@ data_option = click.option(
 
 @main.command(task="Begin", example="demo --out demo")
 @click.option("--preset", default="smoke", show_default=True, type=PRESET, help="Size of the demonstration.")
-@click.option("--out", default="astroboard-demo", show_default=True, type=NEW_FOLDER, help="Output folder.")
+@click.option(
+    "--out", default="astroboard-demo", show_default=True, type=LATER, metavar="FOLDER",
+    help="Output folder. The same demonstration in it, if interrupted, is completed.",
+)  # fmt: skip
 @seed_option
 @json_option
 def demo(preset: str, out: Path, seed: int, as_json: bool) -> None:
     """Run the whole workflow on simulated data.
 
     Simulates data for both tracks, trains, submits, scores and ranks, and writes a page of leaderboards.
-    `smoke` trains the quick baselines, the other presets all of them.
+    `smoke` trains the quick baselines, the other presets all of them. After an interruption, the same command
+    goes on.
     """
     from harness.demo import run_demo
 

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -49,6 +50,33 @@ def test_the_commands_that_it_runs(tmp_path):
         run_demo(tmp_path / "demo", "paper", 3, paper.append, print)
     run_demo(tmp_path / "demo", "paper", 3, paper.append, print, force=True)
     assert len(paper) > len(commands)
+
+
+def test_an_interrupted_demonstration_goes_on(tmp_path):
+    """A command whose output is there is not repeated; the boards are made again."""
+    out, told, done = tmp_path / "demo", [], []
+
+    def run(words):
+        if len(done) == 5:
+            raise KeyboardInterrupt
+        done.append(words)
+        output = {"simulate": words[2], "split": out / "mass-mapping/test-truth.h5", "submit": words[-1]}
+        path = Path(output.get(words[0], words[words.index("--out") + 1] if "--out" in words else out))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+    with pytest.raises(KeyboardInterrupt):
+        run_demo(out, "smoke", 3, run, told.append)
+    assert [words[0] for words in done] == ["simulate", "split", "train", "submit", "train"]
+    rest, whole = [], []
+    run_demo(out, "smoke", 3, rest.append, told.append)
+    run_demo(tmp_path / "other", "smoke", 3, whole.append, print)
+    assert told == [f"going on with the demonstration in {out}"]
+    assert done + rest == [
+        [word.replace(str(tmp_path / "other"), str(out)) for word in words] for words in whole
+    ]
+    with pytest.raises(HarnessError, match="must be new"):
+        run_demo(out, "smoke", 4, print, print)
 
 
 def test_networks_are_left_out_where_they_cannot_run(monkeypatch, tmp_path):
