@@ -114,9 +114,9 @@ def choose(
 ) -> tuple[Setting, dict[str, Any]]:
     """The setting with the best maps of the validation cases, and its scores.
 
-    ``attempts`` yields every setting with its maps (n, H, W) of some inputs, plain KS93 first. The best has
-    the lowest mean of WMAPE, DICEE and DPEAKS, each divided by the score of plain KS93 on the same cases, so
-    that none outweighs the others by its units. The earlier of equals wins.
+    ``attempts`` yields every setting with its maps (n, H, W) of some inputs. The best has the lowest mean of
+    WMAPE, DICEE and DPEAKS, each divided by the score of the first setting on the same cases, so that none
+    outweighs the others by its units. The earlier of equals wins.
     """
     totals: dict[Setting, np.ndarray] = {}
     done, cases = 0, min(len(validation), MAX_VALIDATION_CASES)
@@ -126,7 +126,7 @@ def choose(
             totals[setting] = totals.get(setting, 0.0) + scores
         done += len(truth)
         training.progress(done, cases, "validation cases")
-    plain = next(iter(totals.values()))
-    best = min(totals, key=lambda setting: np.sum(totals[setting] / np.where(plain > 0, plain, 1.0)))
+    first = next(iter(totals.values()))
+    best = min(totals, key=lambda setting: np.sum(totals[setting] / np.where(first > 0, first, 1.0)))
     means = dict(zip(OFFICIAL, (totals[best] / cases).tolist(), strict=True))
     return best, {"validation": means, "validation_cases": cases}

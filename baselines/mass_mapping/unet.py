@@ -18,7 +18,17 @@ from baselines.mass_mapping.kaiser_squires import smoothed_convergence
 from baselines.mass_mapping.masked import MaskedKaiserSquires
 from baselines.mass_mapping.wiener import Wiener
 from baselines.network import Network, Schedule
-from baselines.protocol import CHUNK, Baseline, BaselineError, Cases, Training, gather, must_be
+from baselines.protocol import (
+    CHUNK,
+    Baseline,
+    BaselineError,
+    Cases,
+    ProgressCallback,
+    Training,
+    gather,
+    must_be,
+    no_progress,
+)
 
 MARGIN = 1.1  # the network's range over that of the training set's κ: tanh only tends to its bounds
 AS_IT_IS = {"centre": 0.0, "half_range": 1.0, "spread": 1.0}
@@ -124,7 +134,10 @@ class UNet(Network):
         if not (len(train) and len(validation)):
             cases = f"{len(train)} and {len(validation)}"
             raise must_be("the numbers of training and of validation cases", "1 or more", cases)
-        examples, unseen = (Examples(cases, self, training.folder) for cases in (train, validation))
+        self.loss_function()  # refuses wrong settings before any work
+        examples, unseen = (
+            Examples(cases, self, training.folder, training.progress) for cases in (train, validation)
+        )
         return self.learn(examples, unseen, training)
 
     def learn(self, train: Examples, validation: Examples, training: Training) -> dict[str, Any]:
@@ -194,14 +207,17 @@ EXAMPLE = np.dtype([("case", np.int64), ("symmetry", np.int64), ("with_extra_cha
 class Examples:
     """Training cases of a network. Extra channels are computed once and stored on disk."""
 
-    def __init__(self, cases: Cases, baseline: UNet, folder: Path) -> None:
+    def __init__(
+        self, cases: Cases, baseline: UNet, folder: Path, progress: ProgressCallback = no_progress
+    ) -> None:
         self.cases, self.baseline = cases, baseline
         shape = (len(cases), baseline.n_extra_channels, MAP_SIZE, MAP_SIZE)
         self.extra = np.empty(shape, np.float16)
         if baseline.n_extra_channels:
             with tempfile.TemporaryFile(dir=folder) as file:  # gone with the process, however that ends
-                for inputs, _ in cases.chunks(CHUNK):
+                for number, (inputs, _) in enumerate(cases.chunks(CHUNK), 1):
                     file.write(baseline.extra_channels(inputs).astype(np.float16).tobytes())
+                    progress(min(number * CHUNK, len(cases)), len(cases), "cases prepared")
                 file.flush()
                 self.extra = np.memmap(file, np.float16, "r", shape=shape)
 
@@ -386,6 +402,7 @@ class UNetResidual(UNet):
 
     def fit(self, train: Cases, validation: Cases, training: Training) -> dict[str, Any]:
         """Fit and choose the base, then train the network; return the record of both."""
+        self.loss_function()  # refuses wrong settings before the bases are fitted
         bases = {name: BASES[name]() for name in (BASES if self.base == "best" else (self.base,))}
         records = {name: base.fit(train, validation, training) for name, base in bases.items()}
 

@@ -102,8 +102,9 @@ def test_predicts_maps_and_the_same_bytes_after_a_restore(name, cases, fitted, t
 
 
 def test_same_seed_gives_the_same_bytes_from_arrays_as_from_a_file(cases, fitted, tmp_path):
-    baseline = UNetKS93(**TINY)
-    baseline.fit(cases, cases, Training(3, tmp_path))
+    baseline, heard = UNetKS93(**TINY), []
+    baseline.fit(cases, cases, Training(3, tmp_path, lambda *words: heard.append(words)))
+    assert heard[:2] == [(8, 8, "cases prepared")] * 2
     assert baseline.predict(cases.inputs).tobytes() == fitted("unet-ks93")[0].predict(cases.inputs).tobytes()
 
 
@@ -266,6 +267,16 @@ def test_settings_reach_the_loss_and_unknown_ones_are_told():
         UNet(loss="mse", loss_settings={"name": 1.0}).loss_function()
     with pytest.raises(BaselineError, match=r"loss_settings of dicee: .*temperature"):
         UNet(loss="dicee", loss_settings={"temperature": -1.0}).loss_function()
+
+
+def test_settings_of_the_loss_are_refused_before_any_work(exact, tmp_path):
+    def work(*words):
+        raise AssertionError(words)
+
+    for kind in (UNetResidual, UNetKS93):
+        faulty = kind(**TINY | {"loss": "mse", "loss_settings": {"peaks": 3.0}})
+        with pytest.raises(BaselineError, match="loss mse has no setting 'peaks'"):
+            faulty.fit(exact, exact, Training(0, tmp_path, work))
 
 
 def test_an_infinite_ellipticity_in_training_is_told(exact, training):
