@@ -59,13 +59,10 @@ def learning_curves(history: Path, scores: Sequence[Score] = ()) -> list[Curve]:
 
     A score of the track that stands there once is of the validation cases. Scores that are better when lower
     have a logarithmic axis, as in figure 5 of Urcelay, Hernandez & Ugarte (2024), and so has a loss that
-    falls by more than a decade. ``best`` is the epoch with the lowest validation loss.
+    falls by more than a decade. ``best`` is the epoch with the lowest validation loss. Raises HarnessError if
+    the file is damaged or has no epochs.
     """
-    with history.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    if not rows:
-        raise HarnessError(f"{history} has no epochs to draw")
-    columns = {name: [float(row[name]) for row in rows] for name in rows[0]}
+    columns = _columns(history)
     by_key = {score.key: score for score in scores}
     for name in list(columns):
         if name in by_key and f"val_{name}" not in columns:
@@ -82,6 +79,25 @@ def learning_curves(history: Path, scores: Sequence[Score] = ()) -> list[Curve]:
         title = with_arrow(score.title, score.lower_is_better) if score else name.replace("_", " ")
         curves.append(Curve(title, columns["epoch"], training, validation, falls and min(values) > 0, best))
     return curves
+
+
+def _columns(history: Path) -> dict[str, list[float]]:
+    """The numbers of ``history.csv`` by the name of their column."""
+    try:
+        with history.open(newline="", encoding="utf-8") as file:
+            table = csv.DictReader(file, restval="")  # a row cut short has empty cells, which are no numbers
+            names, rows = table.fieldnames or (), list(table)
+        columns = {name: [float(row[name]) for row in rows] for name in names}
+    except (ValueError, csv.Error) as error:
+        raise HarnessError(
+            f"{history} must be a table with a number in each cell, got another ({error}); restore it, or "
+            "remove it to go without its curves"
+        ) from error
+    if not rows:
+        raise HarnessError(f"{history} has no epochs to draw")
+    if "epoch" not in columns:
+        raise HarnessError(f"{history} must have a column epoch, got only {', '.join(columns)}")
+    return columns
 
 
 def _draw_curve(axis: Any, curve: Curve) -> None:

@@ -13,13 +13,12 @@ from harness.evaluation.board import Board
 from harness.evaluation.scoring import Scored
 from harness.parallel import in_order, unless_few
 from harness.report.drawing import value_of_case
-from harness.report.page import render
+from harness.report.page import MOST_ENTRIES, render
 from harness.report.submission_page import FEW_PAGES, by_difficulty, ordering
 from harness.tracks import get_track, load
 from submissions import open_submission
 
 CASES = ("best", "better than three in four", "median", "worse than three in four", "worst")
-MOST_ENTRIES = 60
 
 
 def gallery(

@@ -6,10 +6,11 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Executor
 from functools import cache
 from importlib.metadata import version
+from itertools import chain, count
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -28,7 +29,10 @@ from submissions.limits import LINK
 from submissions.report import Code, plain
 
 OUTLIER_QUARTILE_DISTANCES = 3.0
+MOST_ENTRIES = 60
+"""The gallery of a board and its matrix show so many of its first rows."""
 NONE: Mapping[Any, Any] = MappingProxyType({})
+PAGE = re.compile(r"submissions/[0-9a-f]{16}\.html")
 CODES = {str(code): code for code in Code}
 CODE = re.compile(rf"(?<![\w-])({'|'.join(Code)})(?![\w-])")
 
@@ -43,7 +47,8 @@ def update_leaderboard(
 
     The pages are made of ``scored`` and the rest as `write_submission_pages` says; without a ``truth``, or
     without ``pages``, there are none. The rows of a ladder have none either: their scores may be from
-    different submissions. What the folder may hold is up to `boards_in`.
+    different submissions. Pages of the board that this one replaces are removed where nothing shows them any
+    more. What the folder may hold is up to `boards_in`.
     """
     present = boards_in(folder, force)
     others = [other for other in present if not other.ladder and other.track != board.track]
@@ -55,6 +60,8 @@ def update_leaderboard(
         links |= write_submission_pages(
             board, scored, truth, folder, inputs, histories, progress, executor, force
         )
+    replaced = [each for each in present if each.track == board.track]
+    _remove_pages(replaced, folder, {*names.values(), *links.values()})
     boards = {each.track: each for each in [*present, board]}
     galleries = {each.track: part_of(folder / "index.html", f"gallery {each.track}") for each in others}
     if truth:
@@ -62,6 +69,14 @@ def update_leaderboard(
 
         galleries[board.track] = gallery(board, scored, truth, inputs, executor)
     write_leaderboard(list(boards.values()), folder, links, galleries)
+
+
+def _remove_pages(boards: Sequence[Board], folder: Path, kept: Collection[str]) -> None:
+    """Remove the pages of the rows of these boards from a folder, but those that are kept."""
+    pages = {page_name(row.submission_sha256) for board in boards for row in board.rows}
+    for page in pages.difference(kept):
+        if PAGE.fullmatch(page):  # anyone may have edited the board, whose names then lead elsewhere
+            (folder / page).unlink(missing_ok=True)
 
 
 def part_of(page: Path, name: str) -> str:
@@ -100,7 +115,7 @@ def write_leaderboard(
     """Write ``leaderboard.json`` (one board, or a list of them), and ``index.html``, one below the other.
 
     ``links`` has the page of each submission that has one, by its SHA-256, and ``galleries`` what `gallery`
-    made of a board, by its track.
+    made of a board, by the id of the board on the page: see `board_ids`.
     """
     values = [board.to_json() for board in boards]
     write_text(folder / "leaderboard.json", json_text(values[0] if len(values) == 1 else values))
@@ -110,9 +125,20 @@ def write_leaderboard(
             "leaderboard.html",
             boards=boards,
             links=links,
-            galleries={track: Markup(each) for track, each in galleries.items()},
+            galleries={name: Markup(each) for name, each in galleries.items()},
+            ids=board_ids(boards),
+            most=MOST_ENTRIES,
         ),
     )
+
+
+def board_ids(boards: Sequence[Board]) -> list[str]:
+    """What each board is called on a page of them: its track, or the track and a number if that is taken."""
+    ids: list[str] = []
+    for board in boards:
+        names = chain([board.track], (f"{board.track}-{number}" for number in count(2)))
+        ids.append(next(name for name in names if name not in ids))
+    return ids
 
 
 def page_name(sha256: str) -> str:
@@ -218,7 +244,6 @@ FILTERS = (
     percent,
     bar_position,
     plural,
-    spans,
     supported_by,
     class_counts,
 )

@@ -10,13 +10,14 @@ import matplotlib
 import numpy as np
 
 from harness.data.store import Dataset, open_dataset
+from harness.files import HarnessError
 from harness.report.colours import BOTH_MODES
 from harness.report.drawing import Panel, value_of_case
 from harness.report.drawing.tiles import alone
 from harness.report.figures import curve_panels, inline, inline_svg, ramp
 from harness.report.page import render
 from harness.report.submission_page import Drawing, ordering, scores_by_case
-from harness.tracks import load
+from harness.tracks import Track, load
 from submissions import open_submission
 
 
@@ -26,12 +27,20 @@ def draw(task: Drawing) -> str:
         data = stack.enter_context(open_dataset(task.data))
         given = stack.enter_context(open_dataset(task.inputs, data.track))
         with matplotlib.rc_context(BOTH_MODES):
-            training = curve_panels(task.history, data.track.scores) if task.history else []
+            training = _training(task, data.track)
             return render(
-                "drawn.html", columns=task.columns, training=_shown(training),
+                "drawn.html", columns=task.columns, training=training, damaged=training is None,
                 scores=scores_by_case(data.track), ordered_by=ordering(data.track),
                 **_cases(task, data, given),
             )  # fmt: skip
+
+
+def _training(task: Drawing, track: Track) -> list[dict[str, Any]] | None:
+    """The learning curves, if the training is known; None if its history cannot be drawn."""
+    try:
+        return _shown(curve_panels(task.history, track.scores)) if task.history else []
+    except HarnessError:
+        return None  # the board and the rest of the page need no curves
 
 
 def _shown(panels: Sequence[Panel]) -> list[dict[str, Any]]:

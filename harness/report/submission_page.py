@@ -16,12 +16,12 @@ from markupsafe import Markup
 from scipy.stats import rankdata
 
 from harness.data.store import open_dataset
-from harness.evaluation.board import Board
+from harness.evaluation.board import Board, Cell
 from harness.evaluation.scoring import Scored
 from harness.files import csv_lines, write_text
 from harness.parallel import in_order, unless_few
 from harness.progress import ProgressCallback, no_progress
-from harness.report.page import NONE, page_name, part_of, render
+from harness.report.page import NONE, page_name, part_of, render, spans
 from harness.tracks import Score, Track
 
 FEW_PAGES = 12
@@ -92,14 +92,14 @@ def write_submission_pages(
     for done, (sha256, made) in enumerate(zip(tasks, in_order(pool, _draw, tasks.values()), strict=True)):
         drawn[sha256] = made
         progress(done + 1, len(tasks), "pages")
-    pooled = _pooled(list(by_sha256.values()))
+    pooled, of_board = _pooled(list(by_sha256.values())), {"spans": spans(board), "bests": _bests(board)}
     for place, row in enumerate(rows):
         submission = by_sha256[row.submission_sha256]
         page = render(
             "submission.html", board=board, row=row, public=public, submission=submission,
             histograms=[] if public else [_histogram(submission, *each) for each in pooled],
             neighbours={"Previous": rows[place - 1] if place else None, "Next": (*rows, None)[place + 1]},
-            links=links, csv="" if public else _as_csv(submission),
+            links=links, **of_board, csv="" if public else _as_csv(submission),
             key=keys[submission.sha256], drawn=Markup(drawn[submission.sha256]),
         )  # fmt: skip
         write_text(folder / links[submission.sha256], page)
@@ -113,9 +113,10 @@ def _draw(task: Drawing) -> str:
 
 
 def _key(submission: Scored, cases: str, history: Path | None, public: bool) -> str:
-    """A digest of all that the drawn part of a page depends on."""
+    """A digest of all that the drawn part of a page depends on. A history may hold any bytes."""
+    text = history and history.read_text(encoding="utf-8", errors="surrogateescape")
     parts = (version("astroboard"), submission.sha256, submission.track.drawing, cases, public,
-             history and history.read_text(encoding="utf-8"), submission.case_ids)  # fmt: skip
+             text, submission.case_ids)  # fmt: skip
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
@@ -153,10 +154,26 @@ def _as_csv(submission: Scored) -> str:
     return f"data:text/csv;base64,{base64.b64encode(text.encode()).decode()}"
 
 
+def _bests(board: Board) -> dict[str, Cell]:
+    """The best cell of each score, by key; of equal ones that of the first row."""
+    return {
+        score.key: (min if score.lower_is_better else max)(
+            (row.metrics[score.key] for row in board.rows), key=lambda cell: cell.mean
+        )
+        for score in board.scores
+    }
+
+
+def _counts(ascending: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """The histogram of sorted values, as of `numpy.histogram`, which would sort them for each page."""
+    starts = ascending.searchsorted(edges[:-1], side="left")
+    return np.diff(starts, append=ascending.searchsorted(edges[-1], side="right"))
+
+
 def _pooled(scored: Sequence[Scored]) -> list[tuple[Score, np.ndarray]]:
-    """Each score by case, and its values of all submissions."""
+    """Each score by case, and its values of all submissions in ascending order."""
     return [
-        (score, np.concatenate([submission.columns[score.column] for submission in scored]))
+        (score, np.sort(np.concatenate([submission.columns[score.column] for submission in scored])))
         for score in scores_by_case(scored[0].track)
     ]
 
@@ -165,14 +182,15 @@ def _histogram(submission: Scored, score: Score, of_all: np.ndarray) -> dict[str
     """A histogram as paths in its frame, its axes, and what it shows in numbers.
 
     The bins span the cases of this submission, but for extremes, which the outermost bins hold. The outline
-    is of the cases of all submissions, as shares of them: those beyond the bins are left out.
+    is of the cases of all submissions, whose values are sorted, as shares of them: those beyond the bins are
+    left out.
     """
     values = submission.columns[score.column]
     low, high = np.quantile(values, QUANTILES_SHOWN)
     edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
     low, high = float(edges[0]), float(edges[-1])
     counts = np.histogram(values.clip(low, high), edges)[0]
-    all_counts = np.histogram(of_all, edges)[0] * len(values) / len(of_all)
+    all_counts = _counts(of_all, edges) * len(values) / len(of_all)
     most, width = 1.05 * counts.max(), (RIGHT - LEFT) / BINS
 
     def height(count: float) -> float:

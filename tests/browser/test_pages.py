@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from axe_playwright_python.sync_playwright import Axe
 from matplotlib.image import imread
 
 from harness.report.alerts_page import OBJECT_PAGES, PLACE_PAGES
-from tests.browser.boards import HOSTILE_AS_SHOWN, NAMES, PUBLISHED
+from harness.report.page import environment, write_leaderboard
+from tests.browser.boards import HOSTILE_AS_SHOWN, NAMES, PUBLISHED, a_board
 
 pytestmark = pytest.mark.slow
 
@@ -114,6 +116,7 @@ def test_without_scripts_a_table(site, open_page):
     assert page.locator(f"{FIRST} tbody:first-of-type tr").count() == 40
     assert page.locator("th button").count() == 0
     assert header(page, "WMAPE").locator(".name").text_content() == "WMAPE"
+    assert page.locator(".tools:visible").count() == 0
 
 
 def test_alerts_of_a_night_are_counted_linked_and_text(site, open_page):
@@ -231,6 +234,63 @@ def test_searching_comparing_and_choosing_columns_and_a_link_to_it(site, open_pa
     assert noted == noted_again == []
 
 
+def test_searching_and_choosing_columns_on_a_phone(site, open_page):
+    page, noted = open_page(site / "forty.html", 390)
+    tools = page.locator("#mass-mapping .tools")
+    tools.get_by_label("Search").fill("ks93 team 1")
+    assert page.locator(f"{FIRST} tbody:first-of-type tr:visible").count() == 4
+    tools.get_by_text("Columns").click()
+    tools.get_by_label("DICEE", exact=True).uncheck()
+    for part in ("th", "td"):
+        assert page.locator(f"{FIRST} {part}.score[hidden]").count() > 0
+        assert page.locator(f"{FIRST} {part}[hidden]:visible").count() == 0
+    assert noted == []
+
+
+@pytest.mark.parametrize("searched", ["50%", "%41", "%zz & 100 %", "é?#"])
+def test_what_was_searched_is_in_the_address_as_it_was_typed(site, open_page, searched):
+    page, noted = open_page(site / "forty.html")
+    page.locator("#mass-mapping .tools").get_by_label("Search").fill(searched)
+    fragment = page.evaluate("location.hash.slice(1)")
+    again, noted_again = open_page(site / "forty.html", fragment=fragment)
+    assert again.locator("#mass-mapping .tools").get_by_label("Search").input_value() == searched
+    assert noted == noted_again == []
+
+
+def test_a_fragment_that_nothing_has_encoded(site, open_page):
+    page, noted = open_page(site / "forty.html", fragment="mass-mapping?q=50%")
+    tools = page.locator("#mass-mapping .tools")
+    assert tools.get_by_label("Search").input_value() == "50%"
+    assert tools.is_visible()
+    assert noted == []
+
+
+def test_two_boards_of_one_track(open_page, tmp_path):
+    """What is done with the second one is said, kept in the address, and written under its own name."""
+    boards = [replace(a_board(rows=rows), title=title) for rows, title in ((20, "Losses"), (6, "Sizes"))]
+    write_leaderboard(boards, tmp_path)
+    page, noted = open_page(tmp_path / "index.html")
+    ids = page.locator("[id]").evaluate_all("all => all.map(one => one.id)")
+    assert len(ids) == len(set(ids))
+    links = page.locator("nav a").evaluate_all("all => all.map(one => one.getAttribute('href'))")
+    ids_of_boards = ["mass-mapping", "mass-mapping-2"]
+    assert links == [f"#{name}" for name in (*ids_of_boards, "reading")]
+    assert Axe().run(page).violations_count == 0
+    second = page.locator("#mass-mapping-2")
+    second.get_by_role("button", name="WMAPE").click()
+    assert page.get_by_role("status").all_text_contents() == ["", "Sorted by WMAPE, ascending."]
+    second.get_by_label("Search").fill("ks93")
+    with page.expect_download() as download:
+        second.get_by_role("button", name="Download CSV").click()
+    assert download.value.suggested_filename == "mass-mapping-2.csv"
+    again, noted_again = open_page(tmp_path / "index.html", fragment=page.url.partition("#")[2])
+    rows = (again.locator(f"#{name} .board tbody tr:visible") for name in ids_of_boards)
+    assert [one.count() for one in rows] == [20, 2]
+    second.get_by_role("link", name="What is meant by DICEE").click()
+    assert page.url.endswith("#mass-mapping-2-dicee")
+    assert noted == noted_again == []
+
+
 def test_facts_of_methods_are_columns_to_be_chosen(site, open_page):
     """Row 0, 4, … of the big board have no facts, every second one a link that is none."""
     page, noted = open_page(site / "forty.html")
@@ -273,6 +333,27 @@ def test_on_a_phone_a_row_is_a_card(site, open_page):
     assert cells == ["rank", "who", "score", "score", "score"]
     assert row.bounding_box()["width"] <= 390
     assert row.bounding_box()["height"] < 260
+
+
+def test_figures_of_many_rows_take_the_whole_width(site, open_page):
+    """Those of forty rows stand one below the other, as wide as their frame."""
+    page, _ = open_page(site / "forty.html", 1400)
+    widths = page.locator("#mass-mapping .drawn, #mass-mapping .drawn > figure").evaluate_all(
+        "all => all.map(one => one.getBoundingClientRect().width)"
+    )
+    assert len(widths) == 3
+    assert widths == pytest.approx([widths[0]] * 3, abs=1)
+
+
+def test_every_class_with_a_style_is_on_a_page(site):
+    """But ``change``, which the script adds, and ``curve``, of boards of claims, which are not here."""
+    style = re.sub(r"/\*.*?\*/", "", environment().globals["style"], flags=re.DOTALL)
+    styled = set(re.findall(r"\.([a-z][a-z-]*)", " ".join(re.findall(r"([^{}]+){", style))))
+    pages = [path.read_text() for path in site.rglob("*.html")]
+    used = {
+        name for page in pages for names in re.findall(r'class="([^"]*)"', page) for name in names.split()
+    }
+    assert styled - used == {"change", "curve"}
 
 
 def test_from_the_board_to_a_submission_and_back(site, open_page):

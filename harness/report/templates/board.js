@@ -1,12 +1,12 @@
 "use strict";
 // What a board does beyond its table, which can be read without this: it sorts, searches, hides columns, colours scores
-// against those of one row, and writes CSV. The fragment of the address keeps all of this: #TRACK?sort=…&q=….
-const [track, query = ""] = decodeURI(location.hash.slice(1)).split("?");
+// against those of one row, and writes CSV. The fragment of the address keeps all of this: #BOARD?sort=…&q=….
+const [id, query = ""] = location.hash.slice(1).split("?"); // URLSearchParams decodes the rest
 
 for (const section of document.querySelectorAll("main > section")) {
   const table = section.querySelector("table.sortable");
   const slider = section.querySelector(".gallery input[type=range]");
-  const given = new URLSearchParams(section.id === track ? query : "");
+  const given = new URLSearchParams(section.id === id ? query : "");
   const chosen = new URLSearchParams();
   // Remember a choice, or forget it where it is what the page begins with.
   const remember = (name, value, usual) => {
@@ -19,7 +19,7 @@ for (const section of document.querySelectorAll("main > section")) {
   if (slider) showCases(section, slider, given, remember);
   if (table) useTable(section, table, given, remember);
   ready = true;
-  if (section.id === track && query) section.scrollIntoView();
+  if (section.id === id && query) section.scrollIntoView();
 }
 
 // One case at a time; without this it is the one in the middle.

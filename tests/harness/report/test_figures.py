@@ -26,6 +26,23 @@ def test_curves_of_training_and_validation(tmp_path):
         curves_figure(history, "cnn")
 
 
+@pytest.mark.parametrize(
+    "history",
+    [
+        b"epoch,seconds,loss\n1,2,1\n2,2",
+        b"epoch,seconds,loss\n1,2,\n",
+        b"seconds,loss\n2,1\n",
+        b"epoch,loss\n1,\xff\n",
+        b"epoch,loss\n1," + b"9" * 200_000,
+        b"",
+    ],
+)
+def test_a_damaged_history_is_named(tmp_path, history):
+    (tmp_path / "history.csv").write_bytes(history)
+    with pytest.raises(HarnessError, match=r"history\.csv (must|has)"):
+        curves_figure(tmp_path / "history.csv", "cnn")
+
+
 def test_scores_of_maps_are_of_validation_on_a_logarithmic_axis(tmp_path):
     """The scores stand in ``history.csv`` once; the validation loss is lowest in the second epoch."""
     history = tmp_path / "history.csv"

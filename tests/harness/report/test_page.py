@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from harness.evaluation.board import Value
-from harness.report.page import bar_position, span, write_leaderboard
+from harness.report.page import MOST_ENTRIES, bar_position, board_ids, span, write_leaderboard
 from harness.tracks import STAMPS
 from tests.browser.boards import HOSTILE, PUBLISHED, a_board
 
@@ -80,6 +80,28 @@ def test_a_folder_has_one_board_or_a_list_of_them(tmp_path):
     assert json.loads((tmp_path / "two/leaderboard.json").read_text()) == [b.to_json() for b in boards]
     assert json.loads((tmp_path / "one/leaderboard.json").read_text()) == boards[0].to_json()
     assert sorted(path.name for path in (tmp_path / "one").iterdir()) == ["index.html", "leaderboard.json"]
+
+
+@pytest.mark.parametrize("rows", [MOST_ENTRIES, MOST_ENTRIES + 20])
+def test_the_matrix_shows_the_first_rows_only(tmp_path, rows):
+    write_leaderboard([a_board(rows=rows)], tmp_path)
+    page = (tmp_path / "index.html").read_text()
+    matrix = page.partition('<table class="matrix">')[2].partition("</table>")[0]
+    assert matrix.count("<tr>") == 1 + MOST_ENTRIES
+    assert matrix.count("<td") == 1 + MOST_ENTRIES**2
+    assert (f"the first {MOST_ENTRIES} of {rows} rows" in page) == (rows > MOST_ENTRIES)
+
+
+def test_each_board_of_a_page_has_an_id():
+    maps, stamps = a_board(rows=1), a_board(STAMPS, rows=1)
+    assert board_ids([maps, stamps]) == ["mass-mapping", "stamps"]
+    taken = replace(maps, track="mass-mapping-2")
+    assert board_ids([maps, stamps, taken, maps]) == [
+        "mass-mapping",
+        "stamps",
+        "mass-mapping-2",
+        "mass-mapping-3",
+    ]
 
 
 @pytest.mark.slow

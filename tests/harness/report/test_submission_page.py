@@ -17,10 +17,12 @@ from harness.evaluation.cards import write_card
 from harness.evaluation.leaderboard import make_leaderboard, rank_entries
 from harness.evaluation.scoring import score
 from harness.parallel import executor
+from harness.report import submission_page
 from harness.report.gallery import gallery
-from harness.report.page import update_leaderboard
+from harness.report.page import page_name, update_leaderboard, write_leaderboard
 from harness.report.submission_page import write_submission_pages
-from harness.tracks import MASS_MAPPING
+from harness.tracks import MASS_MAPPING, STAMPS
+from tests.browser.boards import a_board
 
 pytestmark = pytest.mark.slow
 
@@ -100,6 +102,91 @@ def test_a_card_that_claims_the_checksum_of_another_takes_nothing_of_it(
     assert "victim" in page.read_text()
     assert "copycat" not in page.read_text()
     assert "copycat" not in gallery(board, scored, truth)
+
+
+@pytest.mark.parametrize(
+    "history",
+    [b"epoch,loss\n1,2\n2", b"epoch,loss\n1,\n", b"loss\n1\n", b"epoch,loss\n1,\xff\n", b"epoch,loss\n"],
+)
+def test_a_damaged_history_costs_the_curves_alone(map_board, tmp_path, history):
+    truth, scored, board, _ = map_board
+    (tmp_path / "history.csv").write_bytes(history)
+    damaged = {scored[0].path: tmp_path / "history.csv"}
+    update_leaderboard(board, tmp_path / "board", scored, truth, None, damaged)
+    assert (tmp_path / "board/index.html").is_file()
+    pages = [(tmp_path / "board" / page_name(one.sha256)).read_text() for one in scored]
+    assert ["There are no learning curves" in page for page in pages] == [True, False]
+    assert all(page.count("Best, median and worst case") == 1 for page in pages)
+
+
+@pytest.mark.parametrize(
+    ("change", "pages", "kept"),
+    [({}, True, 2), ({"part": "public"}, True, 2), ({"ladder": True}, True, 0), ({}, False, 0)],
+)
+def test_pages_of_a_replaced_board_are_removed(map_board, tmp_path, change, pages, kept):
+    """Those that the new board does not write, but neither pages of another track nor other files."""
+    truth, scored, board, _ = map_board
+    both = [
+        *scored,
+        replace(scored[0], sha256="ab" * 32, method="left"),
+        replace(scored[0], sha256="cd" * 32),
+    ]
+    other = a_board(STAMPS, rows=1)
+    other = replace(other, rows=(replace(other.rows[0], submission_sha256="cd" * 32),))
+    write_leaderboard([other], tmp_path)
+    full = rank_entries(MASS_MAPPING, both)
+    update_leaderboard(full, tmp_path, both, truth)
+    (tmp_path / "submissions/notes.html").write_text("mine")
+    assert len(list((tmp_path / "submissions").iterdir())) == 5
+    update_leaderboard(replace(board, **change), tmp_path, scored, truth, pages=pages)
+    names = {path.name for path in (tmp_path / "submissions").iterdir()}
+    expected = {f"{one.sha256[:16]}.html" for one in scored[:kept]}
+    assert names == expected | {"notes.html", f"{'cd' * 8}.html"}
+    text = (tmp_path / "index.html").read_text()
+    assert len(set(re.findall(r'href="(submissions/[^"]*)"', text))) == kept + 1
+
+
+def test_a_board_that_was_edited_removes_nothing_elsewhere(map_board, tmp_path):
+    truth, scored, board, _ = map_board
+    rows = tuple(replace(row, submission_sha256="../../mine") for row in board.rows)
+    write_leaderboard([replace(board, rows=rows)], tmp_path / "board")
+    (tmp_path / "mine.html").write_text("mine")
+    update_leaderboard(board, tmp_path / "board", scored, truth)
+    assert (tmp_path / "mine.html").is_file()
+
+
+def test_what_is_the_same_on_all_pages_is_computed_once(map_board, tmp_path, monkeypatch):
+    truth, scored, board, pages = map_board
+    calls = []
+    for name in ("spans", "_bests", "_pooled"):
+        once = getattr(submission_page, name)
+        monkeypatch.setattr(
+            submission_page, name, lambda *of, name=name, once=once: (calls.append(name), once(*of))[1]
+        )
+    links = write_submission_pages(board, scored, truth, tmp_path)
+    assert sorted(calls) == ["_bests", "_pooled", "spans"]
+    assert {sha: (tmp_path / link).read_text() for sha, link in links.items()} == pages
+
+
+def test_each_page_tells_the_best_of_each_score(map_board):
+    _, _, board, pages = map_board
+    for column in board.scores:
+        means = [row.metrics[column.key].mean for row in board.rows]
+        bests = {
+            re.findall(
+                rf"<strong>{re.escape(column.title)}</strong>.*?data-label=\"best\">([^<]*)<", page, re.DOTALL
+            )[0]
+            for page in pages.values()
+        }
+        (best,) = bests
+        assert float(best) == pytest.approx(min(means) if column.lower_is_better else max(means), rel=0.05)
+
+
+def test_the_outline_counts_as_numpy_does():
+    """Values on an edge belong to the bin above, but those on the last edge to the last bin."""
+    values = np.sort(np.random.default_rng(0).integers(0, 20, 500) / 10)
+    edges = np.linspace(0.2, 1.6, 8)
+    assert submission_page._counts(values, edges).tolist() == np.histogram(values, edges)[0].tolist()
 
 
 def test_what_a_page_shows(map_board):
