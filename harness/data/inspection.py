@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from harness.data.pack import Packing, add, drop_incomplete, is_fatal
 from harness.data.sources.base import Problem, description, read_source
 from harness.data.store import CHUNK, Dataset, open_dataset
-from harness.data.tally import Tally
+from harness.data.tally import Counted, Tally
 from harness.files import HarnessError, read_json
 from harness.progress import ProgressCallback, no_progress
-from harness.schemas import JSON_FILES, RUN
+from harness.schemas import JSON_FILES, LEADERBOARD, RUN
 from harness.tracks import Track, get_track, load, track_names
-from submissions import limits, manifest
-from submissions.archive import list_zip
+from submissions import limits, manifest, strict_json
+from submissions.archive import Archive, list_zip
 from submissions.kinds import HDF5
 from submissions.report import printable
 
@@ -38,11 +40,12 @@ def inspect(path: Path, progress: ProgressCallback = no_progress) -> dict[str, A
         with open_dataset(path) as dataset:
             return inspect_dataset(dataset, progress)
     if start.startswith(ZIP_MAGIC):
-        return _submission(path)
+        return _zip(path, progress)
+    if start.lstrip().startswith(b"[") and (boards := _boards(path)):
+        return {"kind": "leaderboard", "boards": boards}
     if not start.lstrip().startswith(b"{"):  # which JSON does, and no source
-        for track in map(get_track, track_names()):
-            if any(load(reference).matches(path) for reference in track.sources):
-                return _source(track, path, progress)
+        for track in _tracks(path):
+            return _source(track, path, progress)[0]
     if path.is_dir():
         raise HarnessError(
             f"{path} must be a run that has finished or a folder that can be packed, got one without "
@@ -55,6 +58,13 @@ def inspect(path: Path, progress: ProgressCallback = no_progress) -> dict[str, A
         )
     value = read_json(path, *JSON_FILES)
     return {"kind": value["schema"].split("/")[0].removeprefix("astroboard-")} | value
+
+
+def _tracks(path: Path) -> Iterator[Track]:
+    """The tracks that have a source for a path."""
+    for track in map(get_track, track_names()):
+        if any(load(reference).matches(path) for reference in track.sources):
+            yield track
 
 
 def inspect_dataset(dataset: Dataset, progress: ProgressCallback = no_progress) -> dict[str, Any]:
@@ -81,37 +91,53 @@ def inspect_dataset(dataset: Dataset, progress: ProgressCallback = no_progress) 
     }
 
 
-def _source(track: Track, path: Path, progress: ProgressCallback) -> dict[str, Any]:
-    """The cases that `pack` would take from a file or folder, and those that it would leave out."""
-    tally, left_out = Tally(track), Tally(track)
-    case_ids: set[str] = set()
-    problems: list[Problem] = []
-    ignored = 0
+def _source(track: Track, path: Path, progress: ProgressCallback) -> tuple[dict[str, Any], Counted]:
+    """The cases that `pack` would take from a file or folder, and those that it would leave out.
+
+    The values of cases of which only a half came are counted, too: they are gone when that is known.
+    """
+    counted, packing = Counted(Tally(track)), Packing(True, Tally(track))
+    damaged: list[str] = []
+
+    def note(problem: Problem) -> None:
+        packing.note(problem)
+        if is_fatal(problem, skip_damaged=False):
+            damaged.append(str(problem.error))
+
     for item in read_source(track.sources, path):
-        if not isinstance(item, Problem):
-            case_ids.update(item.case_id)
-            tally.add(item.columns)
-            progress(len(case_ids), 0, "cases")
-        elif item.error:
-            problems.append(item)
-            left_out.add(item.columns)
-        else:
-            ignored += 1
-    reasons = [str(problem.error) for problem in problems]
-    damaged = [str(problem.error) for problem in problems if problem.damaged]
+        for problem in [item] if isinstance(item, Problem) else add(counted, item, path):
+            note(problem)
+        progress(len(counted.rows), 0, "cases")
+    for problem in drop_incomplete(counted):
+        note(problem)
+    reasons = [reason for _, reason in packing.left_out[:1]]
     return {
         "kind": "source",
         "track": track.name,
-        "cases": len(case_ids),
-        **tally.to_json(),
-        "left_out": {"cases": len(problems), "first": reasons[:1], **left_out.to_json()},
+        "cases": len(counted.rows),
+        **counted.tally.to_json(),
+        "left_out": {"cases": len(packing.left_out), "first": reasons, **packing.counts.to_json()},
         "damaged": {"cases": len(damaged), "first": damaged[:1]},  # at which `pack` stops
-        "ignored": ignored,
-    }
+        "ignored": len(packing.ignored),
+    }, counted
 
 
-def _submission(path: Path) -> dict[str, Any]:
-    files = list_zip(path)
+def _zip(path: Path, progress: ProgressCallback) -> dict[str, Any]:
+    """A submission, or a source.
+
+    Maps of the truth are stored as predictions are. So without a manifest it is a source that tells: one that
+    finds inputs, or that reads a zip in which no file is named as predictions are.
+    """
+    archive = list_zip(path)
+    for track in () if manifest.NAME in archive.names else _tracks(path):
+        summary, counted = _source(track, path, progress)
+        predictions = any(track.format.matches(name) for name in archive.names)
+        if track.inputs.name in counted.columns or not predictions:
+            return summary
+    return _submission(archive)
+
+
+def _submission(files: Archive) -> dict[str, Any]:
     with files.open() as content:
         has_manifest = manifest.NAME in files.names
         stated = manifest.parse(content(manifest.NAME, limits.MAX_MANIFEST_BYTES)) if has_manifest else None
@@ -125,6 +151,17 @@ def _submission(path: Path) -> dict[str, Any]:
     }
 
 
+def _boards(path: Path) -> list[dict[str, Any]]:
+    """The leaderboards of several tracks in one file; empty where it holds anything else."""
+    try:
+        value = strict_json.loads(path.read_bytes())
+    except ValueError:
+        return []
+    boards = value if isinstance(value, list) else []
+    own = all(isinstance(board, dict) and board.get("schema") == LEADERBOARD for board in boards)
+    return boards if own else []
+
+
 def lines(summary: dict[str, Any], indent: str = "") -> list[str]:
     """The summary as indented lines of text."""
     text: list[str] = []
@@ -133,15 +170,22 @@ def lines(summary: dict[str, Any], indent: str = "") -> list[str]:
             text += [f"{indent}{key}:", *lines(value, indent + "  ")]
         elif isinstance(value, list) and value and isinstance(value[0], dict):
             text.append(f"{indent}{key}: {len(value)} entries")
-            text += [f"{indent}  {verdict}" for verdict in map(_verdict, value) if verdict]
+            text += [f"{indent}  {shown}" for shown in map(_entry, value) if shown]
         else:
             text.append(printable(f"{indent}{key}: {value}"))
     return text
 
 
-def _verdict(entry: Any) -> str:
-    """The verdict on a claim that was put to the test, and what it lacks; empty for any other entry."""
-    if not (isinstance(entry, dict) and "verdict" in entry):
+def _entry(entry: Any) -> str:
+    """The verdict on a claim that was put to the test, and what it lacks, or the size of a leaderboard.
+
+    Empty for any other entry.
+    """
+    if not isinstance(entry, dict):
+        return ""
+    if entry.get("schema") == LEADERBOARD and isinstance(rows := entry.get("rows"), list):
+        return printable(f"{entry.get('track')}: {len(rows)} rows, {entry.get('cases')} cases")
+    if "verdict" not in entry:
         return ""
     lacking = entry.get("lacking")
     verdict = [entry["verdict"], *(lacking if isinstance(lacking, list) else [])]

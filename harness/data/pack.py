@@ -5,12 +5,14 @@ What can be packed is up to the sources of the track: `harness.data.sources.base
 
 from __future__ import annotations
 
+import json
 import pickle
 import shutil
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, NamedTuple
@@ -21,14 +23,15 @@ import h5py
 from harness.data.sources.base import NAMES_SHOWN, Cases, Problem, other_track, read_source
 from harness.data.sources.tar_members import Unmarked
 from harness.data.store import DataError, Writer, create
-from harness.data.tally import Tally
+from harness.data.tally import Counted, Tally
 from harness.parallel import in_order
 from harness.progress import ProgressCallback, no_progress
 from harness.tracks import Track, load
 from submissions import SubmissionError, check_case_id
 from submissions.report import printable
 
-MAX_LISTED, MAX_LISTED_NAME = 1000, 64  # names of what was left out that the file keeps, and their length
+MAX_LISTED, MAX_LISTED_NAME = 1000, 64  # names that the file keeps in a list, and their length
+MAX_ESCAPED = 6 * MAX_LISTED_NAME + 2  # characters of a name in JSON: a file of more is not opened again
 
 Items = Generator[Cases | Problem, None, None]
 
@@ -50,14 +53,14 @@ class Packing:
         """List a problem; raise its error if it is damage that is not to be skipped."""
         if problem.error is None:
             self.ignored.append(problem.name)
-        elif _is_fatal(problem, self.skip_damaged):
+        elif is_fatal(problem, self.skip_damaged):
             raise problem.error
         else:
             self.left_out.append((problem.name, str(problem.error)))
             self.counts.add(problem.columns)
 
 
-def _is_fatal(problem: Problem, skip_damaged: bool) -> bool:
+def is_fatal(problem: Problem, skip_damaged: bool) -> bool:
     """Whether packing stops at a problem: at damage, but not where an archive has no mark of its end."""
     damaged = problem.error is not None and problem.damaged and not isinstance(problem.error, Unmarked)
     return damaged and not skip_damaged
@@ -83,17 +86,20 @@ def pack(
     if out.is_file() and not h5py.is_hdf5(out):
         raise DataError(f"OUT must be a data set or a new file, got {out}; name OUT last, or remove it")
     packing = Packing(skip_damaged, Tally(track))
-    about: dict[str, Any] = {"packed": [path.name for path in sources]}
+    about: dict[str, Any] = {"packed": _listed(path.name for path in sources)}
+    if sources[MAX_LISTED:]:
+        about["packed_count"] = len(sources)
     tasks = [Task(track.sources, path, labels, skip_damaged) for path in sources]
     with create(out, track, "full", about) as writer:
         with _contents(tasks, out.absolute(), executor) as contents:
             for path, items in zip(sources, contents, strict=True):
                 with closing(items):  # archives, whatever happens
                     for item in items:
-                        for problem in [item] if isinstance(item, Problem) else _add(writer, item, path):
+                        for problem in [item] if isinstance(item, Problem) else add(writer, item, path):
                             packing.note(problem)
                         progress(len(writer.rows), 0, f"cases, {item.name or path.name}")
-        _drop_incomplete(writer, packing)
+        for problem in drop_incomplete(writer):
+            packing.note(problem)
         if not (writer.rows or packing.left_out):
             first = ", ".join(map(printable, packing.ignored[:NAMES_SHOWN])) or "no file"
             expected = " or ".join(load(reference).EXPECTED for reference in track.sources)
@@ -108,7 +114,7 @@ def pack(
         packing.cases = len(writer.rows)
         about |= {
             "left_out": len(packing.left_out),
-            "left_out_first": [name[:MAX_LISTED_NAME] for name, _ in packing.left_out[:MAX_LISTED]],
+            "left_out_first": _listed(name for name, _ in packing.left_out),
             "ignored": len(packing.ignored),
         }
         if counts := packing.counts.to_json():
@@ -116,9 +122,20 @@ def pack(
     return packing
 
 
-def _add(writer: Writer, cases: Cases, path: Path) -> Iterator[Problem]:
+def _listed(names: Iterable[str]) -> list[str]:
+    """The first of the names, shortened."""
+    return [_shortened(name[:MAX_LISTED_NAME]) for name in islice(names, MAX_LISTED)]
+
+
+def _shortened(name: str) -> str:
+    """A name that is as short in JSON, too, where some characters become twelve."""
+    return name if len(json.dumps(name)) <= MAX_ESCAPED else name[: MAX_LISTED_NAME // 2]
+
+
+def add(writer: Writer | Counted, cases: Cases, path: Path) -> Iterator[Problem]:
     """Write cases that are new, and to those that are there the columns that they lack."""
     new: dict[str, int] = {}
+    where = f"{path}: {cases.name}" if cases.name else str(path)
     for index, case_id in enumerate(cases.case_id):
         try:
             row = writer.rows.get(case_id)
@@ -128,20 +145,30 @@ def _add(writer: Writer, cases: Cases, path: Path) -> Iterator[Problem]:
                 )
             check_case_id(case_id)
         except (DataError, SubmissionError) as error:
-            where = f"{path}: {cases.name}" if cases.name else str(path)
             yield Problem(cases.name or case_id, DataError(f"{where}: {error}"))
             continue
         if row is None:
             new[case_id] = index
         else:
-            for name, values in cases.columns.items():
-                writer.put(name, slice(row, row + 1), values[index : index + 1])
+            with _said(where):
+                for name, values in cases.columns.items():
+                    writer.put(name, slice(row, row + 1), values[index : index + 1])
     if new:
         chosen = cases if len(new) == len(cases.case_id) else cases.rows(list(new.values()))
-        writer.append(chosen.case_id, chosen.group, **chosen.columns)
+        with _said(where):
+            writer.append(chosen.case_id, chosen.group, **chosen.columns)
 
 
-def _drop_incomplete(writer: Writer, packing: Packing) -> None:
+@contextmanager
+def _said(where: str) -> Iterator[None]:
+    """Say which source has columns that do not fit those of the sources before."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"{where}: {error}") from error
+
+
+def drop_incomplete(writer: Writer | Counted) -> Iterator[Problem]:
     """Settle the role of the file, and leave out the cases of which only a half came.
 
     Inputs and truth of a case may come from different files. If none of the cases has a truth, as in a test
@@ -158,7 +185,7 @@ def _drop_incomplete(writer: Writer, packing: Packing) -> None:
                 incomplete.add(row)
                 needed = " and ".join(present)
                 error = DataError(f"case {case_id} must have {needed}, but its {name} is missing")
-                packing.note(Problem(case_id, error))
+                yield Problem(case_id, error)
     writer.drop(incomplete)
 
 
@@ -197,7 +224,7 @@ def write_shard(task_and_shard: tuple[Task, Path]) -> Path:
     with temporary.open("wb") as file, closing(read_source(*task[:3])) as items:
         for item in items:
             pickle.dump(item, file, pickle.HIGHEST_PROTOCOL)
-            fatal = isinstance(item, Problem) and _is_fatal(item, task.skip_damaged)
+            fatal = isinstance(item, Problem) and is_fatal(item, task.skip_damaged)
             if fatal or not temporary.exists():  # where the file has gone, the packing has ended
                 break
     return temporary.replace(shard)

@@ -103,7 +103,9 @@ class Writer:
     def put(self, name: str, rows: slice, values: np.ndarray) -> None:
         """Write a column's values for rows that `append` made.
 
-        Raises DataError if they have another shape than the track says, or other fields than those before.
+        A column that the track does not describe, such as the metadata, gets a type that holds both the new
+        values and those before. Raises DataError if they have another shape than the track says, or other
+        fields than those before, or if no type holds both.
         """
         if len(values) != rows.stop - rows.start:
             raise DataError(f"column {name} must have {rows.stop - rows.start} values, got {len(values)}")
@@ -112,6 +114,15 @@ class Writer:
             raise DataError(f"{name} must be {column.shape[1:]} a case, got {values.shape[1:]}")
         if values.dtype.names != column.dtype.names:
             raise DataError(f"{name} must have the fields {column.dtype.names}, got {values.dtype.names}")
+        if name not in self.halves and values.dtype != column.dtype:
+            dtype = _common(name, column.dtype, values.dtype)
+            if dtype != column.dtype:
+                self._rewrite(name, dtype)
+            _check_exact(name, values, dtype)
+        self._write(name, rows, values)
+
+    def _write(self, name: str, rows: slice, values: np.ndarray) -> None:
+        column = self.columns[name]
         if len(column) < rows.stop:
             column.resize(rows.stop + GROWTH_ROWS, axis=0)
             self.digests[name] = self.digests[name].ljust(len(column) * DIGEST, b"\0")
@@ -123,6 +134,21 @@ class Writer:
             column[rows] = values
         digests = (hashlib.sha256(value.tobytes()).digest() for value in values)
         self.digests[name][rows.start * DIGEST : rows.stop * DIGEST] = b"".join(digests)
+
+    def _rewrite(self, name: str, dtype: np.dtype) -> None:
+        """Give a column another type, which HDF5 does not allow, by a copy of its values."""
+        before, digests, earlier = self.columns.pop(name), self.digests[name], f"{name} before"
+        self.file.move(name, earlier)
+        self._new_column(name, np.empty((0, *before.shape[1:]), dtype))
+        for start in range(0, min(len(before), len(self.rows)), CHUNK):
+            values = before[start : min(start + CHUNK, len(self.rows))]
+            _check_exact(name, values, dtype)
+            self._write(name, slice(start, start + len(values)), values)
+        for row in range(len(self.digests[name]) // DIGEST):
+            of_row = slice(row * DIGEST, (row + 1) * DIGEST)
+            if not any(digests[of_row]):  # nor has it a value now
+                self.digests[name][of_row] = bytes(DIGEST)
+        del self.file[earlier]
 
     def has(self, name: str, row: int) -> bool:
         """Whether a value was written to this row of a column."""
@@ -189,6 +215,42 @@ class Writer:
             for case_id, row in sorted(self.rows.items()):
                 digest.update(f"{name} {case_id} ".encode() + self.digest(name, row))
         return digest.hexdigest()
+
+
+def _fields(dtype: np.dtype) -> dict[Any, np.dtype]:
+    """The type of each field, by what selects it; without fields, the type itself, by what selects all."""
+    return {name: dtype[name] for name in dtype.names} if dtype.names else {...: dtype}
+
+
+def _common(name: str, before: np.dtype, now: np.dtype) -> np.dtype:
+    """A type that holds the values of both, which have the same fields. Raises DataError if none does."""
+    common = {}
+    for key, new in _fields(now).items():
+        old = before if key is ... else before[key]
+        if not (old == new or {old.kind, new.kind} <= set("fiub") or old.kind == new.kind == "S"):
+            raise DataError(
+                f"{_shown(name, key)} must be of one kind everywhere, numbers or text, got {old} before and "
+                f"{new} now; write both as numbers or both as text"
+            )
+        common[key] = np.promote_types(old, new)
+    return np.dtype(list(common.items())) if now.names else common[...]
+
+
+def _check_exact(name: str, values: np.ndarray, dtype: np.dtype) -> None:
+    """Raise DataError where a whole number would be rounded, as 64 bits have no float that holds them all."""
+    for key, target in _fields(dtype).items():
+        part = values[key]
+        if part.dtype.kind in "iu" and target.kind == "f" and part.size:
+            exact = 2 ** (np.finfo(target).nmant + 1)
+            if int(part.min()) < -exact or int(part.max()) > exact:
+                raise DataError(
+                    f"{_shown(name, key)} has whole numbers beyond {exact:,}, got {part.dtype} that "
+                    f"{target}, which holds all other values, would round; write them as one type everywhere"
+                )
+
+
+def _shown(name: str, key: Any) -> str:
+    return name if key is ... else f"{name} {printable(repr(key))}"
 
 
 @contextmanager
@@ -374,6 +436,13 @@ def _checked(file: h5py.File, path: Path) -> Dataset:
     declared = sum(math.prod(column.shape) * column.dtype.itemsize for column in columns.values())
     size = path.stat().st_size
     _require(declared <= size, f"it declares {declared:,} bytes of columns and has {size:,}")
+    if track.classes and track.truth.name in columns:
+        labels, classes = columns[track.truth.name][:], len(track.classes)
+        unknown = np.flatnonzero((labels < 0) | (labels >= classes))
+        if len(unknown):
+            case_id = columns["case_id"][unknown[0]].decode("ascii", "replace")
+            must = f"{track.truth.name} must be 0 to {classes - 1}, for {', '.join(track.classes)}"
+            raise DataError(f"{must}, got {labels[unknown[0]]} of case {printable(case_id)}")
     try:
         source = json.loads(_attribute(file, "source", MAX_SOURCE))
     except (ValueError, RecursionError) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -103,3 +103,43 @@ class Tally:
             names = enumerate(self.track.classes)
             summary["classes"] = {name: self.labels[label] for label, name in names}
         return summary | {name: images.to_json() for name, images in self.images.items() if images.values}
+
+
+@dataclass
+class Counted:
+    """In place of a `Writer`, to be filled by the same functions: what comes is counted, and not kept.
+
+    ``columns`` has the rows that have a value, by the name of the column.
+    """
+
+    tally: Tally
+    role: str = "full"
+    rows: dict[str, int] = field(default_factory=dict)
+    columns: dict[str, set[int]] = field(default_factory=dict)
+
+    @property
+    def track(self) -> Track:
+        """The track of the cases."""
+        return self.tally.track
+
+    def append(
+        self, case_id: Sequence[str], _group: Sequence[int] | Sequence[str], **columns: np.ndarray
+    ) -> None:
+        """Count cases, with all or some of their columns."""
+        start = len(self.rows)
+        self.rows.update(zip(case_id, range(start, start + len(case_id)), strict=True))
+        for name, values in columns.items():
+            self.put(name, slice(start, len(self.rows)), values)
+
+    def put(self, name: str, rows: slice, values: np.ndarray) -> None:
+        """Count a column's values for rows that `append` made."""
+        self.columns.setdefault(name, set()).update(range(rows.start, rows.stop))
+        self.tally.add({name: values})
+
+    def has(self, name: str, row: int) -> bool:
+        """Whether a value of this row of a column was counted."""
+        return row in self.columns.get(name, ())
+
+    def drop(self, rows: Collection[int]) -> None:
+        """Count these rows no more as cases; their values stay in the tally."""
+        self.rows = {case_id: row for case_id, row in self.rows.items() if row not in rows}

@@ -7,19 +7,21 @@ import io
 import warnings
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 from astropy.io import fits
 
-from harness.data.sources.alerts import usable_alerts
+from harness.data.sources.alerts import SIZE, usable_alerts
 from harness.data.sources.avro_records import MAGIC, read_records
 from harness.data.sources.base import Cases, Problem, starts_with
-from harness.data.sources.tar_members import members, names
+from harness.data.sources.tar_members import files, names
 from harness.data.store import CHUNK, DataError
 from submissions.formats.stamps import CLASS_NUMBERS, CLASSES
 from submissions.ids import lookup
+from submissions.limits import MAX_TEXT
 from submissions.report import printable
 
 EXPECTED = "ZTF alert packets: an .avro file, or a folder, .tar, .tar.gz, .tar.bz2, .tar.xz or .zip of such"
@@ -35,8 +37,25 @@ NUMBERS = (
 )  # fmt: skip
 KEPT = {*NEEDED, "candid", "stampData", "isdiffpos", *NUMBERS}
 
-Alert = tuple[dict[str, Any], np.ndarray]
-"""The Avro record of an alert and its stamp."""
+OBJECT_BYTES, SIGN_BYTES = 32, 1
+METADATA = np.dtype([
+    ("objectId", f"S{OBJECT_BYTES}"), ("isdiffpos", f"S{SIGN_BYTES}"), *((name, "f8") for name in NUMBERS)
+])  # fmt: skip
+
+
+class Alert(NamedTuple):
+    """What is kept of the record of an alert, which may be much larger."""
+
+    candid: str
+    object_name: str
+    metadata: tuple[bytes | float, ...]
+    stamp: np.ndarray
+
+
+class TooLarge(DataError):
+    """An image has more pixels than one of the survey, so that it is none."""
+
+
 Labelled = Callable[[str], int | None]
 
 
@@ -70,6 +89,9 @@ def _alerts(path: Path, label_of: Labelled | None) -> Iterator[Alert | Problem]:
     """Record and stamp of each alert, or why there is none; those without a label are problems."""
     try:
         for name, file in _packets(path):
+            if isinstance(file, DataError):
+                yield Problem(name, file)
+                continue
             try:
                 for record in read_packet(file):
                     yield _alert(record, label_of)
@@ -80,13 +102,16 @@ def _alerts(path: Path, label_of: Labelled | None) -> Iterator[Alert | Problem]:
         yield Problem(path.name, error)
 
 
-def _packets(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
+def _packets(path: Path) -> Iterator[tuple[str, IO[bytes] | DataError]]:
+    """Name and content of each Avro file, or why it cannot be read."""
     if starts_with(path, MAGIC):
         with path.open("rb") as file:
             yield path.name, file
     else:
-        for name, data in members(path, suffix=".avro"):
-            yield name, io.BufferedReader(io.BytesIO(data))
+        with closing(files(path, ".avro")) as found:
+            for name, data in found:
+                if data is not None:
+                    yield name, io.BufferedReader(io.BytesIO(data)) if isinstance(data, bytes) else data
 
 
 def _alert(record: dict[str, Any], label_of: Labelled | None) -> Alert | Problem:
@@ -94,9 +119,10 @@ def _alert(record: dict[str, Any], label_of: Labelled | None) -> Alert | Problem
     try:
         if label_of is not None and label_of(candid) is None:
             raise DataError("it has no label")
-        return record, stamp_of(record)
+        return Alert(candid, str(record["objectId"]), _metadata(record), stamp_of(record))
     except DataError as error:
-        return Problem(candid, DataError(f"alert {candid}: {error}"), damaged=False)
+        damaged = isinstance(error, TooLarge)
+        return Problem(candid, DataError(f"alert {candid}: {error}"), damaged)
 
 
 def read_packet(file: IO[bytes]) -> Iterator[dict[str, Any]]:
@@ -108,6 +134,11 @@ def read_packet(file: IO[bytes]) -> Iterator[dict[str, Any]]:
         record.setdefault("candid", candidate.get("candid"))  # where some brokers leave it
         if not isinstance(record["candid"], int | str):
             raise DataError(f"its alerts must have a candid, got {printable(record['candid'])}")
+        for name in ("candid", "objectId"):
+            if (length := len(str(record[name]))) > MAX_TEXT:
+                raise DataError(
+                    f"the {name} of an alert must have {MAX_TEXT} characters at most, got {length:,}"
+                )
         yield record
 
 
@@ -129,27 +160,35 @@ def _image(name: str, cutout: Any) -> np.ndarray:
         with warnings.catch_warnings(action="ignore"):
             unpacked = zlib.decompressobj(GZIP).decompress(packed, IMAGE_BYTES)
             with fits.open(io.BytesIO(unpacked)) as file:
-                image = np.asarray(file[0].data, np.float32)
+                shape = file[0].shape  # of its header: pixels take more memory than they have bytes there
+                image = np.asarray(file[0].data, np.float32) if max(shape, default=0) <= SIZE else None
     except Exception as error:  # astropy raises what its parts happen to raise on damaged FITS
         raise DataError(f"{name} is no gzipped FITS image that can be read: {error}") from error
+    if image is None:
+        raise TooLarge(f"{name} must have {SIZE} by {SIZE} pixels at most, got the shape {shape}")
     if image.ndim != 2:
         raise DataError(f"{name} has {image.ndim} dimensions; an image was expected")
     return image
 
 
 def _cases(alerts: Sequence[Alert], label_of: Labelled | None) -> Iterator[Cases | Problem]:
-    """The usable alerts, their metadata from the ``candidate`` record, NaN where it lacks a number."""
-    texts = [("objectId", "S32"), ("isdiffpos", "S1")]
-    metadata = np.zeros(len(alerts), [*texts, *((name, "f8") for name in NUMBERS)])
-    for row, (record, _) in enumerate(alerts):
-        values = (record["candidate"].get(name) for name in NUMBERS)
-        numbers = (float(v) if isinstance(v, int | float) else np.nan for v in values)
-        identity = (str(record["objectId"]), _sign(record["candidate"].get("isdiffpos")))
-        metadata[row] = (*(text.encode("ascii", "replace") for text in identity), *numbers)
-    candids = [str(record["candid"]) for record, _ in alerts]
+    """The usable alerts of these, with their labels."""
+    candids = [alert.candid for alert in alerts]
     classes = None if label_of is None else np.array([label_of(candid) for candid in candids], np.int8)
-    object_names = [str(record["objectId"]) for record, _ in alerts]
-    return usable_alerts([stamp for _, stamp in alerts], classes, metadata, candids, object_names)
+    metadata = np.array([alert.metadata for alert in alerts], METADATA)
+    object_names = [alert.object_name for alert in alerts]
+    return usable_alerts([alert.stamp for alert in alerts], classes, metadata, candids, object_names)
+
+
+def _metadata(record: Mapping[str, Any]) -> tuple[bytes | float, ...]:
+    """A row of the metadata, from the ``candidate`` record; NaN where it lacks a number."""
+    candidate = record["candidate"]
+    values = (candidate.get(name) for name in NUMBERS)
+    return (
+        str(record["objectId"]).encode("ascii", "replace")[:OBJECT_BYTES],
+        _sign(candidate.get("isdiffpos"))[:SIGN_BYTES].encode("ascii", "replace"),
+        *(float(value) if isinstance(value, int | float) else np.nan for value in values),
+    )
 
 
 def _sign(value: Any) -> str:

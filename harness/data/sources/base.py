@@ -12,7 +12,8 @@ A source is a module that a track names in `Track.sources`. This one packs folde
             stem = Path(name).stem
             yield Cases([stem], [stem.split("-")[0]], {"images": np.load(io.BytesIO(data))[None]}, name)
 
-`names` and `members` of `harness.data.sources.tar_members` see folders and archives alike.
+`names` and `members` of `harness.data.sources.tar_members` see folders and archives alike. `members` ends at
+the first file that cannot be read; `files` gives its fault, for a `Problem`, and goes on.
 """
 
 from __future__ import annotations

@@ -42,6 +42,9 @@ def read(path: Path, labels: Mapping[str, int] | None = None) -> Iterator[Cases 
     if labels is not None:
         raise DataError(f"{path} has maps, got labels for them; leave --labels out")
     for name, data in files(path, ".npy"):
+        if isinstance(data, DataError):
+            yield Problem(name, data)
+            continue
         match = MEMBER.fullmatch(name)
         if match and data is not None:
             folder, cluster, crop = match.groups()

@@ -47,6 +47,9 @@ DAMAGE = (
     ValueError, LookupError, OverflowError, RecursionError,  # what `tarfile` makes of odd headers
 )  # fmt: skip
 
+Content = bytes | DataError | None
+"""What a file holds, or why it cannot be read although those after it can; None where it was not wanted."""
+
 
 def names(path: Path) -> Iterator[str]:
     """The names of the files in a folder or archive, as far as it can be read."""
@@ -56,19 +59,25 @@ def names(path: Path) -> Iterator[str]:
 
 
 def members(path: Path, suffix: str = "") -> Generator[tuple[str, bytes], None, None]:
-    """Name and content of the files whose names end in ``suffix``, as `files` reads them."""
+    """Name and content of the files whose names end in ``suffix``, as `files` reads them.
+
+    Raises DataError for the first that cannot be read.
+    """
     with closing(files(path, suffix)) as found:
         for name, data in found:
+            if isinstance(data, DataError):
+                raise data
             if data is not None:
                 yield name, data
 
 
-def files(path: Path, suffix: str = "") -> Generator[tuple[str, bytes | None], None, None]:
+def files(path: Path, suffix: str = "") -> Generator[tuple[str, Content], None, None]:
     """Name and content of the files in a folder or archive; no content where the name ends otherwise.
 
-    Raises DataError for a file of more than 16 MB, and for a damaged archive after its last good member,
-    which the message names. `Unmarked` comes after the last member of a tar archive that is not compressed
-    and has no blocks that mark its end: it cannot be told from one that was cut there.
+    In place of the content of a file that cannot be read, such as one of more than 16 MB, comes a DataError
+    that names it. Raises DataError for a damaged archive after its last good member, which the message names.
+    `Unmarked` comes after the last member of a tar archive that is not compressed and has no blocks that mark
+    its end: it cannot be told from one that was cut there.
     """
     # A thread reads and inflates the next members while the caller works on those before.
     with closing(_files(path, suffix)) as found, ThreadPoolExecutor(1) as thread:
@@ -78,7 +87,7 @@ def files(path: Path, suffix: str = "") -> Generator[tuple[str, bytes | None], N
             yield file
 
 
-def _files(path: Path, suffix: str | None) -> Generator[tuple[str, bytes | None], None, None]:
+def _files(path: Path, suffix: str | None) -> Generator[tuple[str, Content], None, None]:
     if not path.is_dir():
         with path.open("rb") as file:
             start = file.read(8)
@@ -86,10 +95,9 @@ def _files(path: Path, suffix: str | None) -> Generator[tuple[str, bytes | None]
         return
     for entry in sorted(path.rglob("*")):
         if entry.is_file():
-            content = None
+            content: Content = None
             if suffix is not None and entry.name.endswith(suffix):
-                _check_size(str(entry), entry.stat().st_size)
-                content = entry.read_bytes()
+                content = _too_large(str(entry), entry.stat().st_size) or entry.read_bytes()
             yield str(entry.relative_to(path.parent)), content
 
 
@@ -120,7 +128,7 @@ class _Guarded:
         return self._stream.read(size)
 
 
-def _tar(path: Path, suffix: str | None) -> Generator[tuple[str, bytes | None], None, None]:
+def _tar(path: Path, suffix: str | None) -> Generator[tuple[str, Content], None, None]:
     last = "the beginning"
     try:
         with (
@@ -129,16 +137,11 @@ def _tar(path: Path, suffix: str | None) -> Generator[tuple[str, bytes | None], 
         ):
             while member := archive.next():
                 archive.members = []  # type: ignore[attr-defined]  # it would keep them all
-                content = None
+                content: Content = None
                 if suffix is not None and member.name.endswith(suffix):
-                    if member.islnk() or member.issym():
-                        raise tarfile.ReadError(
-                            f"{member.name} is a link; tar --dereference --hard-dereference writes files"
-                        )
-                    if member.isfile():
-                        content = _content(archive, member, path)
-                        last = member.name
-                if member.isfile():
+                    content = _content(archive, member, path)
+                    last = member.name if isinstance(content, bytes) else last
+                if member.isfile() or content is not None:
                     yield member.name, content
             marked = _check_end(stream, archive.offset)
     except DAMAGE as error:
@@ -149,9 +152,17 @@ def _tar(path: Path, suffix: str | None) -> Generator[tuple[str, bytes | None], 
         raise Unmarked(f"{path} ends without the mark of its end, and may be cut off after {last}")
 
 
-def _content(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> bytes:
-    """The content of a file, with the gaps of a sparse one filled."""
-    _check_size(f"{path}: {member.name}", member.size)
+def _content(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> Content:
+    """The content of a file, with the gaps of a sparse one filled; None of what is neither file nor link."""
+    name = f"{path}: {member.name}"
+    if member.islnk() or member.issym():
+        return DataError(
+            f"{name} must be a file, got a link; tar --dereference --hard-dereference writes files"
+        )
+    if not member.isfile():
+        return None
+    if fault := _too_large(name, member.size):
+        return fault
     file = archive.extractfile(member)
     assert file is not None
     return file.read()
@@ -175,23 +186,31 @@ def _check_end(stream: IO[bytes], offset: int) -> bool:
     return True
 
 
-def _zip(path: Path, suffix: str | None) -> Generator[tuple[str, bytes | None], None, None]:
-    name = ""
+def _zip(path: Path, suffix: str | None) -> Generator[tuple[str, Content], None, None]:
     try:
         archive = list_zip(path)
-        for name, (_, reason) in archive.refused.items():
-            if suffix is not None and name.endswith(suffix):
-                raise DataError(f"{path}: {name}: {reason}")
-            yield name, None
-        with archive.open() as content:
-            for name in archive.names:
-                wanted = suffix is not None and name.endswith(suffix)
-                yield name, content(name, MAX_MEMBER_BYTES) if wanted else None
     except SubmissionError as error:
-        message = str(error).replace("the submission", "the archive")
-        raise DataError(f"{path}: {name}: {message}" if name else f"{path}: {message}") from error
+        raise DataError(f"{path}: {_of_archive(error)}") from error
+    for name, (_, reason) in archive.refused.items():
+        wanted = suffix is not None and name.endswith(suffix)
+        yield name, DataError(f"{path}: {name}: {reason}") if wanted else None
+    with archive.open() as read:
+        for name in archive.names:
+            content: Content = None
+            if suffix is not None and name.endswith(suffix):
+                try:
+                    content = read(name, MAX_MEMBER_BYTES)
+                except SubmissionError as error:
+                    content = DataError(f"{path}: {name}: {_of_archive(error)}")
+            yield name, content
 
 
-def _check_size(name: str, size: int) -> None:
-    if size > MAX_MEMBER_BYTES:
-        raise DataError(f"{name} must have {MAX_MEMBER_BYTES:,} bytes at most, got {size:,}")
+def _of_archive(error: SubmissionError) -> str:
+    return str(error).replace("the submission", "the archive")
+
+
+def _too_large(name: str, size: int) -> DataError | None:
+    """The fault of a file that is larger than any that is wanted, or None."""
+    if size <= MAX_MEMBER_BYTES:
+        return None
+    return DataError(f"{name} must have {MAX_MEMBER_BYTES:,} bytes at most, got {size:,}")

@@ -109,7 +109,7 @@ def test_sigterm_leaves_nothing_half_written(tmp_path, name):
     process = subprocess.Popen(command, cwd=tmp_path)
     try:
         deadline = time.monotonic() + 60
-        while not list((tmp_path / "OUT").glob(".*.part")):
+        while not list((tmp_path / "OUT").rglob(".*.part")):
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.05)

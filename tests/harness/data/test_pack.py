@@ -16,6 +16,12 @@ from harness.tracks import MASS_MAPPING, STAMPS
 from tests.harness.data.conftest import map_members, npy, packed, refuses, stamp_pickle, write_tar
 
 
+@pytest.fixture(scope="module")
+def pool():
+    with executor(2) as processes:
+        yield processes
+
+
 def fingerprint(path):
     with open_dataset(path) as data:
         return data.fingerprint
@@ -184,6 +190,60 @@ def test_files_that_do_not_fit_together(tmp_path):
     refuses(tmp_path, [path, other], "metadata", track=STAMPS)
 
 
+def described(folder, name, rows):
+    """A pickle of an alert for each row of metadata."""
+    (folder / name).mkdir()
+    images = np.random.default_rng(len(name)).normal(size=(len(rows), 63, 63, 3)).astype(np.float32)
+    path, _ = stamp_pickle(folder / name, images=images, labels=np.zeros(len(rows), int), metadata=rows)
+    return path.rename(folder / f"{name}.pkl")
+
+
+def test_metadata_of_several_types_are_all_kept(tmp_path, pool):
+    """Numbers become those that hold all, and texts as long as the longest, wherever the first one stands."""
+    name = "ZTF-long-object-name-1"
+    first = [{"candid": 1, "objectId": "ZTF0", "ndethist": 3, "rb": 1, "name": "ab", "large": 2**60}]
+    second = [
+        {"candid": 2, "objectId": name, "ndethist": 2.75, "rb": 0.7, "name": "abcdef", "large": 2**62},
+        {"candid": 3, "objectId": "Z", "ndethist": np.nan, "rb": 0, "name": "", "large": 1},
+    ]
+    expected = {
+        1: (b"ZTF0", 3, 1, b"ab", 2**60),
+        2: (name.encode(), 2.75, 0.7, b"abcdef", 2**62),
+        3: (b"Z", np.nan, 0, b"", 1),
+    }
+    sources = [described(tmp_path, name, rows) for name, rows in (("a", first), ("bb", second))]
+    contents = []
+    for processes in (None, pool):
+        for order in (sources, sources[::-1]):
+            pack(STAMPS, order, tmp_path / "out.h5", executor=processes)
+            with open_dataset(tmp_path / "out.h5") as data:
+                rows = {row["candid"]: row.item()[1:] for row in data.metadata[:]}
+                for candid, row in expected.items():
+                    np.testing.assert_equal(rows[candid], row)
+                assert data.metadata.dtype["large"] == np.int64
+                assert data.case_ids() == [str(row["candid"]) for row in data.metadata[:]]
+            contents.append((tmp_path / "out.h5").read_bytes())
+            assert set(data.columns) == {"case_id", "group", "images", "labels", "metadata"}
+    assert contents[:2] == contents[2:]
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "words"),
+    [
+        (1.5, "text", "metadata 'x' must be of one kind everywhere, .*, got float64 before and |S4 now"),
+        ("one", 2, "metadata 'x' must be of one kind everywhere, .*, got |S3 before and int64 now"),
+        (2**53 + 1, 0.5, "metadata 'x' has whole numbers beyond 9,007,199,254,740,992, got int64 that"),
+        (0.5, -(2**53) - 1, "metadata 'x' has whole numbers beyond 9,007,199,254,740,992, got int64 that"),
+    ],
+)
+def test_metadata_that_no_type_holds_are_refused(tmp_path, before, now, words):
+    sources = [described(tmp_path, "a", [{"candid": 1, "x": before}]),
+               described(tmp_path, "bb", [{"candid": 2, "x": now}])]  # fmt: skip
+    with pytest.raises(DataError, match=rf"bb\.pkl: {words.replace('|', '[|]')}"):
+        pack(STAMPS, sources, tmp_path / "out.h5", skip_damaged=True)
+    assert not (tmp_path / "out.h5").exists()
+
+
 def test_a_thousand_that_were_left_out_are_named_in_the_file(tmp_path):
     names = [f"{index:0100d}" for index in range(1200)]
     images = [np.zeros((63, 63, 3), np.float32)] + [np.zeros((63, 9, 3), np.float32)] * 1200
@@ -193,6 +253,25 @@ def test_a_thousand_that_were_left_out_are_named_in_the_file(tmp_path):
     with open_dataset(tmp_path / "out.h5") as data:
         assert data.source["left_out"] == 1200
         assert data.source["left_out_first"] == [name[:64] for name in names[:1000]]
+
+
+@pytest.mark.parametrize(("letter", "kept"), [("s", 60), ("\N{GRINNING FACE}", 28)])
+def test_a_file_of_many_sources_can_be_opened(tmp_path, members, letter, kept):
+    """The names of all would be longer than what a file may say of its source."""
+    sources = [write_tar(tmp_path / "maps.tar", members)]
+    for number in range(1500):
+        folder = tmp_path / f"{number:04d}{letter * (240 // len(letter.encode()))}"
+        folder.mkdir()
+        (folder / f"{number}_1.npy").write_bytes(b"damaged")
+        sources.append(folder)
+    out, result = packed(tmp_path, sources, skip_damaged=True)
+    names = [f"{number:04d}{letter * kept}" for number in range(1000)]
+    with open_dataset(out) as data:
+        assert (data.source["packed"], data.source["packed_count"]) == (["maps.tar", *names[:999]], 1501)
+        assert (data.source["left_out_first"], len(result.left_out)) == (names, 1500)
+    packed(tmp_path, sources[:1000], skip_damaged=True)
+    with open_dataset(out) as data:
+        assert (data.source["packed"], "packed_count" in data.source) == (["maps.tar", *names[:999]], False)
 
 
 @pytest.mark.parametrize("track", [MASS_MAPPING, STAMPS], ids=lambda track: track.name)
@@ -205,12 +284,6 @@ def test_a_data_set_is_not_packed_again(tmp_path, members, track):
         "got a data set (HDF5), which is packed already",
         track=track,
     )
-
-
-@pytest.fixture(scope="module")
-def pool():
-    with executor(2) as processes:
-        yield processes
 
 
 def archives(folder, changes=None):

@@ -140,6 +140,43 @@ def test_columns_of_all_plain_types_come_back(tmp_path):
             np.testing.assert_array_equal(data.columns[name][:], values)
 
 
+def test_a_column_of_a_wider_type_keeps_its_rows_and_those_that_have_none(tmp_path):
+    """More rows than are copied at a time, of which some lack a value, and values of several axes."""
+    narrow, wide = np.zeros(600, [("a", "i2"), ("b", "S1")]), np.zeros(2, [("a", "f4"), ("b", "S3")])
+    narrow["a"], narrow["b"] = np.arange(600), b"n"
+    wide["a"], wide["b"] = [0.5, 40_000], b"abc"
+    ids = [f"n{number}" for number in range(600)]
+    with create(tmp_path / "a.h5", STAMPS, "truth", {}) as writer:
+        writer.append(["none"], [0], labels=LABELS[:1])
+        weights = np.ones((600, 3), np.int8)
+        writer.append(ids, range(600), labels=np.zeros(600, np.int8), metadata=narrow, weights=weights)
+        writer.append(["x", "y"], [0, 1], labels=LABELS, metadata=wide, weights=np.full((2, 3), 0.5))
+        before = writer.digest("metadata", 5)
+        assert [writer.has("metadata", row) for row in (0, 1, 600, 601, 602, 603)] == [0, 1, 1, 1, 1, 0]
+        writer.append(["z"], [2], labels=LABELS[:1], metadata=narrow[7:8], weights=weights[:1])
+        assert writer.digest("metadata", 5) == before
+        writer.drop([0])
+    with open_dataset(tmp_path / "a.h5") as data:
+        rows = dict(zip(data.case_ids(), data.metadata[:].tolist(), strict=True))
+        assert data.metadata.dtype == np.dtype([("a", "f4"), ("b", "S3")])
+        assert rows == {"x": (0.5, b"abc"), "y": (40_000, b"abc"), "z": (7, b"n")} | {
+            name: (number, b"n") for number, name in enumerate(ids)
+        }
+        weights = dict(zip(data.case_ids(), data.columns["weights"][:, 2].tolist(), strict=True))
+        assert weights == {"x": 0.5, "y": 0.5, "z": 1} | dict.fromkeys(ids, 1)
+        assert data.truth.dtype == np.int8
+
+
+@pytest.mark.parametrize("label", [-1, 5])
+def test_labels_are_numbers_of_classes(tmp_path, label):
+    write(
+        tmp_path / "a.h5", {"case_id": ["a", "b"], "group": [0, 1], "labels": np.array([1, label], np.int8)}
+    )
+    expected = rf"a\.h5: labels must be 0 to 4, for AGN, SN, VS, asteroid, bogus, got {label} of case b"
+    with pytest.raises(DataError, match=expected), open_dataset(tmp_path / "a.h5"):
+        pass
+
+
 def test_groups_may_be_large_numbers(tmp_path):
     cases = {"case_id": ["a", "b"], "labels": LABELS}
     write(tmp_path / "a.h5", cases | {"group": np.array([-(10**12), 3])})

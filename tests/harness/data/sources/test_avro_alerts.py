@@ -3,6 +3,7 @@
 import gzip
 import io
 import pickle
+import tracemalloc
 
 import fastavro
 import numpy as np
@@ -203,6 +204,44 @@ def test_damaged_cutouts_are_left_out_and_named(tmp_path):
     assert set(reasons) == {"11", "12", "13", "14", "15", "16"}
     for candid, word in {"11": "edge", "12": "JPEG", "13": "missing", "14": "FITS", "15": "differ"}.items():
         assert word in reasons[candid]
+
+
+@pytest.mark.parametrize(("shape", "fits"), [((63, 63), True), ((64, 63), False), ((63, 64), False)])
+def test_a_stamp_larger_than_those_of_the_survey_is_damage(tmp_path, shape, fits):
+    (tmp_path / "a.avro").write_bytes(packet(1)[0])
+    (tmp_path / "b.avro").write_bytes(packet(2, shape=shape)[0])
+    sources = [tmp_path / "a.avro", tmp_path / "b.avro"]
+    if not fits:
+        with pytest.raises(DataError) as error:
+            pack(STAMPS, sources, tmp_path / "out.h5")
+        words = "alert 2: cutoutScience must have 63 by 63 pixels at most, got the shape"
+        assert str(error.value) == f"{words} {shape}"
+    result = pack(STAMPS, sources, tmp_path / "out.h5", skip_damaged=True)
+    assert (result.cases, [name for name, _ in result.left_out]) == ((2, []) if fits else (1, ["2"]))
+
+
+def test_large_images_and_texts_of_a_small_archive_take_little_memory(tmp_path):
+    """Blank images of a megabyte, each in a kilobyte, and megabytes of zeros around usable ones."""
+    large = {"fileName": "a", "stampData": fits_gz(np.zeros((1000, 1000), "u1"))}
+    padded = {"fileName": "a", "stampData": fits_gz(np.zeros((63, 63), "f4")) + bytes(1 << 20)}
+    members = {"blank.avro": packet(100, ["A"] * 50, **dict.fromkeys(CUTOUTS, large))[0]}
+    for candid in range(1, 41):
+        sign = {"magpsf": 18.5, "fid": 2, "drb": None, "isdiffpos": "t" + " " * (1 << 20)}
+        padding = {"candidate": sign, "cutoutScience": padded}
+        members[f"{candid}.avro"] = packet(candid, **padding)[0]
+    members["name.avro"] = packet(41, ["A" * 101])[0]
+    archive = write_tar(tmp_path / "a.tar.gz", members)
+    assert archive.stat().st_size < 2_000_000
+    tracemalloc.start()
+    result = pack(STAMPS, [archive], tmp_path / "out.h5", skip_damaged=True)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 60_000_000
+    assert (result.cases, len(result.left_out)) == (40, 51)
+    words = "name.avro: the objectId of an alert must have 100 characters at most, got 101"
+    assert result.left_out[-1] == ("name.avro", f"{archive}: {words}")
+    with open_dataset(tmp_path / "out.h5") as data:
+        assert data.metadata[0]["isdiffpos"] == b"t"
 
 
 def other(codec="null", fields=()):

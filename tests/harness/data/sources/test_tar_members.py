@@ -5,14 +5,18 @@ import io
 import stat
 import tarfile
 import zipfile
+from itertools import islice
 
 import numpy as np
 import pytest
 
+from harness.data.pack import pack
 from harness.data.sources.tar_members import Unmarked, decompressed, files, names
 from harness.data.sources.tar_members import members as members_of
 from harness.data.store import DataError
+from harness.tracks import STAMPS
 from tests.harness.data.conftest import npy, packed, refuses, write_tar
+from tests.harness.data.sources.avro import packet
 
 LONGEST = (16 << 20) + 10_240  # a file, and one record of tar
 
@@ -160,9 +164,106 @@ def test_a_link_in_a_tar_archive_is_told_where_it_is_wanted(tmp_path):
         link = tarfile.TarInfo("b.npy")
         link.type, link.linkname = tarfile.SYMTYPE, "a.npy"
         archive.addfile(link)
-    with pytest.raises(DataError, match=r"b\.npy is a link; tar --dereference"):
+    with pytest.raises(DataError, match=r"a\.tar: b\.npy must be a file, got a link; tar --deref"):
         content_of(tmp_path / "a.tar", suffix=".npy")
     assert content_of(tmp_path / "a.tar", suffix=".txt") == {}
+
+
+LARGE = bytes((16 << 20) + 1)
+"""A byte more than what is read of a file."""
+
+
+def a_zip(path, members, bad, changed):
+    """The members, of which the ``bad`` one has another content than its CRC says, or a refused name."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(f"../{name}" if name == bad and not changed else name, data)
+    content = bytearray(path.read_bytes())
+    content[content.index(members[bad]) + 1000] ^= changed
+    path.write_bytes(content)
+
+
+def zip_with_a_wrong_sum(path, members, bad):
+    a_zip(path, members, bad, 1)
+
+
+def zip_with_a_refused_name(path, members, bad):
+    a_zip(path, members, bad, 0)
+
+
+def zip_with_a_large_file(path, members, bad):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in (members | {bad: LARGE}).items():
+            archive.writestr(name, data)
+
+
+def folder_with_a_large_file(path, members, bad):
+    for name, data in (members | {bad: LARGE}).items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_bytes(data)
+
+
+def tar_with_a_large_file(path, members, bad):
+    write_tar(path, members | {bad: LARGE})
+
+
+def tar_with_a_link(path, members, bad, kind=tarfile.SYMTYPE):
+    with tarfile.open(path, "w:gz") as archive:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            if name == bad:
+                info.type, info.linkname, info.size = kind, next(iter(members)), 0
+            archive.addfile(info, io.BytesIO(data))
+
+
+def tar_with_a_hard_link(path, members, bad):
+    tar_with_a_link(path, members, bad, tarfile.LNKTYPE)
+
+
+@pytest.mark.parametrize(
+    ("write", "words"),
+    [
+        (zip_with_a_wrong_sum, "the file must have the length and the CRC-32 that the zip's directory says"),
+        (zip_with_a_refused_name, "the name must be relative and stay in the folder"),
+        (zip_with_a_large_file, "bytes of the file must be at most 16,777,216, got 16,777,217"),
+        (folder_with_a_large_file, "must have 16,777,216 bytes at most, got 16,777,217"),
+        (tar_with_a_large_file, "must have 16,777,216 bytes at most, got 16,777,217"),
+        (tar_with_a_link, "must be a file, got a link; tar --dereference"),
+        (tar_with_a_hard_link, "must be a file, got a link; tar --dereference"),
+    ],
+)
+def test_a_file_that_cannot_be_read_does_not_hide_those_after_it(tmp_path, members, write, words):
+    bad = "1/KAPPA/00001_00002.npy"
+    write(tmp_path / "maps", members, bad)
+    refuses(tmp_path, [tmp_path / "maps"], bad, words)
+    _, result = packed(tmp_path, [tmp_path / "maps"], skip_damaged=True)
+    assert result.cases == 5
+    (name, reason), (case, _) = result.left_out
+    assert name.endswith(bad)
+    assert case == "00001_00002"
+    assert bad in reason
+    assert words in reason
+    assert "cut off" not in reason
+    alerts = {f"night/{candid}.avro": packet(candid)[0] for candid in (10, 20, 30)}
+    write(tmp_path / "alerts", alerts, "night/20.avro")
+    with pytest.raises(DataError, match=r"night/20\.avro") as error:
+        pack(STAMPS, [tmp_path / "alerts"], tmp_path / "alerts.h5")
+    assert words in str(error.value)
+    result = pack(STAMPS, [tmp_path / "alerts"], tmp_path / "alerts.h5", skip_damaged=True)
+    assert result.cases == 2
+    assert [name.endswith("night/20.avro") for name, _ in result.left_out] == [True]
+
+
+def test_a_damage_of_the_stream_still_ends_the_reading(tmp_path):
+    tar_with_a_link(tmp_path / "a.tar.gz", {f"{letter}.npy": npy(np.zeros(9)) for letter in "abcd"}, "b.npy")
+    content = gzip.decompress((tmp_path / "a.tar.gz").read_bytes())
+    (tmp_path / "a.tar").write_bytes(content[: content.index(b"d.npy") + 100])
+    found = files(tmp_path / "a.tar", ".npy")
+    kinds = [(name, type(data)) for name, data in islice(found, 3)]
+    assert kinds == [("a.npy", bytes), ("b.npy", DataError), ("c.npy", bytes)]
+    with pytest.raises(DataError, match=r"damaged or cut off after c\.npy"):
+        next(found)
 
 
 def test_a_wrong_sum_at_the_end_of_gzip_is_damage(tmp_path):
