@@ -56,7 +56,7 @@ class Cases:
 
     mass-mapping: inputs ``epsilon`` (N, 128, 128, 3), truth ``kappa`` (N, 128, 128), metadata None.
     stamps: inputs ``images`` (N, 63, 63, 3), truth ``labels`` (N,), metadata structured (N,) or None.
-    ``group`` (N,) int32 numbers the cluster or the object that a case is of.
+    ``group`` (N,) int32 or int64 numbers the cluster or the object that a case is of.
     """
 
     inputs: Any

@@ -35,6 +35,8 @@ def run_demo(
     """
     mark = out / MARK
     note = f"A demonstration at {preset}, seed {seed}. One with --force empties this folder.\n"
+    if out.exists() and not out.is_dir():
+        check_new(out)
     if out.is_dir() and any(out.iterdir()):
         if not mark.is_file():
             raise HarnessError(f"{out} holds other files: name a new folder for the demonstration with --out")

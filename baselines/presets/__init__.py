@@ -116,11 +116,11 @@ def _table(tables: dict[str, Any], name: Any, source: str) -> dict[str, Any]:
 def updated(chosen: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
     """Settings with some values replaced; ``loss_settings.peaks`` names an entry of a setting.
 
-    Another loss drops the settings of the one before. Raises `BaselineError` for an entry of a setting that
-    is no table.
+    Another loss drops the settings of the one that was chosen. Raises `BaselineError` for an entry of a
+    setting that is no table.
     """
     merged = dict(chosen)
-    if "loss" in values and values["loss"] != chosen.get("loss"):
+    if "loss" in values and values["loss"] != chosen.get("loss", values["loss"]):
         merged.pop("loss_settings", None)
     for name, value in values.items():
         key, _, entry = name.partition(".")

@@ -387,7 +387,7 @@ def classify(sources: tuple[Path, ...], runs: tuple[Path, ...], out: Path | None
 
 
 def names_of(runs: Sequence[Path]) -> list[str]:
-    """Different names for runs: that of the folder or, if two have the same, the path as it was given."""
+    """Names for runs: that of the folder or, if two have the same, the path as it was given."""
     names = [run.name for run in runs]
     return names if len(set(names)) == len(names) else [str(run) for run in runs]
 

@@ -21,6 +21,7 @@ from harness.cli.shared import (
     Output,
     Refused,
     SubmissionPath,
+    check_different,
     executor_options,
     forced,
     format_option,
@@ -68,7 +69,7 @@ def validate(submission: Path, inputs: Path, as_json: bool) -> None:
 @click.option("--truth", required=True, type=FILE, help="test-truth.h5, or any data set with the truth.")
 @click.option(
     "--out", type=Output(lambda card: [card, card.with_suffix(".npz")]), metavar="CARD.json",
-    help="Score card to write; CARD.npz beside it gets the scores by case.",
+    help="Score card to write, a name that ends in .json; CARD.npz beside it gets the scores by case.",
 )  # fmt: skip
 @click.option("--per-case", type=NEW, metavar="FILE.csv", help="Write the scores by case to this file.")
 @executor_options()
@@ -81,6 +82,8 @@ def score(
     from harness.data.store import open_dataset
     from harness.evaluation import cards, scoring
 
+    if out:
+        cards.check_name(out)  # before anything is scored
     with open_dataset(truth) as data, progress_bar("scoring") as progress:
         scored = scoring.score(submission, data, progress, executor)
     if not scored.report.accepted:
@@ -171,6 +174,8 @@ def leaderboard(
         raise click.UsageError("--markdown and --json both print to stdout: choose one")
     from harness.evaluation.leaderboard import make_leaderboard
 
+    pages = [out / name for name in ("index.html", "leaderboard.json")] if out else []
+    check_different([csv_file] if csv_file else [], [options["ladder"]] if options["ladder"] else [], pages)
     if out:
         from harness.report.page import boards_in
 

@@ -195,18 +195,19 @@ class Command(click.Command):
         read: list[Path] = []
         named: list[Path] = []  # to be written
         written: list[Path] = []
+        by_output: list[Iterable[Path]] = []
         for param in self.params:
             value = ctx.params.get(param.name or "")
             for path in value if isinstance(value, tuple) else [value]:
                 if isinstance(path, Path) and isinstance(param.type, Output):
                     named.append(path)
-                    written += param.type.files(path)
+                    files = [*param.type.files(path)]
+                    written += files
+                    by_output.append([path] if param.type is NEW_FOLDER else {path, *files})
                 elif isinstance(path, Path) and path.exists():
                     read.append(path)
         check_new(*written, force=force)
-        places = [path.resolve() for path in written]
-        if double := next((path for path in places if places.count(path) > 1), None):
-            raise HarnessError(f"outputs must be different files, got {double} twice")
+        check_different(*by_output)
         for path in named + written:
             if path.is_file() and any(map(path.samefile, read)):
                 raise HarnessError(f"what is written must differ from what is read, got {path} for both")
@@ -214,6 +215,16 @@ class Command(click.Command):
             return super().invoke(ctx)
         with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):  # noqa: PTH123
             return super().invoke(ctx)
+
+
+def check_different(*outputs: Iterable[Path]) -> None:
+    """Raise HarnessError for a path that several outputs of a command have."""
+    seen: set[Path] = set()
+    for paths in outputs:
+        places = {path.resolve() for path in paths}
+        if double := places & seen:
+            raise HarnessError(f"outputs must be different files, got {min(double)} twice")
+        seen |= places
 
 
 def forced() -> bool:

@@ -126,13 +126,13 @@ def _zip(path: Path, progress: ProgressCallback) -> dict[str, Any]:
     """A submission, or a source.
 
     Maps of the truth are stored as predictions are. So without a manifest it is a source that tells: one that
-    finds inputs, or that reads a zip in which no file is named as predictions are.
+    finds whole cases with inputs, or that reads a zip in which no file is named as predictions are.
     """
     archive = list_zip(path)
     for track in () if manifest.NAME in archive.names else _tracks(path):
         summary, counted = _source(track, path, progress)
         predictions = any(track.format.matches(name) for name in archive.names)
-        if track.inputs.name in counted.columns or not predictions:
+        if (counted.rows and track.inputs.name in counted.columns) or not predictions:
             return summary
     return _submission(archive)
 

@@ -289,8 +289,20 @@ class Dataset:
 
     @property
     def truth(self) -> h5py.Dataset:
-        """The target of the predictions. Raises DataError if the file has none."""
-        return self._need(self.track.truth.name, "the truth")
+        """The target of the predictions. Raises DataError if the file has none, or labels of no class."""
+        return self._truth
+
+    @cached_property
+    def _truth(self) -> h5py.Dataset:
+        truth, classes = self._need(self.track.truth.name, "the truth"), self.track.classes
+        if classes:
+            labels = truth[:]
+            unknown = np.flatnonzero((labels < 0) | (labels >= len(classes)))
+            if len(unknown):
+                case_id = printable(self.columns["case_id"][unknown[0]].decode("ascii", "replace"))
+                must = f"{truth.name[1:]} must be 0 to {len(classes) - 1}, for {', '.join(classes)}"
+                raise DataError(f"{self.path}: {must}, got {labels[unknown[0]]} of case {case_id}")
+        return truth
 
     @property
     def metadata(self) -> h5py.Dataset | None:
@@ -436,13 +448,6 @@ def _checked(file: h5py.File, path: Path) -> Dataset:
     declared = sum(math.prod(column.shape) * column.dtype.itemsize for column in columns.values())
     size = path.stat().st_size
     _require(declared <= size, f"it declares {declared:,} bytes of columns and has {size:,}")
-    if track.classes and track.truth.name in columns:
-        labels, classes = columns[track.truth.name][:], len(track.classes)
-        unknown = np.flatnonzero((labels < 0) | (labels >= classes))
-        if len(unknown):
-            case_id = columns["case_id"][unknown[0]].decode("ascii", "replace")
-            must = f"{track.truth.name} must be 0 to {classes - 1}, for {', '.join(track.classes)}"
-            raise DataError(f"{must}, got {labels[unknown[0]]} of case {printable(case_id)}")
     try:
         source = json.loads(_attribute(file, "source", MAX_SOURCE))
     except (ValueError, RecursionError) as error:

@@ -67,7 +67,10 @@ def group_sums(track: Track, columns: Columns, groups: np.ndarray) -> GroupSums:
     statistics, cases = track.statistics(columns, groups), len(groups)
     _, index = np.unique(groups, return_inverse=True)
     member = sparse.csr_array((np.ones(cases), (index, np.arange(cases))))
-    flat = [sparse.csr_array(each.reshape((cases, -1))) for each in (*statistics.values(), np.ones(cases))]
+    flat = [
+        sparse.csr_array(each.astype(np.float64).reshape((cases, -1)))
+        for each in (*statistics.values(), np.ones(cases))
+    ]
     shapes = {name: each.shape[1:] for name, each in statistics.items()}
     return GroupSums(sparse.hstack([member @ each for each in flat], format="csr"), shapes)
 

@@ -35,10 +35,15 @@ class CardError(HarnessError):
     """A score card that cannot be ranked."""
 
 
-def write_card(scored: Scored, path: Path) -> ScoreCard:
-    """Write the score card of an accepted submission and, beside it, the scores by case; returns the card."""
+def check_name(path: Path) -> None:
+    """Raise HarnessError unless the name is one of a score card."""
     if path.suffix.lower() != ".json":
         raise HarnessError(f"{path}: the name of a card must end in .json, got {path.suffix or 'no ending'}")
+
+
+def write_card(scored: Scored, path: Path) -> ScoreCard:
+    """Write the score card of an accepted submission and, beside it, the scores by case; returns the card."""
+    check_name(path)
     by_case = path.with_suffix(".npz")
     ids = np.array(scored.case_ids, dtype=f"S{CASE_ID_BYTES}").view(np.uint8).reshape(-1, CASE_ID_BYTES)
     columns: dict[str, Any] = {"case_id": ids, "group": scored.groups, **scored.columns}
@@ -118,7 +123,7 @@ def _columns(path: Path, cases: int, digest: str) -> dict[str, np.ndarray]:
             shape = (cases, CASE_ID_BYTES) if name == "case_id.npy" else (cases,)
             data = content(name, cases * CASE_ID_BYTES + limits.MAX_NPY_HEADER)
             values = columns[name.removesuffix(".npy")] = read_npy(data, shape)
-            if not (np.abs(values) <= LARGEST_SCORE).all():
+            if not (np.abs(values.astype(np.float64)) <= LARGEST_SCORE).all():
                 raise ValueError(
                     f"{path.name}, {name}: numbers must be finite and at most {LARGEST_SCORE:g}, got others"
                 )

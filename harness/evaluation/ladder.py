@@ -188,6 +188,8 @@ def _is_whole(track: Track, state: Mapping[str, Any]) -> bool:
         texts = [team[name] for team in teams for name in ("method", "file", "submission_sha256")]
         best = [team["best"][score.key] for team in teams for score in track.ranked]
         numbers = [number for each in best for number in (each["score"], each.get("step", 1))]
+        numbers += [state["groups"], state["cases"]]
+        texts.append(state["truth_fingerprint"])
         return (
             len(teams) == len(state["teams"])
             and all(isinstance(text, str) for text in texts)

@@ -190,7 +190,8 @@ def notes(claim: dict[str, Any]) -> list[str]:
     sentences = [f"Reported {name}: {each['of']}." for name, each in _reports(claim)]
     if claim["seeds"] == 1 and not claim["lacking"]:
         sentences.append(ONE_SEED)
-    if claim["lacking"] and claim["scores"]:
+    fixed = any("epochs = " in side["text"] for side in claim["sides"])  # by the claim, whatever is set
+    if claim["lacking"] and claim["scores"] and not fixed:
         sentences.append(TRAIN_LONGER)
     undecided = [score for score in claim["scores"] if score["verdict"] == "undecided" and claim["seeds"] > 1]
     if undecided:

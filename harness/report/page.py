@@ -60,14 +60,15 @@ def update_leaderboard(
         links |= write_submission_pages(
             board, scored, truth, folder, inputs, histories, progress, executor, force
         )
-    replaced = [each for each in present if each.track == board.track]
-    _remove_pages(replaced, folder, {*names.values(), *links.values()})
     boards = {each.track: each for each in [*present, board]}
     galleries = {each.track: part_of(folder / "index.html", f"gallery {each.track}") for each in others}
     if truth:
         from harness.report.gallery import gallery  # imports matplotlib
 
         galleries[board.track] = gallery(board, scored, truth, inputs, executor)
+    # Before the index is written, so that a call that breaks off leaves no page that is to be secret.
+    replaced = [each for each in present if each.track == board.track]
+    _remove_pages(replaced, folder, {*names.values(), *links.values()})
     write_leaderboard(list(boards.values()), folder, links, galleries)
 
 

@@ -179,7 +179,7 @@ def _origin(name: str, baseline: Baseline, start: Path) -> dict[str, Any]:
         if (wanted := getattr(baseline, setting)) != (has := getattr(first, setting)):
             raise HarnessError(
                 f"{start} must have {setting} = {json.dumps(wanted)}, as {name} here, got {json.dumps(has)}; "
-                f"name its preset, or --set {setting}={has}"
+                f"name its preset, or --set {setting}={json.dumps(has)}"
             )
     return origin
 

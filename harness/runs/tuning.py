@@ -125,7 +125,7 @@ def limited(plain: Baseline, budget: Mapping[str, int]) -> dict[str, Any]:
     """
     most = {key: budget[key] for key in ("epochs", "patience") if hasattr(plain, key)}
     settings: dict[str, Any] = {key: min(value, getattr(plain, key) or value) for key, value in most.items()}
-    return settings | ({"keep": "best"} if hasattr(plain, "keep") else {})
+    return settings | ({"keep": "best"} if getattr(plain, "keep", "best") != "best" else {})
 
 
 def machine_role() -> str:

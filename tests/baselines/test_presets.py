@@ -126,6 +126,8 @@ def test_another_loss_drops_the_settings_of_the_one_before():
     chosen = {"loss": "combined", "loss_settings": {"mse": 0.2}, "epochs": 3}
     assert updated(chosen, {"loss": "mse"}) == {"loss": "mse", "epochs": 3}
     assert updated(chosen, {"loss": "combined"}) == chosen
+    own = {"loss_settings": {"peaks": 5.0}}  # of the default loss
+    assert updated(own, {"loss": "multifocal"}) == own | {"loss": "multifocal"}
     assert updated(chosen, {"loss": "multifocal", "loss_settings.peaks": 5.0}) == {
         "loss": "multifocal", "epochs": 3, "loss_settings": {"peaks": 5.0},
     }  # fmt: skip

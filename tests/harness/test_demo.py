@@ -94,3 +94,5 @@ def test_it_empties_only_a_folder_of_its_own(tmp_path):
     with pytest.raises(HarnessError, match="other files"):
         run_demo(tmp_path, "smoke", 0, print, print)
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
+    with pytest.raises(HarnessError, match="must be new"):
+        run_demo(tmp_path / "thesis.tex", "smoke", 0, print, print, force=True)

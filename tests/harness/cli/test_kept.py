@@ -70,6 +70,32 @@ def test_outputs_of_one_command_are_different_files(run, full):
 
 
 @pytest.mark.slow
+def test_a_board_keeps_what_else_it_writes(run, full):
+    words = ("leaderboard", full / "zeros.zip", "--truth", full / "test-truth.h5")
+    state, out = full / "state.json", full / "board"
+    for more in (("--ladder", state, "--csv", state), ("--out", out, "--csv", out / "index.html")):
+        assert "outputs must be different files" in run(*words, *more, status=1).stderr
+    assert not state.exists()
+    assert not out.exists()
+
+
+@pytest.mark.slow
+def test_a_link_in_a_folder_that_is_replaced_is_no_second_output(run, full):
+    (full / "comparison/latest.json").symlink_to(full / "comparison/comparison.json")
+    run("compare", full / "zeros.zip", full / "zeros.zip", "--truth", full / "test-truth.h5", "--out",
+        full / "comparison", "--force")  # fmt: skip
+
+
+@pytest.mark.slow
+def test_the_name_of_a_card_is_checked_before_anything_is_scored(run, full):
+    (full / "zeros.zip").write_bytes(b"no zip")
+    result = run(
+        "score", full / "zeros.zip", "--truth", full / "test-truth.h5", "--out", full / "c.v1", status=1
+    )
+    assert "the name of a card must end in .json, got .v1" in result.stderr
+
+
+@pytest.mark.slow
 def test_the_folder_one_is_in_is_an_output_like_others(run, full, monkeypatch):
     monkeypatch.chdir(full / "run")
     result = run("score", full / "zeros.zip", "--truth", full / "test-truth.h5", "--out", ".", status=1)

@@ -180,6 +180,7 @@ def test_a_zip_is_a_source_or_a_submission(tmp_path, members):
         "maps": predictions,
         "table": {"predictions.csv": b"case_id,AGN,SN,VS,asteroid,bogus\n"},
         "nothing": {},
+        "one of another shape": predictions | dict([[min(predictions), inputs[min(inputs)]]]),
     }.items():
         summary = inspect(a_zip(tmp_path / f"{name}.zip", files))
         assert (summary["kind"], summary["files"]) == ("submission", len(files))

@@ -173,8 +173,8 @@ def test_labels_are_numbers_of_classes(tmp_path, label):
         tmp_path / "a.h5", {"case_id": ["a", "b"], "group": [0, 1], "labels": np.array([1, label], np.int8)}
     )
     expected = rf"a\.h5: labels must be 0 to 4, for AGN, SN, VS, asteroid, bogus, got {label} of case b"
-    with pytest.raises(DataError, match=expected), open_dataset(tmp_path / "a.h5"):
-        pass
+    with open_dataset(tmp_path / "a.h5") as data, pytest.raises(DataError, match=expected):
+        _ = data.truth
 
 
 def test_groups_may_be_large_numbers(tmp_path):

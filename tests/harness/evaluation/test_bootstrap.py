@@ -66,6 +66,13 @@ def test_equals_drawing_the_cases_themselves(track, columns_of):
                 np.testing.assert_allclose(fast[key][number, system], slow, rtol=1e-11)
 
 
+@pytest.mark.parametrize("dtype", [np.float16, ">f8", np.float32, np.int16])
+def test_columns_of_any_real_type_are_summed(dtype):
+    columns = {score.key: np.array([1, 2, 4, 8], dtype) for score in MASS_MAPPING.scores}
+    sums = group_sums(MASS_MAPPING, columns, np.array([5, 5, 7, 7]))
+    assert sums.total_scores(MASS_MAPPING) == dict.fromkeys(columns, 3.75)
+
+
 def test_sums_of_many_groups_take_little_memory():
     """A few hundred bytes a case, where dense histograms would take eleven thousand."""
     rng = np.random.default_rng(2)

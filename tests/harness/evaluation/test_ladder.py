@@ -156,6 +156,10 @@ def test_a_state_of_other_cases_or_a_damaged_one(tmp_path):
         state.write_text(json.dumps(kept | damage))
         with pytest.raises(HarnessError, match="damaged"):
             climb([entry], state)
+    for name in ("groups", "cases", "truth_fingerprint"):
+        state.write_text(json.dumps({key: value for key, value in kept.items() if key != name}))
+        with pytest.raises(HarnessError, match="damaged"):
+            climb([], state)
     with pytest.raises(HarnessError, match="must begin with"):
         climb([], tmp_path / "new.json")
     state.write_text(json.dumps(kept | {"teams": {}, "sums": {}}))

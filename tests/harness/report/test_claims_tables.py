@@ -80,6 +80,8 @@ def test_what_to_do_about_networks_that_have_not_learnt_enough():
     scored = claim(score("dicee", verdict="not tested"), verdict="not tested", lacking=lacking, reported=[])
     assert [note.split(",")[0] for note in notes(scored)] == ["To test it"]
     assert not notes(claim(verdict="not tested", lacking=["no real alerts"], reported=[]))
+    sides = [side | {"text": "unet, epochs = 5"} for side in scored["sides"]]
+    assert not notes(scored | {"sides": sides}), "the claim fixes what would have to change"
 
 
 def test_what_would_decide():
