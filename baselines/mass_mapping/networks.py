@@ -43,9 +43,9 @@ def unet(
     has twice as many, up to eightfold. The output is centre + half_range·tanh(spread / half_range·z) of the
     last convolution's z: about centre + spread·z near the centre.
 
-    A stage of the decoder is as wide as the one of the encoder that it is joined with, by the report. In its
-    published code each is as wide as the stage before should be, which a comment there calls a slip: with
-    that ``decoder``, ``as-run``, these are 34,457,985 weights.
+    A stage of the decoder is as wide as the one of the encoder that it is joined with, which a comment in the
+    published code says was meant. In that code each is as wide as the stage before should be: with that
+    ``decoder``, ``as-run``, these are 34,457,985 weights.
 
     With several ``kernels`` a stage of the encoder has a convolution of each, side by side (UNet-2k). The
     report leaves open how they share the filters and what the decoder does: here each has an equal share,

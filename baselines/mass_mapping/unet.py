@@ -37,7 +37,10 @@ BASES: dict[str, type[Baseline]] = {"ks93-masked": MaskedKaiserSquires, "wiener"
 
 @dataclass
 class UNet(Network):
-    """The UNet of Barrienlens (2024), with the settings of its report.
+    """The UNet of Barrienlens (2024).
+
+    By default its sizes are those of the report, but not augmentation, output and β₁: the preset ``paper``
+    has those of the report, or of its code.
 
     ``filters`` is the number of filters of the first stage, ``kernel`` the width of all of them in pixels. A
     map is padded by ``padding`` pixels on each side, then halved ``depth`` times. ``decoder`` says how wide
@@ -324,7 +327,7 @@ class UNetKS93(UNet):
 
 @dataclass
 class UNetKS93Only(UNetKS93):
-    """The UNet with the KS93 map as its only input, as also tried in the report."""
+    """The UNet with the KS93 map as its only input, which the report mentions without a score."""
 
     summary: ClassVar[str] = "UNet with the KS93 map as its only input (Barrienlens 2024)"
     shows_ellipticities: ClassVar[bool] = False

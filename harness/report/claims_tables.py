@@ -11,7 +11,16 @@ from harness.report.cells import board_table, number, significant, stated, suppo
 from harness.report.forest import forest_row
 from harness.tracks import get_track
 
-HEADER = ("score", "A", "B", "difference [95 %]", "claimed", "verdict on score", "reported A", "reported B")
+HEADER = (
+    "score",
+    "A",
+    "B",
+    "difference [95 %]",
+    "confirmed if",
+    "verdict on score",
+    "reported A",
+    "reported B",
+)
 ALSO_SHOWN = ("mae", "correlation")
 """Scores of maps that do not rank, and tell whether a network has learnt anything."""
 ONE_SEED = "One seed: the interval covers the choice of test cases only. Another training may differ."
@@ -69,8 +78,8 @@ def trained_text(record: dict[str, Any]) -> str:
     return (
         f"Trained here: {'; '.join(texts)}. All trainings together took {hours:.1f} hours"
         + (f" ({hardware}). " if hardware else ". ")
-        + "The verdicts hold for networks of this size, after this training. The reports trained their own "
-        "networks on other data."
+        + "The verdicts hold for networks of this size, after this training. The reports trained larger "
+        "networks, or longer, on other data."
     )
 
 

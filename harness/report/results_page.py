@@ -113,7 +113,11 @@ def _introduction(record: dict[str, Any]) -> list[str]:
         "",
         *([f"{tally_text(record['claims'])}.", ""] if record["claims"] else []),
         "`astroboard reproduce` wrote this page from its records, and `--report` rewrites it. Reported",
-        "scores are those of the reports, on their own data. [claims.md](claims.md) explains the verdicts.",
+        "scores are those of the reports, of another team and of ALeRCE (2021), on their own data; those of",
+        "`ks93-masked` are ours, on two cases of the challenge as read off figures.",
+        "[claims.md](claims.md) explains the verdicts, [definitions.md](definitions.md) the scores,",
+        "[training.md](training.md) the losses, and [ranking.md](ranking.md) the columns of leaderboards.",
+        "± is the standard deviation over seeds, [ ] a 95 % interval.",
         "",
         f"Versions: {versions}." if versions else "",
     ]
@@ -130,7 +134,7 @@ def _sizes(records: Sequence[dict[str, Any]]) -> list[str]:
             for track, cases in size["cases"].items()
             if (preset, track) in used
         ]
-    header = ("preset", "track", "other settings", "cases", "seeds")
+    header = ("preset", "track", "other settings", "simulated cases", "seeds")
     return [*markdown_table(header, list(dict.fromkeys(rows)), left=3), ""]
 
 
@@ -231,7 +235,8 @@ def _trainings(record: dict[str, Any]) -> list[str]:
         return []
     explained = (
         "All numbers are per run. Training images are counted once per epoch. The last column is the share "
-        "of the decrease in validation loss that came in the last quarter of the epochs."
+        "of the decrease in validation loss that came in the last quarter of the epochs; for a fine-tuned "
+        "network it is that of the network that it started from."
     )
     return ["## Trainings", "", explained, "", *markdown_table(header, sorted(rows), left=3), ""]
 
