@@ -62,8 +62,11 @@ class Network:
 
     def save(self, folder: Path) -> None:
         """Write the network as ``model.keras``, without the optimizer, whose state is twice as large."""
-        self.model.optimizer = None
-        self.model.save(folder / MODEL)
+        optimizer, self.model.optimizer = self.model.optimizer, None
+        try:
+            self.model.save(folder / MODEL)
+        finally:
+            self.model.optimizer = optimizer
 
     def restore(self, folder: Path) -> None:
         """Read it again; `BaselineError` if it takes other inputs."""
