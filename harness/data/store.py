@@ -300,7 +300,7 @@ class Dataset:
             unknown = np.flatnonzero((labels < 0) | (labels >= len(classes)))
             if len(unknown):
                 case_id = printable(self.columns["case_id"][unknown[0]].decode("ascii", "replace"))
-                must = f"{truth.name[1:]} must be 0 to {len(classes) - 1}, for {', '.join(classes)}"
+                must = f"{self.track.truth.name} must be 0 to {len(classes) - 1}, for {', '.join(classes)}"
                 raise DataError(f"{self.path}: {must}, got {labels[unknown[0]]} of case {case_id}")
         return truth
 

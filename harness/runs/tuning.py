@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -110,7 +111,7 @@ def tune(
             finally:
                 oracle.draw()
             record = attempted | oracle.result()
-            more = f" --trials {trials}" * bool(trials) + f" --space {space}" * bool(space)
+            more = f" --trials {trials}" * bool(trials) + f" --space {quote(str(space))}" * bool(space)
             write_text(folder / "best.toml", best_preset(record, chosen, more))
             write_text(folder / "tuning.json", json_text(record))
     (out / STATE).unlink()  # not before the folder has its name: until then a kill would lose all trials
