@@ -6,8 +6,6 @@ Each name is imported when it is first used, so that TensorFlow and the like are
 them. A file of yours may be called `metrics.py`, `submissions.py`, `baselines.py` or `harness.py`.
 """
 
-from collections.abc import Callable
-from functools import wraps
 from importlib import import_module
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
@@ -55,19 +53,10 @@ def __getattr__(name: str) -> Any:
         else:
             raise AttributeError(f"module 'astroboard' has no attribute {name!r}")
     if name in _MODULES and isinstance(value, FunctionType):
-        value = _with_our_packages(value)  # since it may import more of them when it is called
+        value = ours()(value)  # since it may import more of them when it is called
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
     return __getattr__("__all__")
-
-
-def _with_our_packages(function: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(function)
-    def call(*arguments: Any, **options: Any) -> Any:
-        with ours():
-            return function(*arguments, **options)
-
-    return call

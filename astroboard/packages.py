@@ -24,7 +24,7 @@ def find_ours_first() -> None:
 
 @contextmanager
 def ours() -> Iterator[None]:
-    """Context in which these names refer to our packages."""
+    """Context in which these names refer to our packages; also a decorator of functions that run in it."""
     path = [*sys.path]
     theirs = _take({name for name in NAMES if name in sys.modules and _elsewhere(sys.modules[name].__spec__)})
     sys.modules.update(_hidden)

@@ -21,7 +21,6 @@ from baselines.protocol import BaselineError
 DRIVER = Path("/proc/driver/nvidia/version")
 Strategy = Literal["single", "mirrored"]
 
-
 BACKEND = os.environ["KERAS_BACKEND"] = chosen_backend()
 if BACKEND == "jax":  # or some of its sums on a GPU are in any order
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_gpu_deterministic_ops=true"

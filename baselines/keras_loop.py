@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import isfinite
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO
 from weakref import proxy
 from zlib import crc32
 
@@ -21,14 +21,11 @@ from baselines import backend
 from baselines.backend import keras
 from baselines.batches import Batches
 from baselines.learning_rate import plateau_rate
-from baselines.network import MODEL, Schedule, load
+from baselines.network import MODEL, Keep, Precision, Schedule, load
 from baselines.protocol import BaselineError, Training
 
 HISTORY, CHECKPOINT = "history.csv", "checkpoint.npz"
 SECONDS_BETWEEN_STEPS = 0.5  # that are told of
-
-Keep = Literal["last", "best"]
-Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
 
 Scores = Callable[[np.ndarray, np.ndarray], dict[str, float]]
 """Takes truth and predictions of a batch, returns the means of some scores over its cases."""
@@ -40,10 +37,7 @@ class EpochEnd(keras.callbacks.Callback):
     The checkpoint holds all that an epoch changes: weights, states of dropout and of the optimizer, history
     and kept weights. Keras's own ``BackupAndRestore`` lacks the last and the state of early stopping. ``key``
     identifies the fit: the checkpoint of a fit with another key is not resumed from. ``eval_model`` is the
-    model itself, or a copy on one device where TensorFlow trains it on several. ``keep`` says which epoch's
-    weights become ``kept_weights``: those of the last one, or of the best so far.
-
-    Raises `BaselineError` if the checkpoint is damaged.
+    model itself, or a copy on one device where TensorFlow trains it on several.
     """
 
     def __init__(
@@ -88,9 +82,8 @@ class EpochEnd(keras.callbacks.Callback):
             self.told, steps, epoch = now, len(self.train), len(self.rows)
             rate = self.steps * self.train.batch_size / (now - self.started)
             text = f"epoch {epoch + 1}, step {self.steps} of {steps}, {rate:.3g} cases/s"
-            self.training.progress(
-                epoch + self.steps / (steps + 1), self.epochs, text
-            )  # validation is a step
+            done = epoch + self.steps / (steps + 1)  # validation is a step
+            self.training.progress(done, self.epochs, text)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
         """Draw the order of the epoch, and set its learning rate if it depends on the losses."""
@@ -108,7 +101,6 @@ class EpochEnd(keras.callbacks.Callback):
         if self.eval_model is not self.model:
             self.eval_model.set_weights(self.model.get_weights())
         scores = _mean_scores(self.eval_model, self.validation, self.scores) if self.scores else {}
-        scores = {f"val_{name}": score for name, score in scores.items()}
         seconds = round(time.perf_counter() - self.started, 3)
         row = {"epoch": epoch + 1, "seconds": seconds, **losses, **scores}
         logs.update(scores)  # for callbacks after this one
@@ -119,7 +111,7 @@ class EpochEnd(keras.callbacks.Callback):
         _replace(self.training.folder / HISTORY, lambda file: file.write("\n".join(lines).encode()))
         self._write_checkpoint()
         self.model.stop_training = self.complete
-        shown = ", ".join(f"{name} {row[name]:.4g}" for name in row if name not in ("epoch", "seconds"))
+        shown = ", ".join(f"{name} {value:.4g}" for name, value in (losses | scores).items())
         best = " (the lowest)" if self.best is row else ""
         self.training.tell(f"epoch {epoch + 1} of {self.epochs}, {seconds:.1f} s: {shown}{best}")
         self.training.progress(epoch + 1, self.epochs, f"lowest val_loss {self.best['val_loss']:.4g}")
@@ -160,12 +152,12 @@ def fit(
 ) -> tuple[keras.Model, dict[str, Any]]:  # fmt: skip
     """Train the compiled model that ``build`` makes; return it with the weights of its best or last epoch.
 
-    The best epoch is the one with the lowest validation loss. ``patience`` epochs in a row, if not 0, that do
-    not lower it end the training. The ``schedule`` "plateau" sets the learning rate by `plateau_rate`; the
-    others are the optimizer's own. ``keep`` names the epoch whose weights the model gets. ``history.csv`` in
-    the training's folder has a row an epoch, with the means of ``scores`` over the validation cases. The
-    second value returned has the number of ``epochs``, the ``best_epoch``, the ``kept_epoch``, and the losses
-    and scores of the latter.
+    The best epoch is the one with the lowest validation loss, and ``keep`` says which of the two it is.
+    ``patience`` epochs in a row, if not 0, that do not lower that loss end the training. The ``schedule``
+    "cosine" is the optimizer's: its rate falls to 0 over all epochs. "plateau" halves the rate after every
+    three epochs in a row that do not lower the loss. ``history.csv`` in the training's folder has a row an
+    epoch, with the means of ``scores`` over the validation cases. The second value returned has the number of
+    ``epochs``, the ``best_epoch``, the ``kept_epoch``, and the losses and scores of the latter.
 
     The same seed on the same machine gives the same weights, byte for byte, also if the process is killed and
     the call repeated: it resumes after the last complete epoch, from a checkpoint in the folder. That stays
@@ -185,7 +177,7 @@ def fit(
     for batches in (train, validation):
         batches.share(backend.n_devices(training.strategy))
     with backend.sharing(training.strategy) as scope:
-        with _precision(precision), _seeds_of_layers(seed):
+        with _layers_of(precision, seed):
             with scope():
                 model = build()
                 model.optimizer.build(model.trainable_variables)
@@ -210,24 +202,23 @@ def fit(
         )
         training.progress(done, epochs, f"resuming after epoch {done}" if done else "first epoch")
         if not callback.complete:
-            _fit_epochs(model, train, validation, done, epochs, callback)
+            _fit_epochs(callback)
     eval_model.set_weights(callback.kept_weights)
     numbers = {"best_epoch": callback.best["epoch"], "kept_epoch": callback.kept["epoch"]}
     kept = {name: value for name, value in callback.kept.items() if name not in ("epoch", "seconds")}
     return eval_model, {"epochs": len(callback.rows), **numbers, **kept}
 
 
-def _fit_epochs(
-    model: keras.Model, train: Batches, validation: Batches, done: int, epochs: int, callback: EpochEnd
-) -> None:
+def _fit_epochs(callback: EpochEnd) -> None:
     """Keras's own loop, over proxies: TensorFlow keeps its graph for ever, which must not keep the cases."""
+    train, validation = callback.train, callback.validation
     callbacks: list[keras.callbacks.Callback] = [callback]
     if callback.training.tensorboard:
         callbacks.append(backend.tensorboard(callback.training.folder / "tensorboard"))
     try:
-        model.fit(
-            proxy(train), validation_data=proxy(validation), initial_epoch=done, epochs=epochs,
-            callbacks=callbacks, shuffle=False, verbose=0,
+        callback.model.fit(
+            proxy(train), validation_data=proxy(validation), initial_epoch=len(callback.rows),
+            epochs=callback.epochs, callbacks=callbacks, shuffle=False, verbose=0,
         )  # fmt: skip
     except backend.FAULTS as error:
         message = str(getattr(error, "message", error)).strip().splitlines()[0]
@@ -245,26 +236,18 @@ def _start_from(start: Path, model: keras.Model) -> None:
 
 
 @contextmanager
-def _precision(precision: Precision) -> Iterator[None]:
-    """The precision of layers that are made in the block."""
+def _layers_of(precision: Precision, seed: int) -> Iterator[None]:
+    """Layers made in the block have that precision, and draw their seeds from a generator of their own.
+
+    Python's global one, which Keras draws from, other threads use, too, such as those of a Dask worker.
+    """
+    module: Any = sys.modules["keras.src.random.seed_generator"]
+    shared, module.python_random = module.python_random, random.Random(seed)
     keras.config.set_dtype_policy(precision)
     try:
         yield
     finally:
         keras.config.set_dtype_policy("float32")
-
-
-@contextmanager
-def _seeds_of_layers(seed: int) -> Iterator[None]:
-    """Makes Keras draw the seeds of layers from a generator of its own, seeded with ``seed``.
-
-    Python's global one, which it draws from, other threads use, too, such as those of a Dask worker.
-    """
-    module: Any = sys.modules["keras.src.random.seed_generator"]
-    shared, module.python_random = module.python_random, random.Random(seed)
-    try:
-        yield
-    finally:
         module.python_random = shared
 
 
@@ -292,14 +275,14 @@ def _described(keras_object: Any) -> Any:
 
 
 def _mean_scores(model: keras.Model, batches: Batches, scores: Scores) -> dict[str, float]:
-    """Means of the scores over the cases of all batches, whatever the sizes of the batches."""
+    """Means of the scores over the cases of all batches, named ``val_…``."""
     totals: dict[str, float] = {}
     cases = 0
     for inputs, truth in map(batches.__getitem__, range(len(batches))):
         cases += len(truth)
         for name, mean in scores(truth, model.predict_on_batch(inputs)).items():
             totals[name] = totals.get(name, 0.0) + float(mean) * len(truth)
-    return {name: total / cases for name, total in totals.items()}
+    return {f"val_{name}": total / cases for name, total in totals.items()}
 
 
 def _replace(path: Path, write: Callable[[BinaryIO], object]) -> None:

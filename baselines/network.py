@@ -16,8 +16,9 @@ from baselines.protocol import BaselineError, must_be, untrained
 MODEL = "model.keras"
 BACKENDS = ("tensorflow", "jax", "torch")
 """What Keras can compute with; the first that is installed is taken."""
+Keep = Literal["last", "best"]
+Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
 Schedule = Literal["constant", "cosine", "plateau"]
-"""How the learning rate changes from epoch to epoch, see learning_rate.py."""
 
 
 def chosen_backend() -> str:

@@ -17,6 +17,7 @@ import tempfile
 import time
 from argparse import SUPPRESS, ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from importlib.metadata import version
 from itertools import product
@@ -45,11 +46,11 @@ def main() -> None:
     parser.add_argument("--seconds", default=SECONDS, type=float, help="of each measurement, at least")
     parser.add_argument("--only", help=SUPPRESS)  # the combination that this process measures, as JSON
     options = parser.parse_args()
-    out, preset, batches, seconds = options.out, options.preset, options.batches, options.seconds
+    out, preset, seconds = options.out, options.preset, options.seconds
     if options.only:
         out.write_text(json.dumps(measure(preset, seconds, **json.loads(options.only))))
         return
-    from baselines.backend import BACKEND, accelerators, keras
+    from baselines.backend import BACKEND, accelerators
     from baselines.presets import settings
     from baselines.protocol import BaselineError
 
@@ -61,16 +62,13 @@ def main() -> None:
     record: dict[str, Any] = {
         "schema": "astroboard-gpu/1",
         "backend": BACKEND,
-        "versions": {
-            "astroboard": version("astroboard"),
-            "keras": keras.__version__,
-            BACKEND: import_module(BACKEND).__version__,
-        },
+        "versions": {name: version(name) for name in ("astroboard", "keras")}
+        | {BACKEND: import_module(BACKEND).__version__},
         "device": accelerators() or [f"no GPU: {os.cpu_count()} processors"],
         "preset": preset,
         "rows": [],
     }
-    for batch, precision, jit in product(batches, ("float32", "mixed_bfloat16"), compiled):
+    for batch, precision, jit in product(options.batches, ("float32", "mixed_bfloat16"), compiled):
         row = {"batch": batch, "precision": precision, "jit": jit}
         record["rows"].append(row | apart(out, preset, seconds, row))
         print(*cells(record["rows"][-1]), sep=" | ", file=sys.stderr)
@@ -114,37 +112,39 @@ def cells(row: dict[str, Any]) -> list[str]:
 
 def measure(preset: str, seconds: float, batch: int, precision: str, jit: bool) -> dict[str, Any]:
     """Speeds of one combination: of a matrix product, of steps on one batch, and of steps on cases read."""
-    from baselines.backend import make_deterministic, n_readers, silence_remapper
+    from baselines.backend import compile_step, keras, make_deterministic, n_readers, silence_remapper
     from baselines.batches import Batches
+    from baselines.learning_rate import adam
     from baselines.mass_mapping.unet import Examples, UNet
     from baselines.presets import make, settings
-    from baselines.protocol import Cases
+    from baselines.protocol import Cases, Training
 
     chosen = settings(preset, "unet") | {"batch_size": batch, "precision": precision, "jit": jit}
     baseline = make(UNet, chosen)
     peak = product_speed(precision, seconds)
     make_deterministic()
-    model = network(baseline)
+    keras.config.set_dtype_policy(precision)
+    model = baseline.new_network()
+    model.compile(adam(baseline.learning_rate, "constant", 1), baseline.loss_function())
     silence_remapper(model)
+    if jit:
+        compile_step(model)
     with tempfile.TemporaryDirectory() as folder, h5py.File(Path(folder) / "cases.h5", "w") as file:
         rng = np.random.default_rng(0)
         cases = max(CASES, 2 * batch)
         for name, shape, spread in (("epsilon", (128, 128, 3), 0.3), ("kappa", (128, 128), 0.03)):
             values = rng.normal(0, spread, (cases, *shape)).astype(np.float16)
             file.create_dataset(name, data=values, chunks=(1, *shape))
-        examples = Examples(Cases(file["epsilon"], file["kappa"], None), baseline, Path(folder))
+        examples = Examples(Cases(file["epsilon"], file["kappa"], None), baseline, Training(0, Path(folder)))
         first = examples.read(examples.in_order(rng)[:batch])
 
-        def steps(read: Callable[[np.ndarray], Any]) -> Callable[[int], None]:
-            def fit(number: int) -> None:
-                def order(rng: np.random.Generator) -> np.ndarray:
-                    return np.resize(examples.shuffled(rng), number * batch)
+        def fit(read: Callable[[np.ndarray], Any], steps: int) -> None:
+            def order(rng: np.random.Generator) -> np.ndarray:
+                return np.resize(examples.shuffled(rng), steps * batch)
 
-                model.fit(Batches(read, order, batch, seed=0), shuffle=False, verbose=0)
+            model.fit(Batches(read, order, batch, seed=0), shuffle=False, verbose=0)
 
-            return fit
-
-        still, reading = (speed(steps(read), seconds) for read in (lambda _: first, examples.read))
+        still, reading = (speed(partial(fit, read), seconds) for read in (lambda _: first, examples.read))
     flops = FLOPS_A_MAC * PASSES * multiply_adds(model)
     return {
         "maps_per_second": reading * batch,
@@ -156,23 +156,6 @@ def measure(preset: str, seconds: float, batch: int, precision: str, jit: bool) 
         "share_of_arithmetic": reading * batch * flops / peak,
         "readers": n_readers(),
     }
-
-
-def network(baseline: Any) -> Any:
-    """The compiled network, as the training makes it."""
-    from baselines.backend import compile_step, keras
-    from baselines.learning_rate import adam
-    from baselines.mass_mapping.networks import unet
-
-    keras.config.set_dtype_policy(baseline.precision)
-    model = unet(
-        baseline.filters, baseline.depth, baseline.padding, kernels=baseline.kernels,
-        dropout=baseline.dropout, decoder=baseline.decoder,
-    )  # fmt: skip
-    model.compile(adam(baseline.learning_rate, "constant", 1), baseline.loss_function())
-    if baseline.jit:
-        compile_step(model)
-    return model
 
 
 def speed(run: Callable[[int], None], seconds: float) -> float:
@@ -188,11 +171,11 @@ def speed(run: Callable[[int], None], seconds: float) -> float:
         number = max(2 * number, int(1.2 * number * seconds / took) if took > seconds / 20 else 0)
 
 
-def product_speed(precision: str, seconds: float, size: int = 4096) -> float:
+def product_speed(precision: str, seconds: float) -> float:
     """Operations a second of the product of two square matrices, each compiled product feeding the next."""
     from baselines.backend import BACKEND, accelerators, keras
 
-    size = size if accelerators() else size // 4
+    size = 4096 if accelerators() else 1024
     kind = precision.removeprefix("mixed_")
     start = keras.ops.cast(np.eye(size, dtype=np.float32), kind)
     chain = 10

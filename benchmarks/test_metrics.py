@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter
-from skimage.feature import peak_local_max
 
 import metrics
+from tests.reference.mass_mapping import dpeaks
 
 N_MAPS, LOOPED = 256, 32
 PEER = "a loop of NumPy and scikit-image"
@@ -21,17 +20,6 @@ def dicee(target, prediction):
     target, prediction = (kappa > kappa.mean(dtype=np.float64) for kappa in (target, prediction))
     hits, sizes = (target & prediction).sum(), target.sum() + prediction.sum()
     return 1 - 2 * hits / sizes
-
-
-def find_peaks(kappa):
-    peaks = np.zeros((3, 2), int)
-    positions = peak_local_max(gaussian_filter(kappa.astype(np.float32), 3), num_peaks=3)
-    peaks[: len(positions)] = positions
-    return peaks
-
-
-def dpeaks(target, prediction):
-    return np.abs(find_peaks(target) - find_peaks(prediction)).sum()
 
 
 @pytest.fixture

@@ -6,10 +6,9 @@ import pytest
 
 from baselines.batches import Batches
 from baselines.learning_rate import adam
-from baselines.mass_mapping.networks import unet
 from baselines.mass_mapping.unet import Examples, UNet
 from baselines.presets import make, settings
-from baselines.protocol import Cases
+from baselines.protocol import Cases, Training
 
 CASES = 256
 
@@ -29,9 +28,9 @@ def columns(tmp_path):
 def epoch(columns, augmentation, folder):
     """A function that trains for an epoch."""
     baseline = make(UNet, settings("laptop", "unet") | {"augmentation": augmentation})
-    examples = Examples(Cases(*columns, None), baseline, folder)
+    examples = Examples(Cases(*columns, None), baseline, Training(0, folder))
     batches = Batches(examples.read, examples.shuffled, baseline.batch_size, seed=0)
-    model = unet(baseline.filters, baseline.depth, baseline.padding, dropout=baseline.dropout)
+    model = baseline.new_network()
     model.compile(adam(baseline.learning_rate, "constant", 1), baseline.loss_function())
 
     def fit():

@@ -47,13 +47,8 @@ def toctree(caption: str, pages: list[str]) -> str:
 
 def escape(_app: Sphinx, _what: str, _name: str, _object: object, _options: object, lines: list[str]) -> None:
     """Keep |x| and (..., *shape) of docstrings: reStructuredText would take them for markup."""
-    lines[:] = [
-        "".join(
-            re.sub(r"(?<!\\)[|*]", r"\\\g<0>", part) if number % 2 == 0 else part
-            for number, part in enumerate(re.split(r"(`+.*?`+)", line))
-        )
-        for line in lines
-    ]
+    code_or_mark = re.compile(r"(`+.*?`+)|(?<!\\)[|*]")
+    lines[:] = [code_or_mark.sub(lambda found: found[1] or f"\\{found[0]}", line) for line in lines]
 
 
 def setup(app: Sphinx) -> None:

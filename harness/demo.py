@@ -15,25 +15,19 @@ from harness.tracks import Track, get_track, track_names
 QUICK = ("zeros", "ks93", "ks93-masked", "wiener", "majority", "metadata-trees", "cnn")
 """The baselines of the smoke demonstration. The other networks would take longer than all of these."""
 TEST_SHARE = {"smoke": 0.4, "laptop": 0.2}  # of the clusters, else a tenth: few of them have no intervals
-MARK = ".astroboard-demo"
-TEAM = "astroboard"
 
 
 def run_demo(
-    out: Path,
-    preset: str,
-    seed: int,
-    run: Callable[[list[str]], Any],
-    complain: Callable[[str], Any],
+    out: Path, preset: str, seed: int, run: Callable[[list[str]], Any], complain: Callable[[str], Any],
     force: bool = False,
-) -> None:
+) -> None:  # fmt: skip
     """Have ``run`` execute the commands of the demonstration, each a list of words, in the folder ``out``.
 
     The folder must be new or empty, or of the same demonstration that was interrupted: commands whose outputs
     are there are not repeated. With ``force`` a folder of any demonstration is emptied first. Raises
     HarnessError if it holds anything else. ``complain`` hears of baselines that cannot be loaded.
     """
-    mark = out / MARK
+    mark = out / ".astroboard-demo"
     note = f"A demonstration at {preset}, seed {seed}. One with --force empties this folder.\n"
     if out.exists() and not out.is_dir():
         check_new(out)
@@ -51,16 +45,19 @@ def run_demo(
     lacking = {name: missing(*needed(kind)) for name, kind in kinds.items()}
     commands: list[tuple[list[Any], Path]] = []
     boards: list[list[Any]] = []
+    chosen = [name for name in kinds if preset != "smoke" or name in QUICK]
     for track in (track for track in map(get_track, track_names()) if preset in track.demo_cases):
-        names = [name for name, kind in kinds.items() if kind.track == track.name]
-        names = [name for name in names if preset != "smoke" or name in QUICK]
+        names = [name for name in chosen if kinds[name].track == track.name]
         left_out = [name for name in names if lacking[name]]
         if left_out:
             complain(f"left out: {', '.join(left_out)}, for want of {advice(lacking[left_out[0]])}")
             names = [name for name in names if not lacking[name]]
         if names:
-            commands += _commands(track, names, out / track.name, preset, seed)
-            boards.append(_board(names, out / track.name, out))
+            folder = out / track.name
+            commands += _commands(track, names, folder, preset, seed)
+            submissions = [folder / "submissions" / f"{name}.zip" for name in names]
+            files = ["--truth", folder / "test-truth.h5", "--inputs", folder / "test-inputs.h5"]
+            boards.append(["leaderboard", *submissions, *files, "--runs", folder / "runs", "--out", out])
     for words in [words for words, output in commands if not output.exists()] + boards:
         run([str(word) for word in words])
 
@@ -76,11 +73,4 @@ def _commands(
     for name in baselines:
         run, submission = folder / "runs" / name, folder / "submissions" / f"{name}.zip"
         yield ["train", name, "--data", folder, "--out", run, "--preset", preset, "--seed", seed], run
-        yield ["submit", run, "--inputs", inputs, "--team", TEAM, submission], submission
-
-
-def _board(baselines: Sequence[str], folder: Path, out: Path) -> list[Any]:
-    """The command for the leaderboard of a track, on the page of those before."""
-    submissions = [folder / "submissions" / f"{name}.zip" for name in baselines]
-    files = ["--truth", folder / "test-truth.h5", "--inputs", folder / "test-inputs.h5"]
-    return ["leaderboard", *submissions, *files, "--runs", folder / "runs", "--out", out]
+        yield ["submit", run, "--inputs", inputs, "--team", "astroboard", submission], submission

@@ -9,6 +9,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -68,19 +69,14 @@ def write_text(path: Path, text: str) -> None:
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Write a table as CSV in UTF-8; None is an empty cell."""
-    with beside(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        file.writelines(csv_lines(header, rows))
+    write_text(path, csv_text(header, rows))
 
 
-def csv_lines(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
-    """The lines of a table as CSV; None is an empty cell."""
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A table as CSV; None is an empty cell."""
     file = io.StringIO()
-    table = csv.writer(file, lineterminator="\n")
-    for row in (header, *rows):
-        table.writerow(row)
-        yield file.getvalue()
-        file.seek(0)
-        file.truncate()
+    csv.writer(file, lineterminator="\n").writerows(chain([header], rows))
+    return file.getvalue()
 
 
 def json_text(value: Any) -> str:
@@ -89,9 +85,7 @@ def json_text(value: Any) -> str:
     What can steer a terminal is an escape of JSON, which tells the same.
     """
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    return "\n".join(
-        STEERING.sub(lambda found: json.dumps(found[0])[1:-1], line) for line in text.split("\n")
-    )
+    return STEERING.sub(lambda found: found[0] if found[0] == "\n" else json.dumps(found[0])[1:-1], text)
 
 
 def read_json(path: Path, *schemas: str) -> dict[str, Any]:

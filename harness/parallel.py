@@ -19,7 +19,7 @@ from concurrent.futures import (
     ProcessPoolExecutor,
     ThreadPoolExecutor,
 )
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.metadata import PackageNotFoundError, version
 from multiprocessing import active_children, get_context, parent_process
 from threading import Thread
@@ -36,30 +36,20 @@ THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "
                  "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")  # fmt: skip
 
 
-@contextmanager
-def executor(
-    workers: int | None = None, dask: str | None = None, connect_timeout: float = CONNECT_TIMEOUT_S
-) -> Iterator[Executor | None]:
+def executor(workers: int | None = None, dask: str | None = None) -> AbstractContextManager[Executor | None]:
     """Processes (as many as processors, if None), or the Dask cluster with a scheduler at ``dask``.
 
-    One worker is this process: None. Raises HarnessError where no scheduler answers within
-    ``connect_timeout`` seconds, and in place of what the block raises when workers died.
+    One worker is this process: None. Raises HarnessError where no scheduler answers, and in place of what
+    the block raises when workers died.
     """
     if dask is not None:
-        with _cluster(dask, connect_timeout) as pool:
-            yield pool
-    elif (workers := workers or processors()) == 1:
-        yield None
-    else:
-        with _processes(workers) as pool:
-            yield pool
+        return _cluster(dask)
+    workers = workers or processors()
+    return nullcontext() if workers == 1 else _processes(workers)
 
 
 def in_order(
-    pool: Executor | None,
-    function: Callable[[Task], Result],
-    tasks: Iterable[Task],
-    ahead: int = TASKS_AHEAD,
+    pool: Executor | None, function: Callable[[Task], Result], tasks: Iterable[Task], ahead: int = TASKS_AHEAD
 ) -> Iterator[Result]:
     """The results of the tasks, in the order of the tasks.
 
@@ -140,13 +130,13 @@ def _end_with_parent() -> None:
 
 
 @contextmanager
-def _cluster(address: str, connect_timeout: float) -> Iterator[Executor]:
+def _cluster(address: str) -> Iterator[Executor]:
     require("--dask", "distributed")
     from distributed import Client, KilledWorker
 
     try:  # first without a Client, which logs at length when no scheduler answers
         with ThreadPoolExecutor(1) as thread:  # this thread may have a running loop, as in a notebook
-            thread.submit(_check_scheduler, address, connect_timeout).result()
+            thread.submit(_check_scheduler, address).result()
         client = Client(address, set_as_default=False)
     except (OSError, ValueError, MemoryError) as error:  # the last from what other servers say
         raise HarnessError(
@@ -181,7 +171,7 @@ def check_versions(of_workers: dict[str, str]) -> None:
             )
 
 
-def _check_scheduler(address: str, timeout: float) -> None:
+def _check_scheduler(address: str) -> None:
     """Raise an OSError or a ValueError unless a Dask scheduler says who it is."""
     import asyncio
 
@@ -192,4 +182,4 @@ def _check_scheduler(address: str, timeout: float) -> None:
         async with rpc(address, connection_args=Security().get_connection_args("client")) as scheduler:
             return await scheduler.identity()
 
-    asyncio.run(asyncio.wait_for(identity(), timeout))
+    asyncio.run(asyncio.wait_for(identity(), CONNECT_TIMEOUT_S))

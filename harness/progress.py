@@ -34,17 +34,14 @@ def progress_bar(title: str) -> Iterator[ProgressCallback]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
     from rich.table import Column
 
-    columns = (
+    with Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=16),
         MofNCompleteColumn(table_column=Column(no_wrap=True)),
         TimeRemainingColumn(table_column=Column(no_wrap=True)),
         TextColumn("{task.fields[note]}", markup=False, table_column=Column(ratio=1, no_wrap=True)),
-    )
-    bar = Progress(
-        *columns, console=Console(stderr=True), transient=True, expand=True, speed_estimate_period=600
-    )
-    with bar:
+        console=Console(stderr=True), transient=True, expand=True, speed_estimate_period=600,
+    ) as bar:  # fmt: skip
         task = bar.add_task(title, total=None, note="")
         yield lambda done, total, text: bar.update(
             task, completed=done, total=total or None, note=printable(text)
@@ -53,9 +50,7 @@ def progress_bar(title: str) -> Iterator[ProgressCallback]:
 
 def _lines(title: str) -> ProgressCallback:
     started = last = time.monotonic()
-    first: tuple[float, float] | None = (
-        None  # the time and what was done then, of which the rest is estimated
-    )
+    first: tuple[float, float] | None = None  # the time and what was done then: the rest is estimated of them
 
     def progress(done: float, total: int, text: str) -> None:
         nonlocal first, last

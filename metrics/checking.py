@@ -47,13 +47,8 @@ def apply_to_maps(formula: Callable[..., NDArray[Any]], dtype: DTypeLike, **maps
         for (name, stack), chunk in zip(stacks.items(), chunks, strict=True):
             if not _fill(chunk, stack[start : start + step]):
                 finite = np.abs(arrays[name].astype(np.float64)) <= LARGEST
-                _require(
-                    name,
-                    arrays[name],
-                    finite,
-                    "be finite in float32",
-                    "replace NaN, infinite and huge values",
-                )
+                advice = "replace NaN, infinite and huge values"
+                _require(name, arrays[name], finite, "be finite in float32", advice)
         results.append(formula(*chunks))
     return np.concatenate(results).reshape(shape[:-2] + results[0].shape[1:])[()]
 
@@ -105,10 +100,8 @@ def check_probabilities(
     _require("probabilities", array, array >= 0, "be 0 or more")
     sums = array.sum(axis=1, dtype=np.float64)
     apart = abs(sums - 1)
-    rule = f"be 1 ± {SUM_TOLERANCE}"
-    _require(
-        "sums of rows of probabilities", sums, apart <= SUM_TOLERANCE + SUM_NOISE, rule, "normalise them"
-    )
+    good, rule = apart <= SUM_TOLERANCE + SUM_NOISE, f"be 1 ± {SUM_TOLERANCE}"
+    _require("sums of rows of probabilities", sums, good, rule, "normalise them")
     array = array.astype(np.float32 if array.dtype == np.float32 else np.float64)
     uneven = apart > SUM_NOISE
     array[uneven] /= sums[uneven, np.newaxis]

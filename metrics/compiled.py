@@ -196,6 +196,26 @@ def _find_peaks(padded, low, high, weights, tolerance, work, peaks):  # type: ig
     return certain
 
 
+@numba.njit(inline="always")  # before the loops around it are vectorised
+def _smoothed(x, middle, step, gap, weights):  # type: ignore[no-untyped-def]
+    """The sums around four numbers, the first in the ``middle``, which lie ``gap`` apart.
+
+    The neighbours that a sum runs over lie ``step`` apart.
+    """
+    sum_0 = sum_1 = sum_2 = sum_3 = np.float32(0)
+    for k in range(RADIUS, 0, -1):
+        i, j = middle - k * step, middle + k * step
+        sum_0 += weights[k] * (x[i] + x[j])
+        sum_1 += weights[k] * (x[i + gap] + x[j + gap])
+        sum_2 += weights[k] * (x[i + 2 * gap] + x[j + 2 * gap])
+        sum_3 += weights[k] * (x[i + 3 * gap] + x[j + 3 * gap])
+    sum_0 += weights[0] * x[middle]
+    sum_1 += weights[0] * x[middle + gap]
+    sum_2 += weights[0] * x[middle + 2 * gap]
+    sum_3 += weights[0] * x[middle + 3 * gap]
+    return sum_0, sum_1, sum_2, sum_3
+
+
 @_compile(IN_ORDER)
 def _smooth_down(padded, strips, weights):  # type: ignore[no-untyped-def]
     """Smooth a map with RADIUS rows of margin above and below along its columns, and store strips."""
@@ -208,20 +228,8 @@ def _smooth_down(padded, strips, weights):  # type: ignore[no-untyped-def]
         x = padded[first : first + (ROWS + 2 * RADIUS) * SIDE]
         out = strips[strip, MARGIN:]
         for c in range(SIDE):
-            sum_0 = sum_1 = sum_2 = sum_3 = np.float32(0)
-            for k in range(RADIUS, 0, -1):
-                up, down = (RADIUS - k) * SIDE + c, (RADIUS + k) * SIDE + c
-                sum_0 += weights[k] * (x[up] + x[down])
-                sum_1 += weights[k] * (x[up + SIDE] + x[down + SIDE])
-                sum_2 += weights[k] * (x[up + 2 * SIDE] + x[down + 2 * SIDE])
-                sum_3 += weights[k] * (x[up + 3 * SIDE] + x[down + 3 * SIDE])
-            i = RADIUS * SIDE + c
-            sum_0 += weights[0] * x[i]
-            sum_1 += weights[0] * x[i + SIDE]
-            sum_2 += weights[0] * x[i + 2 * SIDE]
-            sum_3 += weights[0] * x[i + 3 * SIDE]
             i = ROWS * c
-            out[i], out[i + 1], out[i + 2], out[i + 3] = sum_0, sum_1, sum_2, sum_3
+            out[i], out[i + 1], out[i + 2], out[i + 3] = _smoothed(x, RADIUS * SIDE + c, SIDE, SIDE, weights)
 
 
 @_compile(IN_ORDER)
@@ -239,19 +247,9 @@ def _smooth_along(strips, smooth, weights):  # type: ignore[no-untyped-def]
             begin = ROWS + strip * ROWS * SIDE + start
             out = smooth[begin : begin + BLOCK]
             for i in range(LANES):
-                sum_0 = sum_1 = sum_2 = sum_3 = np.float32(0)
-                for k in range(RADIUS, 0, -1):
-                    left, right = ROWS * (RADIUS - k) + i, ROWS * (RADIUS + k) + i
-                    sum_0 += weights[k] * (x[left] + x[right])
-                    sum_1 += weights[k] * (x[left + LANES] + x[right + LANES])
-                    sum_2 += weights[k] * (x[left + 2 * LANES] + x[right + 2 * LANES])
-                    sum_3 += weights[k] * (x[left + 3 * LANES] + x[right + 3 * LANES])
-                middle = MARGIN + i
-                sum_0 += weights[0] * x[middle]
-                sum_1 += weights[0] * x[middle + LANES]
-                sum_2 += weights[0] * x[middle + 2 * LANES]
-                sum_3 += weights[0] * x[middle + 3 * LANES]
-                out[i], out[i + LANES], out[i + 2 * LANES], out[i + 3 * LANES] = sum_0, sum_1, sum_2, sum_3
+                out[i], out[i + LANES], out[i + 2 * LANES], out[i + 3 * LANES] = _smoothed(
+                    x, MARGIN + i, ROWS, LANES, weights
+                )
 
 
 @_compile()

@@ -230,8 +230,8 @@ def _scores(
             found = {name: _by_numpy(target, prediction, name, n_peaks, sigma) for name in inputs}
     final: dict[str, Callable[[Any], Scores]] = {
         "dicee": lambda sizes: _dice_error(sizes, alpha, beta),
-        "dpeaks": _manhattan,
-        "l2_dpeaks": _mean_distance,
+        "dpeaks": lambda offsets: np.abs(offsets).sum(axis=(-2, -1), dtype=np.float64),
+        "l2_dpeaks": lambda offsets: np.sqrt((offsets**2).sum(axis=-1)).mean(axis=-1),
     }
     return {key: final.get(key, _finite)(found[INPUTS[key]]) for key in keys}
 
@@ -406,11 +406,3 @@ def _certain_peaks(
     for index in np.flatnonzero(~certain):
         peaks[index] = _find_peaks(maps[index : index + 1].astype(np.float32), peaks.shape[1], sigma)[0]
     return peaks
-
-
-def _manhattan(offsets: Any) -> Scores:
-    return np.abs(offsets).sum(axis=(-2, -1), dtype=np.float64)
-
-
-def _mean_distance(offsets: Any) -> Scores:
-    return np.sqrt((offsets**2).sum(axis=-1)).mean(axis=-1)

@@ -11,16 +11,15 @@ import struct
 import unicodedata
 import zipfile
 import zlib
-from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from functools import cache
 from io import BufferedReader
 from itertools import pairwise
 from pathlib import Path
-from typing import IO, Any, Self, TypeVar, cast
+from typing import IO, Any, cast
 
 from submissions import limits
 from submissions.kinds import FIRST_BYTES, kind_of
@@ -36,12 +35,12 @@ _ZIP_ERRORS = (zipfile.BadZipFile, NotImplementedError, OSError, ValueError, Ove
 _KIND = must("it", "be a file or a folder", "a link or a device")
 AGAIN = "make the zip again"
 Fault = tuple[Code, str]
-Entry = TypeVar("Entry")
+Entry = Any  # where a file is: a ZipInfo, or in a folder a Path
 
 
 @dataclass(frozen=True)
-class Files(ABC):
-    """The files of a submission, listed but not open: every thread and process opens them for itself.
+class Files:
+    """The files of a zip or a folder, listed but not open: every thread and process opens them for itself.
 
     ``entries`` says where each file is, by its name; ``refused`` says what is wrong with those that must not
     be read. ``checksums``, when not empty, are the SHA-256 that the files must have; those that were read and
@@ -49,7 +48,7 @@ class Files(ABC):
     """
 
     path: Path
-    entries: Mapping[str, Any]
+    entries: Mapping[str, Entry]
     refused: Mapping[str, Fault]
     checksums: Mapping[str, str] = field(default_factory=dict)
     mismatched: list[str] = field(default_factory=list)
@@ -66,7 +65,7 @@ class Files(ABC):
             findings.add(code, name, message)
         return findings
 
-    def subset(self, names: Iterable[str]) -> Self:
+    def subset(self, names: Iterable[str]) -> "Files":
         """These files alone, in this order."""
         entries = {name: self.entries[name] for name in names}
         checksums = {name: self.checksums.get(name, "") for name in entries if self.checksums}
@@ -79,23 +78,26 @@ class Files(ABC):
         That function raises SubmissionError for a file that has more than ``limit`` bytes, or is damaged. One
         with another checksum is noted, and read all the same: that must hide no other fault.
         """
+        zipped = None if self.path.is_dir() else self.path.open("rb")
 
         def content(name: str, limit: int) -> bytes:
-            data = read(self.entries[name], limit)
+            entry = self.entries[name]
+            data = _read_entry(zipped, entry, limit) if zipped else _read_file(entry, limit)
             if self.checksums and hashlib.sha256(data).hexdigest() != self.checksums.get(name):
                 self.mismatched.append(name)
             return data
 
-        with self._opened() as read:
+        with zipped or nullcontext():
             yield content
 
-    @abstractmethod
-    def _opened(self) -> AbstractContextManager[Callable[[Any, int], bytes]]:
-        """A context with the function that reads an entry of at most so many bytes."""
-
-    @abstractmethod
     def sha256(self) -> str:
         """The SHA-256 of the zip itself, or of the names and contents of the folder's files."""
+        if not self.path.is_dir():
+            return _sha256(self.path)
+        digest = hashlib.sha256()
+        for name, path in self.entries.items():
+            digest.update(f"{_sha256(path)}  ".encode() + os.fsencode(name) + b"\n")
+        return digest.hexdigest()
 
 
 def list_files(path: Path) -> Files:
@@ -107,40 +109,9 @@ def list_files(path: Path) -> Files:
     raise SubmissionError(must(str(path), "be a zip file or a folder", "neither"), Code.NOT_A_ZIP)
 
 
-class Archive(Files):
-    """The files of a zip."""
-
-    @contextmanager
-    def _opened(self) -> Iterator[Callable[[zipfile.ZipInfo, int], bytes]]:
-        with self.path.open("rb") as file:
-            yield partial(_read_entry, file)
-
-    def sha256(self) -> str:
-        """The SHA-256 of the zip."""
-        with self.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-class Folder(Files):
-    """The files of a folder, such as a platform's worker makes of a zip; links are never followed."""
-
-    @contextmanager
-    def _opened(self) -> Iterator[Callable[[Path, int], bytes]]:
-        yield _read_file
-
-    def sha256(self) -> str:
-        """The SHA-256 of the names and contents of the files."""
-        digest = hashlib.sha256()
-        for name, path in self.entries.items():
-            with path.open("rb") as file:
-                content = hashlib.file_digest(file, "sha256").hexdigest()
-            digest.update(f"{content}  ".encode() + os.fsencode(name) + b"\n")
-        return digest.hexdigest()
-
-
-def list_folder(folder: Path) -> Folder:
-    """The files of a folder; raises SubmissionError when there are more than a zip may have."""
-    found: list[tuple[str, Path, Fault | None]] = []
+def list_folder(folder: Path) -> Files:
+    """The files of a folder, without following links. Raises SubmissionError for more than a zip may have."""
+    found: list[tuple[str, Entry, Fault | None]] = []
     for parent, folders, files in os.walk(folder):
         folders.sort()
         for path in (Path(parent, name) for name in sorted([*folders, *files])):
@@ -149,10 +120,10 @@ def list_folder(folder: Path) -> Folder:
                 fault = None if stat.S_ISREG(mode) else (Code.UNSAFE_NAME, _KIND)
                 found.append((name, path.absolute(), fault))
         _check_limit("the number of files", len(found), limits.MAX_ENTRIES)
-    return Folder(folder.absolute(), *_sorted_out(found))
+    return Files(folder.absolute(), *_sorted_out(found))
 
 
-def list_zip(path: Path) -> Archive:
+def list_zip(path: Path) -> Files:
     """The files of a zip; raises SubmissionError when it cannot be listed, or is beyond the limits."""
     with path.open("rb") as file:
         try:
@@ -168,9 +139,8 @@ def list_zip(path: Path) -> Archive:
     named = [(name_of(info), info) for info in infos]
     named = [(name, info) for name, info in named if not name.endswith("/") or _fault_of_name(name)]
     overlapping = _overlapping([info for _, info in named], listed.start_dir)
-    faults = (_fault(info, info.header_offset in overlapping) for _, info in named)
-    found = [(name, info, fault) for (name, info), fault in zip(named, faults, strict=True)]
-    return Archive(path.absolute(), *_sorted_out(found))
+    found = [(name, info, _fault(info, info.header_offset in overlapping)) for name, info in named]
+    return Files(path.absolute(), *_sorted_out(found))
 
 
 def name_of(info: zipfile.ZipInfo) -> str:
@@ -201,9 +171,7 @@ def _field(extra: bytes, number: int) -> bytes:
     return b""
 
 
-def _sorted_out(
-    found: Sequence[tuple[str, Entry, Fault | None]],
-) -> tuple[dict[str, Entry], dict[str, Fault]]:
+def _sorted_out(found: list[tuple[str, Entry, Fault | None]]) -> tuple[dict[str, Entry], dict[str, Fault]]:
     """The readable files, and the faults of the others by name.
 
     ``found`` has the name of each file, the entry, and a fault that is not one of its name.
@@ -216,11 +184,11 @@ def _sorted_out(
     refused: dict[str, Fault] = {}
     for (name, entry, fault), fault_of_name, key in zip(found, wrong, keys, strict=True):
         if fault_of_name:
-            refused.setdefault(name, (Code.UNSAFE_NAME, fault_of_name))
+            fault = Code.UNSAFE_NAME, fault_of_name
         elif times[key] > 1:
             message = must("the name", "be unique in whatever case", f"{times[key]:,} files")
-            refused.setdefault(name, (Code.DUPLICATE_CASE, message))
-        elif fault:
+            fault = Code.DUPLICATE_CASE, message
+        if fault:
             refused[name] = fault
         else:
             entries[name] = entry
@@ -400,3 +368,8 @@ _UNPACK: dict[int, Callable[[bytes, int], bytes | None]] = {
 def _check_limit(what: str, value: int, limit: int) -> None:
     if value > limit:
         raise SubmissionError(must(what, f"be at most {limit:,}", f"{value:,}"), Code.TOO_LARGE)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from functools import cache
 
 _LEADING_ZEROS = re.compile(r"(?<![0-9])0+(?=[0-9])")
-_ROUNDED = re.compile(r"[0-9]+([.,][0-9]+)?[eE]\+?[0-9]+|[0-9]+[.,]0+")
-DIGITS_OF_A_SPREADSHEET = 15
+_ROUNDED = re.compile(r"[0-9]+([.,][0-9]+)?[eE]\+?[0-9]+|[0-9]+[.,]0+|\d{15}0+")
+"""A number as programs write it that read it as one; a spreadsheet keeps 15 digits."""
 
 
 def lookup(case_ids: Sequence[str]) -> Callable[[str], str]:
@@ -29,12 +29,7 @@ def lookup(case_ids: Sequence[str]) -> Callable[[str], str]:
 
 def explain(text: str) -> str:
     """What happened to an id that looks like a number which a program rounded, as "; …", or ""."""
-    rounded = (
-        len(text) > DIGITS_OF_A_SPREADSHEET
-        and text.isdecimal()
-        and (text[DIGITS_OF_A_SPREADSHEET:].strip("0") == "")
-    )
-    if not rounded and not _ROUNDED.fullmatch(text):
+    if not _ROUNDED.fullmatch(text):
         return ""
     return (
         "; a program (Excel, pandas) has read the ids as numbers and rounded them: let it keep them as text"

@@ -1,9 +1,8 @@
 """Kinds of files by their first bytes, for messages that say what came."""
 
-from __future__ import annotations
-
 from codecs import getincrementaldecoder
 from contextlib import suppress
+from pathlib import Path
 
 from submissions.report import printable
 
@@ -34,3 +33,11 @@ def kind_of(start: bytes) -> str:
         text = getincrementaldecoder("utf-8")().decode(start)  # whose last character may be cut
         return f"a text that starts with {printable(text[:32])}"
     return f"a file of an unknown kind, which starts with {start[:16]!r}"
+
+
+def first_bytes(path: Path) -> bytes:
+    """What a file begins with; nothing of a folder, or of what does not exist."""
+    if not path.is_file():
+        return b""
+    with path.open("rb") as file:
+        return file.read(FIRST_BYTES)

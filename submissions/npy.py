@@ -24,7 +24,9 @@ def read_npy(data: bytes, shape: tuple[int, ...], squeeze: bool = False) -> np.n
     With ``squeeze`` the array may have up to four axes, the others of length 1. Raises SubmissionError for
     all else: another shape, objects, structures, a header that promises more or fewer bytes than follow.
     """
-    found, fortran, dtype, offset = _header(data)
+    width = 2 if data[6:7] == b"\x01" else 4  # of the number that says how long the header is
+    size = int.from_bytes(data[8 : 8 + width], "little")
+    found, fortran, dtype, offset = _header(data[: 8 + width + min(size, limits.MAX_NPY_HEADER + 1)])
     if dtype.kind not in "fiu" or dtype.itemsize > 8:
         message = must("the values", "be real numbers of at most 64 bits, best of type float16", dtype)
         raise SubmissionError(message, Code.WRONG_DTYPE)
@@ -38,16 +40,10 @@ def read_npy(data: bytes, shape: tuple[int, ...], squeeze: bool = False) -> np.n
     return np.frombuffer(data, dtype, offset=offset).reshape(found, order="F" if fortran else "C")
 
 
-def _header(data: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
-    """Shape, Fortran order, dtype, and where the body begins. Format 3 is for fields with odd names alone."""
-    width = 2 if data[6:7] == b"\x01" else 4  # of the number that says how long the header is
-    size = int.from_bytes(data[8 : 8 + width], "little")
-    return _parsed(data[: 8 + width + min(size, limits.MAX_NPY_HEADER + 1)])
-
-
 @lru_cache(maxsize=64)  # the files of an archive have one header, which takes longer to read than a map
-def _parsed(header: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
-    stream = io.BytesIO(header)
+def _header(start: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+    """Shape, Fortran order, dtype, and where the body begins. Format 3 is for fields with odd names alone."""
+    stream = io.BytesIO(start)
     read_header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
     try:
         with _ONE_AT_A_TIME, warnings.catch_warnings(action="ignore"):
@@ -58,10 +54,6 @@ def _parsed(header: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
             if any(type(length) is not int for length in shape):  # NumPy takes True for one
                 raise ValueError(f"the shape {shape}")
     except Exception as error:  # tokenize, ast and NumPy's dtypes raise errors with no other common class
-        message = must(
-            "the file",
-            "be what np.save writes",
-            f"{type(error).__name__}: {_WITH_ADDRESS.sub('', str(error))}",
-        )
-        raise SubmissionError(message, Code.NOT_AN_ARRAY) from error
+        came = f"{type(error).__name__}: {_WITH_ADDRESS.sub('', str(error))}"
+        raise SubmissionError(must("the file", "be what np.save writes", came), Code.NOT_AN_ARRAY) from error
     return shape, fortran, dtype, stream.tell()

@@ -152,13 +152,8 @@ class ValidationReport(Findings):
     def to_json(self) -> dict[str, Any]:
         """The report as JSON values."""
         head = {"accepted": self.accepted, "track": self.track, "expected": self.expected}
-        what_to_do = {code: code.advice for code in self.counts}
-        return (
-            head
-            | {"team": self.team, "method": self.method, "cause": self.cause()}
-            | asdict(self)
-            | {"what_to_do": what_to_do}
-        )
+        head |= {"team": self.team, "method": self.method, "cause": self.cause()}
+        return head | asdict(self) | {"what_to_do": {code: code.advice for code in self.counts}}
 
     def summary(self) -> str:
         """The faults in a few words, such as "12 missing-case, 1 not-finite"; "" when there are none."""

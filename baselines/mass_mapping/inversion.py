@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 
 from baselines.protocol import Cases, Training, evenly_spaced, must_be
-from metrics import dicee, dpeaks, wmape
+from metrics import map_scores
 
 Setting = TypeVar("Setting", bound=Hashable)
 
@@ -19,7 +19,7 @@ SIGMAS = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 7.0, 8.0)  # pi
 MAX_TRAINING_CASES = 4096  # that means and spectra are estimated from
 MAX_VALIDATION_CASES = 256  # that settings are compared on
 CHUNK = 16
-OFFICIAL = {"wmape": wmape, "dicee": dicee, "dpeaks": dpeaks}
+OFFICIAL = ("wmape", "dicee", "dpeaks")  # the scores that rank
 FILE = "learnt.json"
 MAX_NUMBER, MAX_LISTED_NUMBER, MAX_LISTED = 100, 1e9, 10_000  # that a model may have
 MAX_TOLD = 300  # characters of what is wrong with it
@@ -29,7 +29,10 @@ class Inversion:
     """Base of the mass-mapping baselines that fit a few numbers, the attribute ``learnt``."""
 
     track: ClassVar[str] = "mass-mapping"
-    learnt: dict[str, Any]
+    defaults: ClassVar[dict[str, Any]]  # what ``learnt`` is before `fit`
+
+    def __init__(self) -> None:
+        self.learnt = dict(self.defaults)
 
     def save(self, folder: Path) -> None:
         """Write ``learnt`` as JSON."""
@@ -122,7 +125,7 @@ def choose(
     done, cases = 0, min(len(validation), MAX_VALIDATION_CASES)
     for inputs, truth in sample(validation, MAX_VALIDATION_CASES):
         for setting, maps in attempts(inputs):
-            scores = np.array([np.sum(score(truth, maps)) for score in OFFICIAL.values()])
+            scores = np.array([np.sum(each) for each in map_scores(truth, maps, OFFICIAL).values()])
             totals[setting] = totals.get(setting, 0.0) + scores
         done += len(truth)
         training.progress(done, cases, "validation cases")

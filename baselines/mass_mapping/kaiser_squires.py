@@ -115,9 +115,7 @@ class KaiserSquires(Inversion):
     """
 
     summary: ClassVar[str] = "Kaiser & Squires (1993), smoothed by a Gaussian of tuned width"
-
-    def __init__(self) -> None:
-        self.learnt: dict[str, Any] = {"sigma": 0.0}
+    defaults: ClassVar[dict[str, Any]] = {"sigma": 0.0}
 
     def fit(self, train: Cases, validation: Cases, training: Training) -> dict[str, Any]:  # noqa: ARG002
         """Choose sigma on validation cases; return it with its validation scores."""

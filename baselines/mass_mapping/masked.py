@@ -52,9 +52,7 @@ class MaskedKaiserSquires(Inversion):
     """
 
     summary: ClassVar[str] = "KS93 from the noise-free pixels; the noisy ones are solved for iteratively"
-
-    def __init__(self) -> None:
-        self.learnt: dict[str, Any] = {"border": 0, "rounds": max(ROUNDS), "sigma": 0.0, "mean": 0.0}
+    defaults: ClassVar[dict[str, Any]] = {"border": 0, "rounds": max(ROUNDS), "sigma": 0.0, "mean": 0.0}
 
     def fit(self, train: Cases, validation: Cases, training: Training) -> dict[str, Any]:
         """Choose border, rounds and sigma on validation cases; return them with their scores there."""

@@ -38,10 +38,11 @@ def unet(
 ) -> keras.Model:  # fmt: skip
     """The UNet of Barrienlens (2024): from (n, 128, 128, channels) to κ (n, 128, 128).
 
-    ``depth`` convolutions of stride 2 lead down and as many transposed ones up; with the defaults these are
-    30,621,761 weights and a bottleneck of 1×1. ``filters`` are those of the first stage, every further one
-    has twice as many, up to eightfold. The output is centre + half_range·tanh(spread / half_range·z) of the
-    last convolution's z: about centre + spread·z near the centre.
+    Maps are padded by ``padding`` pixels on each side. ``depth`` convolutions of stride 2 lead down and as
+    many transposed ones up: with the defaults 30,621,761 weights and a bottleneck of 1×1. ``filters`` are
+    those of the first stage, every further one has twice as many, up to eightfold. The output is centre +
+    half_range·tanh(spread / half_range·z) of the last convolution's z: about centre + spread·z near the
+    centre.
 
     A stage of the decoder is as wide as the one of the encoder that it is joined with, which a comment in the
     published code says was meant. In that code each is as wide as the stage before should be: with that

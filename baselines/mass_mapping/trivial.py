@@ -14,9 +14,7 @@ class Zeros(Inversion):
     """κ = 0 everywhere, which WMAPE alone would rank above most networks."""
 
     summary: ClassVar[str] = "predicts κ = 0 everywhere"
-
-    def __init__(self) -> None:
-        self.learnt: dict[str, Any] = {}
+    defaults: ClassVar[dict[str, Any]] = {}
 
     def fit(self, train: Cases, validation: Cases, training: Training) -> dict[str, Any]:  # noqa: ARG002
         """Learn nothing; return an empty record."""

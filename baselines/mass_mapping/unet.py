@@ -17,18 +17,9 @@ from baselines.mass_mapping.inversion import MAP_SIZE, OFFICIAL, check_convergen
 from baselines.mass_mapping.kaiser_squires import smoothed_convergence
 from baselines.mass_mapping.masked import MaskedKaiserSquires
 from baselines.mass_mapping.wiener import Wiener
-from baselines.network import Network, Schedule
-from baselines.protocol import (
-    CHUNK,
-    Baseline,
-    BaselineError,
-    Cases,
-    ProgressCallback,
-    Training,
-    gather,
-    must_be,
-    no_progress,
-)
+from baselines.network import Keep, Network, Precision, Schedule
+from baselines.protocol import CHUNK, Baseline, BaselineError, Cases, Training, gather, must_be
+from metrics import map_scores
 
 MARGIN = 1.1  # the network's range over that of the training set's κ: tanh only tends to its bounds
 AS_IT_IS = {"centre": 0.0, "half_range": 1.0, "spread": 1.0}
@@ -42,15 +33,10 @@ class UNet(Network):
     By default its sizes are those of the report, but not augmentation, output and β₁: the preset ``paper``
     has those of the report, or of its code.
 
-    ``filters`` is the number of filters of the first stage, ``kernel`` the width of all of them in pixels. A
-    map is padded by ``padding`` pixels on each side, then halved ``depth`` times. ``decoder`` says how wide
-    the stages of the decoder are: see `networks.unet`. The report takes tanh for κ as it is; a
-    ``standardised`` network learns κ less its mean in the training set, in units of its standard deviation
-    there, and tanh bends it within 1.1 times its range. ``patience`` epochs in a row without a lower
-    validation loss end the training, if it is not 0. ``keep`` says which epoch's weights are kept: those of
-    the last one, or of the one with the lowest validation loss. The ``cosine`` schedule lowers the learning
-    rate to 0 over all epochs; ``plateau`` halves it whenever three epochs in a row do not lower the
-    validation loss. ``beta_1`` is Adam's. ``loss_settings`` are settings of the loss.
+    `networks.unet` explains ``filters``, ``depth``, ``padding`` and ``decoder``, and `keras_loop.fit` the
+    settings of training. ``kernel`` is the width of all kernels in pixels. The report takes tanh for κ as it
+    is; a ``standardised`` network learns κ less its mean in the training set, in units of its standard
+    deviation there, and tanh bends it within 1.1 times its range. ``beta_1`` is Adam's.
     """
 
     track: ClassVar[str] = "mass-mapping"
@@ -78,9 +64,9 @@ class UNet(Network):
     standardised: bool = True
     augmentation: Augmentation = "spin-2"
     patience: int = 0
-    keep: Literal["last", "best"] = "best"
+    keep: Keep = "best"
     schedule: Schedule = "constant"
-    precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
+    precision: Precision = "float32"
     jit: bool = False
     model: Any = field(default=None, init=False, repr=False, compare=False)
 
@@ -138,23 +124,23 @@ class UNet(Network):
             cases = f"{len(train)} and {len(validation)}"
             raise must_be("the numbers of training and of validation cases", "1 or more", cases)
         self.loss_function()  # refuses wrong settings before any work
-        examples, unseen = (
-            Examples(cases, self, training.folder, training.progress) for cases in (train, validation)
-        )
+        examples, unseen = (Examples(cases, self, training) for cases in (train, validation))
         return self.learn(examples, unseen, training)
 
     def learn(self, train: Examples, validation: Examples, training: Training) -> dict[str, Any]:
         """Train a new network; return what `fit` does."""
+        scale = train.scale() if self.standardised else AS_IT_IS
+        best = self.optimise(partial(self.new_network, **scale), train, validation, training)
+        return {"weights": self.model.count_params(), **scale, **best}
+
+    def new_network(self, **scale: float) -> Any:
+        """The untrained network, with the scale of its output."""
         from baselines.mass_mapping.networks import unet
 
-        scale = train.scale() if self.standardised else AS_IT_IS
-        network = partial(
-            unet, filters=self.filters, depth=self.depth, padding=self.padding, kernels=self.kernels,
-            dropout=self.dropout, channels=self.shapes[0][-1], decoder=self.decoder,
-            attention=self.attention, residual=self.residual, **scale,
+        return unet(
+            self.filters, self.depth, self.padding, self.kernels, self.dropout, self.shapes[0][-1],
+            self.decoder, self.attention, self.residual, **scale,
         )  # fmt: skip
-        best = self.optimise(network, train, validation, training)
-        return {"weights": self.model.count_params(), **scale, **best}
 
     def optimise(
         self, network: Callable[[], Any], train: Examples, validation: Examples, training: Training
@@ -210,17 +196,15 @@ EXAMPLE = np.dtype([("case", np.int64), ("symmetry", np.int64), ("with_extra_cha
 class Examples:
     """Training cases of a network. Extra channels are computed once and stored on disk."""
 
-    def __init__(
-        self, cases: Cases, baseline: UNet, folder: Path, progress: ProgressCallback = no_progress
-    ) -> None:
+    def __init__(self, cases: Cases, baseline: UNet, training: Training) -> None:
         self.cases, self.baseline = cases, baseline
         shape = (len(cases), baseline.n_extra_channels, MAP_SIZE, MAP_SIZE)
         self.extra = np.empty(shape, np.float16)
         if baseline.n_extra_channels:
-            with tempfile.TemporaryFile(dir=folder) as file:  # gone with the process, however that ends
-                for number, (inputs, _) in enumerate(cases.chunks(CHUNK), 1):
+            with tempfile.TemporaryFile(dir=training.folder) as file:  # gone once the process has ended
+                for number, (inputs, _) in enumerate(cases.chunks(), 1):
                     file.write(baseline.extra_channels(inputs).astype(np.float16).tobytes())
-                    progress(min(number * CHUNK, len(cases)), len(cases), "cases prepared")
+                    training.progress(min(number * CHUNK, len(cases)), len(cases), "cases prepared")
                 file.flush()
                 self.extra = np.memmap(file, np.float16, "r", shape=shape)
 
@@ -275,7 +259,8 @@ class Examples:
 
 def official(target: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
     """The means of the ranked scores over maps (n, H, W)."""
-    return {name: float(np.mean(score(target, prediction))) for name, score in OFFICIAL.items()}
+    scores = map_scores(target, prediction, OFFICIAL)
+    return {name: float(np.mean(score)) for name, score in scores.items()}
 
 
 @dataclass
@@ -427,9 +412,8 @@ class UNetResidual(UNet):
     def restore(self, folder: Path) -> None:
         """Read both again; `BaselineError` if one is missing."""
         super().restore(folder)
-        for name in BASES:
-            if (folder / name).is_dir():
-                self.fitted = BASES[name]()
-                self.fitted.restore(folder / name)
-                return
-        raise must_be(f"the folder of the base in {folder}", " or ".join(BASES), "none")
+        name = next((name for name in BASES if (folder / name).is_dir()), None)
+        if name is None:
+            raise must_be(f"the folder of the base in {folder}", " or ".join(BASES), "none")
+        self.fitted = BASES[name]()
+        self.fitted.restore(folder / name)

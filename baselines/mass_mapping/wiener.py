@@ -26,9 +26,7 @@ class Wiener(Inversion):
     """
 
     summary: ClassVar[str] = "KS93 and a Wiener filter estimated from the training set"
-
-    def __init__(self) -> None:
-        self.learnt: dict[str, Any] = {"mean": 0.0, "wavenumbers": [], "filter": []}
+    defaults: ClassVar[dict[str, Any]] = {"mean": 0.0, "wavenumbers": [], "filter": []}
 
     def fit(self, train: Cases, validation: Cases, training: Training) -> dict[str, Any]:  # noqa: ARG002
         """Estimate filter and mean from training cases; return the mean and the number of cases used."""

@@ -172,11 +172,8 @@ def _expected(kind: Any) -> str:
 
 def _listed(parameters: Mapping[str, inspect.Parameter]) -> str:
     """Settings with their defaults."""
-    shown = (
-        f"{name} = {json.dumps(parameter.default, default=lambda _: {})}"
-        for name, parameter in parameters.items()
-    )
-    return ", ".join(shown) or "none"
+    defaults = {name: json.dumps(each.default, default=lambda _: {}) for name, each in parameters.items()}
+    return ", ".join(f"{name} = {default}" for name, default in defaults.items()) or "none"
 
 
 def _fits(value: Any, kind: Any) -> bool:

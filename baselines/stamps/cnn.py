@@ -10,17 +10,10 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from scipy.special import softmax
 
-from baselines.network import Network, Schedule
+from baselines.network import Keep, Network, Schedule
 from baselines.protocol import Cases, Training, must_be
 from baselines.stamps.metadata import COLUMNS, column_names, features_of, metadata_features, moments
-from baselines.stamps.preparation import (
-    N_CLASSES,
-    STAMP_SHAPE,
-    MissingPixels,
-    class_labels,
-    prepare,
-    prepared,
-)
+from baselines.stamps.preparation import N_CHANNELS, N_CLASSES, MissingPixels, class_labels, prepare, prepared
 from baselines.stamps.sampling import epoch_sampler
 
 Sampling = Literal["balanced", "balanced-once", "middle", "unchanged"]
@@ -38,16 +31,11 @@ class PlainCNN(Network):
     text. Two follow the text rather than the notebooks, which blank the channel of a missing pixel
     (``nan = "channel"``), and may apply the softmax twice (``loss = "double-softmax"``).
 
-    ``size`` is the width in pixels of the central crop of the stamps. ``kernel`` is the width of all
-    convolutions but the first. ``depth`` is the number of blocks of convolutions, each of which halves the
-    width; the first has two convolutions of ``filters`` filters, each other one three of twice the filters of
-    the block before. ``beta`` is the weight of the entropy in the two losses that are named after it,
-    ``gamma`` the exponent of the focal loss, ``smoothing`` the probability that label smoothing shares among
-    all classes. Class weights are the inverse frequencies in the training set. ``patience`` epochs in a row
-    without a lower validation loss end the training, if it is not 0. ``keep`` says which epoch's weights are
-    kept: those of the last one, or of the one with the lowest validation loss. The ``cosine`` schedule lowers
-    the learning rate to 0 over all epochs; ``plateau`` halves it after every three in a row without a lower
-    validation loss.
+    ``size`` is the width in pixels of the central crop of the stamps. `networks.features` explains
+    ``kernel``, ``depth`` and ``filters``, and `keras_loop.fit` the settings of training. ``beta`` is the
+    weight of the entropy in the two losses that are named after it, ``gamma`` the exponent of the focal loss,
+    ``smoothing`` the probability that label smoothing shares among all classes. Class weights are the inverse
+    frequencies in the training set.
     """
 
     track: ClassVar[str] = "stamps"
@@ -72,7 +60,7 @@ class PlainCNN(Network):
     smoothing: float = 0.1
     patience: int = 0
     schedule: Schedule = "constant"
-    keep: Literal["last", "best"] = "last"
+    keep: Keep = "last"
     model: Any = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -154,7 +142,7 @@ class PlainCNN(Network):
     @property
     def shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """The shapes of one case at the input and at the output of the network."""
-        return (self.size, self.size, STAMP_SHAPE[2]), (N_CLASSES,)
+        return (self.size, self.size, N_CHANNELS), (N_CLASSES,)
 
 
 @dataclass
@@ -242,7 +230,7 @@ class Alerce(PlainCNN):
     dropout: float = 0.5
     loss: Loss = "entropy"
     patience: int = 4
-    keep: Literal["last", "best"] = "best"
+    keep: Keep = "best"
 
 
 def _joined(stamps: np.ndarray, features: np.ndarray) -> np.ndarray:

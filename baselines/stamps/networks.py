@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from baselines.backend import keras
-from baselines.stamps.preparation import N_CLASSES, STAMP_SHAPE
+from baselines.stamps.preparation import N_CHANNELS, N_CLASSES
 
 ops = keras.ops
 
@@ -43,20 +43,19 @@ class RotationAverage(keras.layers.Layer):
         return (shape[0] and shape[0] // 4, *shape[1:])
 
 
-def features(kernel: int = 3, depth: int = 2, filters: int = 32) -> list[keras.layers.Layer]:
+def features(kernel: int, depth: int, filters: int) -> list[keras.layers.Layer]:
     """Blocks of convolutions, each followed by a pooling that halves the width.
 
     Of the ``depth`` blocks the first has two convolutions of ``filters`` filters, each other one three of
-    twice the filters of the block before. The defaults are the network of Castillo & Foix (2020), from
-    21×21×3 to 5×5×64. The first kernel is 3×3 in their text and 4×4 by the 1,568 weights in their table,
-    which is followed; ``kernel`` is the width of the others.
+    twice the filters of the block before. ``kernel`` is the width of all but the first, which is 3×3 in the
+    text of Castillo & Foix (2020), and 4×4 by the 1,568 weights in their table, which is followed.
     """
     first = [_convolution(filters, 4), _convolution(filters, kernel)]
     others = [[_convolution(filters * 2**block, kernel) for _ in range(3)] for block in range(1, depth)]
     return [layer for block in [first, *others] for layer in [*block, keras.layers.MaxPooling2D(2)]]
 
 
-def dense(dropout: float = 0.0) -> list[keras.layers.Layer]:
+def dense(dropout: float) -> list[keras.layers.Layer]:
     """Two layers of 64, each followed by dropout if there is to be any."""
     layers = [[keras.layers.Dense(64, activation="relu"), keras.layers.Dropout(dropout)] for _ in range(2)]
     return [layer for pair in layers for layer in pair[: 2 if dropout else 1]]
@@ -101,9 +100,9 @@ def cnn_with_metadata(
     are those of the training set. NaN counts as the mean. The running statistics of the batch normalisation,
     which prediction uses, are about right from the first step on.
     """
-    pixels = size * size * STAMP_SHAPE[2]
+    pixels = size * size * N_CHANNELS
     inputs = keras.Input((pixels + len(mean),))
-    values = keras.layers.Reshape((size, size, STAMP_SHAPE[2]))(inputs[:, :pixels])
+    values = keras.layers.Reshape((size, size, N_CHANNELS))(inputs[:, :pixels])
     trunk = [Rotations(), *features(kernel, depth, filters), RotationAverage(), keras.layers.Flatten()]
     values = _chain(values, *trunk)
     normal = keras.layers.Normalization(mean=mean.tolist(), variance=variance.tolist())(inputs[:, pixels:])
@@ -128,5 +127,5 @@ def _chain(values: Any, *layers: keras.layers.Layer) -> Any:
 
 def _network(size: int, *layers: keras.layers.Layer) -> keras.Model:
     """A chain of layers. Not `keras.Sequential`, which is built anew with each layer when it is loaded."""
-    inputs = keras.Input((size, size, STAMP_SHAPE[2]))
+    inputs = keras.Input((size, size, N_CHANNELS))
     return keras.Model(inputs, _chain(inputs, *layers))

@@ -12,9 +12,10 @@ import numpy as np
 
 from baselines.protocol import Cases, View, must_be
 
+N_CHANNELS = 3
 N_CLASSES = 5
 SUPERNOVA = 1
-STAMP_SHAPE = (63, 63, 3)
+STAMP_SHAPE = (63, 63, N_CHANNELS)
 SIZES = (21, 41, 63)
 MAX_FLUX = 1e10  # some public templates hold ±3.4e38 where they have no pixel
 
@@ -69,7 +70,7 @@ def prepared(cases: Cases, size: int = 21, nan: MissingPixels = "pixel") -> np.n
     The raw stamps are read chunk by chunk. All 52,244 of ALeRCE's set take 276 MB at 21 pixels, but 1.1 GB
     at 41 and 2.5 GB at 63.
     """
-    stamps = np.empty((len(cases), size, size, STAMP_SHAPE[2]), np.float32)
+    stamps = np.empty((len(cases), size, size, N_CHANNELS), np.float32)
     start = 0
     for images, _ in cases.chunks():
         stamps[start : start + len(images)] = prepare(images, size, nan)

@@ -61,11 +61,8 @@ class MetadataTrees:
         self.model = self._trees(best, training.seed).fit(features, labels)
         training.progress(2, 2, "done")
         seen = np.minimum(np.bincount(labels, minlength=N_CLASSES), 1)  # balanced: all weigh the same
-        return {
-            "iterations": best,
-            "val_log_loss": losses[best - 1],
-            "class_shares": (seen / seen.sum()).tolist(),
-        }
+        shares = (seen / seen.sum()).tolist()
+        return {"iterations": best, "val_log_loss": losses[best - 1], "class_shares": shares}
 
     def _trees(self, iterations: int, seed: int) -> Any:
         from sklearn.ensemble import HistGradientBoostingClassifier
@@ -123,11 +120,9 @@ class MetadataTrees:
             [_checked(tree, like, columns) for tree, like in zip(trees, model._predictors[0], strict=True)]
             for trees in stored._predictors
         ]
-        baseline = np.array(stored._baseline_prediction, np.float64)
-        if baseline.shape != model._baseline_prediction.shape or not (np.abs(baseline) < HUGE).all():
-            raise must_be(
-                "the prediction without any tree", f"{model._baseline_prediction.shape}, finite", baseline
-            )
+        baseline, shape = np.array(stored._baseline_prediction, np.float64), model._baseline_prediction.shape
+        if baseline.shape != shape or not (np.abs(baseline) < HUGE).all():
+            raise must_be("the prediction without any tree", f"{shape}, finite", baseline)
         model._predictors, model._baseline_prediction = trees, baseline
         return model
 
@@ -139,11 +134,8 @@ def _checked(tree: Any, like: Any, columns: int) -> Any:
     """
     nodes = np.array(tree.nodes)
     if nodes.dtype != like.nodes.dtype or nodes.ndim != 1 or not 1 <= len(nodes) < 2 * MAX_LEAVES:
-        raise must_be(
-            "the nodes of a tree",
-            f"1 to {2 * MAX_LEAVES - 1} {like.nodes.dtype}",
-            f"{nodes.dtype} {nodes.shape}",
-        )
+        expected = f"1 to {2 * MAX_LEAVES - 1} {like.nodes.dtype}"
+        raise must_be("the nodes of a tree", expected, f"{nodes.dtype} {nodes.shape}")
     index = np.arange(len(nodes))
     leaf, inner = nodes["is_leaf"] == 1, nodes["is_leaf"] == 0
     sound = leaf & (np.abs(nodes["value"]) < HUGE)

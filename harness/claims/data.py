@@ -52,15 +52,17 @@ def prepare(
     ``sizes`` are those of the presets. ``real`` is a data set of labelled alerts with metadata. Raises
     HarnessError where one is needed and missing, or lacks labels or metadata.
     """
-    needed = [(spec.preset, spec.data, side.split) for spec in specs for side in spec.sides]
-    needed += [(spec.preset, side.start, side.split) for spec in specs for side in spec.sides if side.start]
+    needed = ((spec.preset, data, side.split) for spec in specs for side in spec.sides
+              for data in (spec.data, side.start) if data)  # fmt: skip
     prepared = {}
     for preset, data, name in dict.fromkeys(needed):
         if data == REAL:
             folders = _folds(out, sizes[preset], real, progress)
         else:
             folders = [_simulated(out, data, name, sizes[preset], progress)]
-        prepared[preset, data, name] = tuple(SplitData(folder, _fingerprints(folder)) for folder in folders)
+        prepared[preset, data, name] = tuple(
+            SplitData(folder, tuple(_fingerprint(folder / file) for file in FILES)) for folder in folders
+        )
     return prepared
 
 
@@ -133,9 +135,6 @@ def _complete(folder: Path) -> bool:
     return all((folder / name).is_file() for name in FILES)
 
 
-def _fingerprints(folder: Path) -> tuple[str, ...]:
-    fingerprints = []
-    for name in FILES:
-        with open_dataset(folder / name) as data:
-            fingerprints.append(data.fingerprint)
-    return tuple(fingerprints)
+def _fingerprint(path: Path) -> str:
+    with open_dataset(path) as data:
+        return data.fingerprint

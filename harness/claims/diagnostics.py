@@ -79,8 +79,6 @@ EPOCH = ScoreInfo("epoch_seconds", "seconds an epoch", "Time of an epoch of the 
 BEST_EPOCH = ScoreInfo(
     "best_epoch", "best epoch", "The epoch with the highest validation accuracy.", digits=1
 )
-TRAININGS = {info.key: info for info in (EPOCH, BEST_EPOCH)}
-"""What is measured of a training, not of its submission: no case or group belongs to it."""
 MASS_MAPPING = (
     Score("border_mae", "MAE near the border", f"MAE of the outer {BORDER} pixels.", by_case=border_mae),
     Score("mae_of_zeros", "MAE of zeros", "MAE of a map of zeros.", by_case=mae_of_zeros),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from harness.claims.data import prepare, simulated_file
 from harness.claims.execute import run_missing, score_folds
 from harness.claims.plan import Folds, Run, Sides, plan, runs_of, versions_of
 from harness.claims.results import judge, not_tested, rank
-from harness.claims.spec import REAL, Claim, Size, claim_names, preset_size
+from harness.claims.spec import REAL, Claim, Size, claim_names
 from harness.claims.trainings import TrainingFacts, training_facts
 from harness.evaluation.scoring import Scored
 from harness.files import check_own
@@ -28,40 +29,35 @@ NO_ALERTS = "no real alerts; name a data set with --stamps"
 
 
 def reproduce(
-    out: Path, specs: Sequence[Claim], sizes: Mapping[str, Size] | None = None,
-    real: Path | None = None, progress: ProgressCallback = no_progress,
-    tell: Callable[[str], Any] = lambda _: None, executor: Executor | None = None, train: bool = True,
-    force: bool = False, kind: str = "png",
+    out: Path, specs: Sequence[Claim], sizes: Mapping[str, Size], real: Path | None = None,
+    progress: ProgressCallback = no_progress, tell: Callable[[str], Any] = lambda _: None,
+    executor: Executor | None = None, train: bool = True, force: bool = False, kind: str = "png",
 ) -> dict[str, Any]:  # fmt: skip
     """Test claims and make leaderboards; return the record. ``tell`` receives a line for each that is done.
 
-    ``sizes`` are those of the presets of the claims, by default their own. ``real`` is a data set of labelled
-    alerts, which are cross-validated by object; without one, claims about such are not tested. An
-    ``executor`` trains several runs at a time. Without ``train`` nothing is trained: claims that lack a run
-    are not tested, and boards are left without the rows that lack one. ``kind`` is the format of pictures.
+    ``sizes`` are those of the presets of the claims. ``real`` is a data set of labelled alerts, which are
+    cross-validated by object; without one, claims about such are not tested. An ``executor`` trains several
+    runs at a time. Without ``train`` nothing is trained: claims that lack a run are not tested, and boards
+    are left without the rows that lack one. ``kind`` is the format of pictures.
 
     The folder ``out`` gets the record as ``claims.json``, with its pages, anew after every claim. What it
     holds of earlier calls, also of one that was killed, is not done again. Raises HarnessError where pages of
     the same names are there that no earlier call wrote, unless they are to be replaced: ``force``.
     """
-    from harness.report.claims_page import write_claims  # imports matplotlib
+    from harness.report.results_page import write_claims  # imports matplotlib
 
     pictures = (f"{spec.name}.{kind}" for spec in specs if spec.over)
     check_own(out, "claims.json", CLAIMS, (*PAGES, *pictures), force)
     for side in (side for spec in specs for side in spec.sides):
         baseline_class(side.baseline)  # before anything is simulated
     out = out.absolute()
-    presets = dict.fromkeys(spec.preset for spec in specs)
-    sizes = {preset: (sizes or {}).get(preset) or preset_size(preset) for preset in presets}
-    testable = [spec for spec in specs if spec.data != REAL or real is not None]
-    left_out = {spec.name: NO_ALERTS for spec in specs if spec not in testable}
+    left_out = {spec.name: NO_ALERTS for spec in specs if spec.data == REAL and real is None}
     if not train:  # what was never simulated was not trained on: that takes no simulation to say
-        absent = [
-            spec for spec in testable
+        left_out |= {
+            spec.name: "not trained: no data were simulated" for spec in specs
             if spec.data != REAL and not simulated_file(out, spec.data, sizes[spec.preset]).is_file()
-        ]  # fmt: skip
-        left_out |= {spec.name: "not trained: no data were simulated" for spec in absent}
-        testable = [spec for spec in testable if spec not in absent]
+        }  # fmt: skip
+    testable = [spec for spec in specs if spec.name not in left_out]
     prepared = prepare(out, testable, sizes, real, progress)
     planned = plan(out, testable, prepared, sizes)
     if not train:
@@ -78,11 +74,8 @@ def reproduce(
             for folds in (folds for seeds in sides for folds in seeds):
                 if folds not in scored:
                     scored[folds] = score_folds(folds, progress)
-                    starts = [run.start.folder if run.start else None for run in folds]
-                    facts |= {
-                        run: training_facts(run.folder, start)
-                        for run, start in zip(folds, starts, strict=True)
-                    }
+                    for run in folds:
+                        facts[run] = training_facts(run.folder, run.start.folder if run.start else None)
             if spec.expected:
                 result = judge(spec, sides, scored, facts)
                 record["claims"].append(result.to_json())
@@ -93,8 +86,7 @@ def reproduce(
         elif spec.expected:
             record["claims"].append(not_tested(spec, left_out[spec.name]).to_json())
         if spec.name in left_out and not spec.expected:
-            lacks = {"name": spec.name, "says": spec.says, "lacking": left_out[spec.name]}
-            record["left_out"].append(lacks)
+            record["left_out"].append({"name": spec.name, "says": spec.says, "lacking": left_out[spec.name]})
         record["runs"] = [{"name": run.folder.name} | each.to_json() for run, each in facts.items()]
         record["versions"] = {
             name: of for folds in scored for name, of in versions_of(folds[0].baseline).items()
@@ -133,10 +125,9 @@ def _trained(
             lack = [str(side) for side, trained in zip(spec.sides, there, strict=True) if not trained]
             missing[spec.name] = f"not trained: {'; '.join(lack)}"
         if all(there) or (any(there) and not spec.expected):
-            chosen = [index for index, trained in enumerate(there) if trained]
-            values = tuple(spec.values[index] for index in chosen) if spec.values else ()
-            kept.append(replace(spec, sides=tuple(spec.sides[index] for index in chosen), values=values))
-            sides_of[spec.name] = [planned[spec.name][index] for index in chosen]
+            sides, values = tuple(compress(spec.sides, there)), tuple(compress(spec.values, there))
+            kept.append(replace(spec, sides=sides, values=values))
+            sides_of[spec.name] = [*compress(planned[spec.name], there)]
     return kept, sides_of, missing
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.claims.diagnostics import EPOCH, TRAININGS, with_diagnostics
+from harness.claims.diagnostics import EPOCH, with_diagnostics
 from harness.claims.execute import TEAM
 from harness.claims.plan import Folds, Run, Sides
 from harness.claims.regime import lacking
@@ -81,14 +81,9 @@ class ClaimResult(Record):
 
 def not_tested(claim: Claim, reason: str) -> ClaimResult:
     """The result of a claim whose data or runs are missing."""
-    sides = tuple(
-        {"weight": weight, "text": str(side), "runs": [], "scores": {}}
-        for weight, side in zip(claim.weights, claim.sides, strict=True)
-    )
-    return ClaimResult(
-        **claim.description(), verdict="not tested", lacking=(reason,), regime=claim.regime,
-        reported=_reported(claim), sides=sides, cases=0, groups=0, seeds=0, scores=(),
-    )  # fmt: skip
+    sides = len(claim.sides)
+    nothing: dict[str, Any] = {"cases": 0, "groups": 0, "seeds": 0, "scores": ()}
+    return _result(claim, [()] * sides, [{}] * sides, verdict="not tested", lacking=(reason,), **nothing)
 
 
 def judge(
@@ -113,37 +108,34 @@ def judge(
     weights = np.array(claim.weights, float)
     cases, groups = len(submissions[0].case_ids), sums[0].groups
     groups_of = [trial_groups(track, each) for each in sums]
-    info_of: dict[str, ScoreInfo] = {score.key: score for score in track.scores} | TRAININGS
+    info_of: dict[str, ScoreInfo] = {info.key: info for info in (*track.scores, *MEASURES)}
     results = []
     for key in (*claim.expected, *claim.beside):
-        if key in MEASURES:
-            by_seed = np.array([[MEASURES[key](folds[0].folder) for folds in seeds] for seeds in sides])
-            found = difference(weights @ (np.log(by_seed) if key == EPOCH.key else by_seed))
+        info = info_of[key]
+        if info in MEASURES:
+            by_seed = np.array([[MEASURES[info](folds[0].folder) for folds in seeds] for seeds in sides])
+            found = difference(weights @ (np.log(by_seed) if info is EPOCH else by_seed))
         else:
             by_seed = by_key[key]
             found = difference(weights @ by_seed, weights @ resampled[key].reshape(-1, *shape), groups)
-        tested = not lacks or key == EPOCH.key  # a time does not depend on what was learnt
+        tested = not lacks or info is EPOCH  # a time does not depend on what was learnt
         trials = min(each.get(key, 0) for each in groups_of)
-        results.append(_score_result(claim, info_of[key], by_seed, found, cases, trials, tested))
-    return ClaimResult(
-        **claim.description(),
-        verdict=combine_verdicts([result.verdict for result in results if result.decides]),
-        lacking=lacks,
-        regime=claim.regime,
-        reported=_reported(claim),
-        sides=tuple(
-            {"weight": weight, "text": str(side), "runs": _run_names(seeds), "scores": scores}
-            for weight, side, seeds, scores in zip(claim.weights, claim.sides, sides, means, strict=True)
-        ),
-        cases=cases,
-        groups=groups,
-        seeds=shape[1],
+        results.append(_score_result(claim, info, by_seed, found, cases, trials, tested))
+    judged = combine_verdicts([result.verdict for result in results if result.decides])
+    return _result(
+        claim, sides, means, verdict=judged, lacking=lacks, cases=cases, groups=groups, seeds=shape[1],
         scores=tuple(results),
+    )  # fmt: skip
+
+
+def _result(claim: Claim, sides: Sides, means: Sequence[Mapping[str, float]], **found: Any) -> ClaimResult:
+    described = tuple(
+        {"weight": weight, "text": str(side), "runs": _run_names(seeds), "scores": scores}
+        for weight, side, seeds, scores in zip(claim.weights, claim.sides, sides, means, strict=True)
     )
-
-
-def _reported(spec: Claim) -> tuple[dict[str, Any], ...]:
-    return tuple({"of": each.of, "scores": dict(each.scores)} for each in spec.reported)
+    return ClaimResult(
+        **claim.description(), regime=claim.regime, reported=claim.reported, sides=described, **found
+    )
 
 
 def _score_result(
@@ -169,19 +161,12 @@ def _score_result(
         for way, (groups, seeds) in (needed(found, bounds) if judged == "undecided" else {}).items()
     }
     return ScoreResult(
-        key=score.key,
-        title=score.title,
-        digits=score.digits,
-        ratio=ratio,
-        decides=score.key in claim.expected,
+        score.key, score.title, score.digits, ratio, decides=score.key in claim.expected,
         expected=tuple(bound if isfinite(bound) else None for bound in expected),
-        sides=tuple(by_seed.mean(axis=1).tolist()),
-        difference=in_units(found.value),
-        low=in_units(low) if isfinite(low) else None,
-        high=in_units(high) if isfinite(high) else None,
-        verdict=judged,
-        decided_by=decided_by,
-    )
+        sides=tuple(by_seed.mean(axis=1).tolist()), difference=in_units(found.value),
+        low=in_units(low) if isfinite(low) else None, high=in_units(high) if isfinite(high) else None,
+        verdict=judged, decided_by=decided_by,
+    )  # fmt: skip
 
 
 def rank(spec: Claim, sides: Sides, scored: Mapping[Folds, Scored]) -> dict[str, Any]:
@@ -191,15 +176,15 @@ def rank(spec: Claim, sides: Sides, scored: Mapping[Folds, Scored]) -> dict[str,
     """
     named_by_baseline = len({side.baseline for side in spec.sides}) == len(spec.sides)
     names = [side.baseline if named_by_baseline else str(side) for side in spec.sides]
-    track = get_track(spec.track)
+    track, rows = get_track(spec.track), dict(zip(names, sides, strict=True))
     submissions = [
         replace(scored[folds], track=track, method=name, team=TEAM, seed=seed, owner=TEAM)
-        for name, seeds in zip(names, sides, strict=True)
+        for name, seeds in rows.items()
         for seed, folds in enumerate(seeds)
     ]
     further = with_diagnostics(track).scores[len(track.scores) :]
     diagnostics = {}
-    for name, seeds in zip(names, sides, strict=True):
+    for name, seeds in rows.items():
         values = [scored[folds].values() for folds in seeds]
         means = {score.key: float(np.mean([each[score.key] for each in values])) for score in further}
         diagnostics[name] = means
@@ -211,8 +196,8 @@ def rank(spec: Claim, sides: Sides, scored: Mapping[Folds, Scored]) -> dict[str,
         "note": spec.note,
         "over": spec.over,
         "values": numbers,
-        "runs": dict(zip(names, map(_run_names, sides), strict=True)),
-        "reported": list(_reported(spec)),
+        "runs": {name: _run_names(seeds) for name, seeds in rows.items()},
+        "reported": list(spec.reported),
         "diagnostics": {
             "scores": [{key: getattr(score, key) for key in ("key", "title", "meaning", "digits")}
                        for score in further],

@@ -106,14 +106,6 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Reported:
-    """Scores by key that a report states, and what they are ``of``."""
-
-    of: str
-    scores: Mapping[str, float]
-
-
-@dataclass(frozen=True)
 class Claim:
     """A claim or a board, as its table declares it.
 
@@ -123,10 +115,10 @@ class Claim:
     of some scores that its networks may have, or it is not tested. ``weights`` are those of its sides in the
     difference: A (1) and B (−1) first. A board has none of these.
 
-    ``reported`` has what the report states: of A and of B, or rows beside those of a board. ``note`` is what
-    a reader of a board must know. The sides of a curve differ in one setting, titled ``over``, and each has
-    one of its ``values``. There are no values where the setting is the split: then the data say how large
-    the training set is.
+    ``reported`` has what the report states, of A and of B or in rows beside those of a board: ``scores``, and
+    what they are ``of``. ``note`` is what a reader of a board must know. The sides of a curve differ in one
+    setting, titled ``over``, and each has one of its ``values``. There are no values where the setting is the
+    split: then the data say how large the training set is.
     """
 
     name: str
@@ -142,12 +134,12 @@ class Claim:
     expected: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     beside: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     regime: Mapping[str, float] = field(default_factory=dict)
-    reported: tuple[Reported, ...] = ()
+    reported: tuple[Mapping[str, Any], ...] = ()
     note: str = ""
     over: str = ""
     values: tuple[float, ...] = ()
 
-    def description(self) -> dict[str, str]:
+    def description(self) -> dict[str, Any]:
         """The fields that its result repeats."""
         keys = ("name", "kind", "standing", "says", "source", "track", "data", "preset")
         return {key: getattr(self, key) for key in keys}
@@ -192,36 +184,32 @@ def _tables() -> dict[str, dict[str, Any]]:
 def _claim(name: str, table: dict[str, Any], preset: str | None) -> Claim:
     preset = preset or table.get("preset", "laptop")
     table = table | (table.get("full_size", {}) if preset in FULL_SIZE else {})
-    texts = {key: table[key] for key in ("kind", "says", "source", "data")}
-    texts |= {"name": name, "track": DATA_SETS[table["data"]].track, "preset": preset}
-    texts |= {"standing": table.get("standing", ""), "note": table.get("note", "")}
-    reported = tuple(Reported(of, scores) for of, scores in map(_reported, table.get("reported", [])))
+    data_set = DATA_SETS[table["data"]]
+    keys = ("kind", "standing", "says", "source", "data", "note")
+    common: dict[str, Any] = {"standing": ""} | {key: table[key] for key in keys if key in table}
+    common |= {"name": name, "track": data_set.track, "preset": preset}
+    common["reported"] = tuple(
+        {"of": row["of"], "scores": {key: row[key] for key in row if key != "of"}}
+        for row in table.get("reported", [])
+    )
     if "baselines" in table:
         rows = (row if isinstance(row, dict) else {"like": row} for row in table["baselines"])
-        return Claim(**texts, sides=tuple(_side(**row) for row in rows), reported=reported)
+        return Claim(**common, sides=tuple(_side(**row) for row in rows))
     if "over" in table:
         shared, values = table.get("all", {}), table["values"]
         sides = tuple(_side(table["like"], **shared, **{table["over"]: value}) for value in values)
         numbers = () if isinstance(values[0], str) else tuple(map(float, values))
-        return Claim(**texts, sides=sides, over=table["title"], values=numbers)
-    weights: tuple[int, ...] = (1, -1)
-    changes = [table["a"], table["b"]]
-    if "against" in table:
-        weights, changes = (*weights, -1, 1), [*changes, table["against"]["a"], table["against"]["b"]]
-    sides = tuple(_side(**{"like": table["like"]} | settings) for settings in changes)
+        return Claim(**common, sides=sides, over=table["title"], values=numbers)
+    pairs = [table, *([table["against"]] if "against" in table else [])]
+    sides = tuple(_side(**{"like": table["like"]} | pair[side]) for pair in pairs for side in "ab")
     expected, beside = (
         {key: _bounds(key, value) for key, value in table.get(name, {}).items()}
         for name in ("expected", "beside")
     )
-    regime = table.get("regime", DATA_SETS[table["data"]].regime)
     return Claim(
-        **texts, sides=sides, weights=weights, expected=expected, beside=beside, regime=regime,
-        reported=reported,
+        **common, sides=sides, weights=(1, -1, -1, 1)[: 2 * len(pairs)], expected=expected, beside=beside,
+        regime=table.get("regime", data_set.regime),
     )  # fmt: skip
-
-
-def _reported(table: dict[str, Any]) -> tuple[str, dict[str, float]]:
-    return table["of"], {key: value for key, value in table.items() if key != "of"}
 
 
 def _side(

@@ -13,6 +13,7 @@ from harness.claims.diagnostics import BEST_EPOCH, EPOCH
 from harness.evaluation.records import Record
 from harness.files import HarnessError
 from harness.runs.folder import finished
+from harness.tracks import ScoreInfo
 
 MIN_EPOCHS = 4
 """With fewer there is no last quarter."""
@@ -83,11 +84,8 @@ def best_epoch(run: Path) -> float:
     return float(1 + accuracies.index(max(accuracies)))
 
 
-MEASURES: Mapping[str, Callable[[Path], float]] = {
-    EPOCH.key: epoch_seconds,
-    BEST_EPOCH.key: best_epoch,
-}
-"""The functions that measure a training, by key."""
+MEASURES: Mapping[ScoreInfo, Callable[[Path], float]] = {EPOCH: epoch_seconds, BEST_EPOCH: best_epoch}
+"""What is measured of a training, not of its submission: no case or group belongs to it."""
 
 
 def _column(path: Path, name: str) -> list[float]:

@@ -76,13 +76,9 @@ def difference(by_seed: np.ndarray, resampled: np.ndarray | None = None, groups:
             own = (resampled - mean[:, None]).var(axis=0).sum() * correction
             joint = min(own / (seeds * (seeds - 1)), by_groups, by_seeds)
     return Difference(
-        value=float(by_seed.mean()),
-        groups_variance=float(by_groups - joint),
-        seeds_variance=float(by_seeds - joint),
-        joint_variance=float(joint),
-        groups=groups,
-        seeds=seeds,
-    )
+        value=float(by_seed.mean()), groups_variance=float(by_groups - joint),
+        seeds_variance=float(by_seeds - joint), joint_variance=float(joint), groups=groups, seeds=seeds,
+    )  # fmt: skip
 
 
 def verdict(low: float, high: float, expected: tuple[float, float]) -> Verdict:

@@ -10,66 +10,44 @@ from typing import Any
 
 import click
 
-from harness.cli.shared import (
-    CLAIM,
-    COUNT,
-    FILE,
-    LATER,
-    PRESET,
-    executor_options,
-    forced,
-    format_option,
-    json_option,
-    main,
-    print_result,
-    say,
-    set_option,
-)
+from harness.cli import options
+from harness.cli.shared import as_json, forced, main, print_result, say
 from harness.progress import progress_bar
 
 
 @main.command(task="Research", example="reproduce multifocal-beats-mse --preset smoke")
-@click.argument("names", nargs=-1, type=CLAIM, metavar="[CLAIM]...")
+@click.argument("names", nargs=-1, type=options.CLAIM, metavar="[CLAIM]...")
+@click.option("--preset", type=options.PRESET, show_default="the one that each claim is meant for",
+              help="Numbers of cases and seeds, and settings.")  # fmt: skip
 @click.option(
-    "--preset", type=PRESET, show_default="the one that each claim is meant for",
-    help="Numbers of cases and seeds, and settings.",
-)  # fmt: skip
-@click.option(
-    "--out", default="astroboard-claims", show_default=True, metavar="FOLDER",
-    type=LATER,
+    "--out", default="astroboard-claims", metavar="FOLDER", type=options.LATER,
     help="Output folder. Trainings that exist there are not repeated; the pages are updated.",
 )  # fmt: skip
-@click.option("--seeds", type=COUNT, show_default="the preset's", help="Number of runs of each side.")
-@set_option
+@click.option("--seeds", type=options.COUNT, show_default="the preset's", help="Number of runs of each side.")
+@options.settings
 @click.option(
-    "--stamps", "real", type=FILE, metavar="DATA.h5",
+    "--stamps", "real", type=options.FILE, metavar="DATA.h5",
     help="Labelled real alerts, as written by `pack`, for claims about them; cross-validated by object.",
 )  # fmt: skip
 @click.option(
-    "--no-training",
-    is_flag=True,
+    "--no-training", is_flag=True,
     help="Judge the trainings that exist in FOLDER, and list the missing ones. Trains nothing.",
-)
+)  # fmt: skip
 @click.option(
-    "--report",
-    "record_files",
-    type=FILE,
-    metavar="FILE",
-    multiple=True,
+    "--report", "record_files", type=options.FILE, metavar="FILE", multiple=True,
     help="Only rewrite results.md beside FILE, the claims.json of an earlier call. Can be repeated: "
     "the page beside the first then shows the results of all.",
-)
+)  # fmt: skip
 @click.option("--list", "only_list", is_flag=True, help="Only list the claims.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print the table as Markdown.")
-@format_option
-@executor_options(
+@options.picture_format
+@options.executor(
     1, "Trainings at a time, of one thread each if several: faster than one after another, without a GPU."
 )
-@json_option
 def reproduce(
     names: tuple[str, ...], preset: str | None, out: Path, seeds: int | None, assignments: dict[str, Any],
     real: Path | None, no_training: bool, record_files: tuple[Path, ...], only_list: bool, as_markdown: bool,
-    as_json: bool, executor: Executor | None, kind: str | None,
+    executor: Executor | None, kind: str | None,
 ) -> None:  # fmt: skip
     """Test published claims.
 
@@ -79,7 +57,7 @@ def reproduce(
 
     By default, all but the ablations are tested.
     """
-    if as_markdown and as_json:
+    if as_markdown and as_json():
         raise click.UsageError("--markdown and --json both print to stdout: choose one")
     if only_list and as_markdown:
         raise click.UsageError("--markdown is for what was found, not for --list")
@@ -91,7 +69,7 @@ def reproduce(
         rows = [(claim.kind, claim.name, claim.preset, claim.says) for claim in specs]
         listed = [{key: getattr(claim, key) for key in keys} for claim in specs]
         header = ("kind", "name", "preset", "what it says")
-        print_result(listed, as_json, [("Claims", header, rows, 4)])
+        print_result(listed, [("Claims", header, rows, 4)])
         return
     from harness.report import results_page
 
@@ -116,7 +94,7 @@ def reproduce(
     if as_markdown:
         say(results_page.results_page([record], kind or "png", spec.claim_names()), nl=False)
     else:
-        print_result(record, as_json, _text(record, out))
+        print_result(record, _text(record, out))
 
 
 def _text(record: dict[str, Any], out: Path) -> Iterator[Any]:

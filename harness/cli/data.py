@@ -11,24 +11,8 @@ from typing import Any
 
 import click
 
-from harness.cli.shared import (
-    ANYTHING,
-    COUNT,
-    FILE,
-    FRACTION,
-    NEW,
-    TRACK,
-    Name,
-    Output,
-    executor_options,
-    json_option,
-    list_items,
-    main,
-    metadata_option,
-    print_result,
-    say,
-    seed_option,
-)
+from harness.cli import options
+from harness.cli.shared import list_items, main, print_parts, print_result
 from harness.progress import progress_bar
 
 
@@ -41,13 +25,13 @@ def simulator_option(name: str, default: str, says: str) -> Any:
         by_track = [get_track(track).simulator_options.get(name, ()) for track in track_names()]
         return list(dict.fromkeys(chain.from_iterable(by_track)))
 
-    return click.option(f"--{name}", show_default=default, type=Name(name, choices), help=says)
+    return click.option(f"--{name}", show_default=default, type=options.Name(name, choices), help=says)
 
 
 @main.command(task="Data", example="simulate mass-mapping data.h5 --cases 2000")
-@click.argument("track", type=TRACK)
-@click.argument("out", type=NEW, metavar="OUT.h5")
-@click.option("--cases", required=True, type=COUNT, help="Number of maps or alerts.")
+@click.argument("track", type=options.TRACK)
+@click.argument("out", type=options.NEW, metavar="OUT.h5")
+@click.option("--cases", required=True, type=options.COUNT, help="Number of maps or alerts.")
 @simulator_option(
     "noise", "sparse", "mass-mapping: sparse or dense, noise in a third or in all of the pixels."
 )
@@ -63,13 +47,11 @@ def simulator_option(name: str, default: str, says: str) -> Any:
     "challenge, with dense noise ray-traced",
     "mass-mapping: challenge, smooth maps in pixels of 0.19′, or ray-traced, in pixels of 0.4′.",
 )
-@seed_option
-@executor_options()
-@json_option
+@options.seed
+@options.executor()
 def simulate(
-    track: str, out: Path, cases: int, seed: int, as_json: bool, executor: Executor | None,
-    **options: str | None,
-) -> None:  # fmt: skip
+    track: str, out: Path, cases: int, seed: int, executor: Executor | None, **choices: str | None
+) -> None:
     """Simulate a data set.
 
     TRACK is mass-mapping or stamps. The result depends only on the options, not on the number of processes.
@@ -78,25 +60,24 @@ def simulate(
     from harness.tracks import get_track
 
     simulated = get_track(track)
-    chosen = {name: value for name, value in options.items() if value}
+    chosen = {name: value for name, value in choices.items() if value}
     for name in chosen.keys() - simulated.simulator_options.keys():
         raise click.UsageError(f"--{name} must be left out: {track} has no such option")
     with progress_bar("simulating") as progress:
         dataset.simulate(simulated, out, cases, seed=seed, progress=progress, executor=executor, **chosen)
     made = {"out": str(out), "track": track, "cases": cases, "seed": seed}
-    print_result(made, as_json, [f"{out}: {cases} cases of {track}"])
+    print_result(made, [f"{out}: {cases} cases of {track}"])
 
 
 @main.command(task="Data", example="pack 1.tar.gz 2.tar.gz data.h5 --track mass-mapping")
-@click.argument("sources", nargs=-1, required=True, type=ANYTHING, metavar="SOURCE...")
-@click.argument("out", type=NEW, metavar="OUT.h5")
-@click.option("--track", required=True, type=TRACK, help="mass-mapping or stamps.")
+@click.argument("sources", nargs=-1, required=True, type=options.ANYTHING, metavar="SOURCE...")
+@click.argument("out", type=options.NEW, metavar="OUT.h5")
+@click.option("--track", required=True, type=options.TRACK, help="mass-mapping or stamps.")
 @click.option("--skip-damaged", is_flag=True, help="Skip damaged cases and list them, instead of stopping.")
-@click.option("--labels", type=FILE, help="stamps: CSV with candid,label, for alert packets.")
-@executor_options(says="Number of processes, of two threads each.", busy=2)
-@json_option
+@click.option("--labels", type=options.FILE, help="stamps: CSV with candid,label, for alert packets.")
+@options.executor(says="Number of processes, of two threads each.", busy=2)
 def pack(
-    sources: tuple[Path, ...], out: Path, track: str, skip_damaged: bool, labels: Path | None, as_json: bool,
+    sources: tuple[Path, ...], out: Path, track: str, skip_damaged: bool, labels: Path | None,
     executor: Executor | None,
 ) -> None:  # fmt: skip
     """Pack archives, pickles or alerts.
@@ -119,13 +100,12 @@ def pack(
     list_items("ignored, no case by its name", packed.ignored)
     made = {"out": str(out), "track": track, "cases": packed.cases, "left_out": left_out,
             "ignored": packed.ignored}  # fmt: skip
-    print_result(made, as_json, [f"{out}: {packed.cases} cases packed, {len(packed.left_out)} left out"])
+    print_result(made, [f"{out}: {packed.cases} cases packed, {len(packed.left_out)} left out"])
 
 
 @main.command(task="Data", example="inspect data.h5")
-@click.argument("path", type=ANYTHING, metavar="FILE")
-@json_option
-def inspect(path: Path, as_json: bool) -> None:
+@click.argument("path", type=options.ANYTHING, metavar="FILE")
+def inspect(path: Path) -> None:
     """Describe a file or a folder.
 
     FILE is a data set, a submission, a run, a score card, a leaderboard, or a source for `pack`.
@@ -137,31 +117,28 @@ def inspect(path: Path, as_json: bool) -> None:
 
     with progress_bar("reading") as progress:
         summary = inspection.inspect(path, progress)
-    print_result(summary, as_json, inspection.lines(summary))
+    print_result(summary, inspection.lines(summary))
 
 
-SPLIT = Output(lambda folder: [folder / name for name in resolve_name("harness.data.split:FILES")], "folder")
+SPLIT = options.Output(
+    lambda folder: [folder / name for name in resolve_name("harness.data.split:FILES")], "folder"
+)
 part_option = partial(
-    click.option, default=0.1, show_default=True, type=FRACTION, help="mass-mapping: share of the clusters."
+    click.option, default=0.1, type=options.FRACTION, help="mass-mapping: share of the clusters."
 )
-alerts_option = partial(
-    click.option, show_default=True, type=COUNT, help="stamps: number of alerts per class."
-)
+alerts_option = partial(click.option, type=options.COUNT, help="stamps: number of alerts per class.")
 
 
 @main.command(task="Data", example="split data.h5 data")
-@click.argument("data", type=FILE, metavar="DATA.h5")
+@click.argument("data", type=options.FILE, metavar="DATA.h5")
 @click.argument("folder", type=SPLIT, metavar="FOLDER")
-@seed_option
+@options.seed
 @part_option("--validation-part")
 @part_option("--test-part")
 @alerts_option("--validation-cases", default=100)
 @alerts_option("--test-cases", default=200)
-@metadata_option
-@json_option
-def split(
-    data: Path, folder: Path, seed: int, metadata: tuple[str, ...], as_json: bool, **shares: Any
-) -> None:
+@options.metadata
+def split(data: Path, folder: Path, seed: int, metadata: tuple[str, ...], **shares: Any) -> None:
     """Split data by cluster or object.
 
     FOLDER gets train.h5, validation.h5, test-inputs.h5 and test-truth.h5.
@@ -173,10 +150,4 @@ def split(
 
     with progress_bar("splitting") as progress:
         summary = split.split(data, folder, seed, split.Shares(**shares), progress, metadata)
-    for note in () if as_json else summary["notes"]:
-        say(f"note: {note}", err=True)
-    lines = (
-        "{0}: {cases} cases in {groups} groups".format(name, **summary[name])
-        for name in ("train", "validation", "test")
-    )
-    print_result(summary, as_json, lines)
+    print_parts(summary, ("train", "validation", "test"))

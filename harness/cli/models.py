@@ -8,49 +8,25 @@ from contextlib import nullcontext, redirect_stdout
 from functools import partial
 from pathlib import Path
 from shlex import join
-from typing import Any, Literal
+from typing import Any
 
 import click
 from click.core import ParameterSource
 
-from harness.cli.shared import (
-    ANYTHING,
-    BASELINE,
-    COUNT,
-    FILE,
-    FOLDER,
-    LATER,
-    NEW,
-    NEW_FOLDER,
-    PRESET,
-    Name,
-    forced,
-    format_option,
-    json_option,
-    list_items,
-    main,
-    preset_option,
-    print_result,
-    say,
-    seed_option,
-    set_option,
-)
+from harness.cli import options
+from harness.cli.shared import as_json, forced, list_items, main, print_result, say
 from harness.progress import duration, progress_bar
 
-data_option = click.option(
-    "--data", required=True, type=FOLDER, help="Folder with train.h5 and validation.h5."
-)
+data_option = click.option("--data", required=True, type=options.FOLDER,
+                           help="Folder with train.h5 and validation.h5.")  # fmt: skip
 
 
 @main.command(task="Begin", example="demo --out demo")
-@click.option("--preset", default="smoke", show_default=True, type=PRESET, help="Size of the demonstration.")
-@click.option(
-    "--out", default="astroboard-demo", show_default=True, type=LATER, metavar="FOLDER",
-    help="Output folder. The same demonstration in it, if interrupted, is completed.",
-)  # fmt: skip
-@seed_option
-@json_option
-def demo(preset: str, out: Path, seed: int, as_json: bool) -> None:
+@click.option("--preset", default="smoke", type=options.PRESET, help="Size of the demonstration.")
+@click.option("--out", default="astroboard-demo", type=options.LATER, metavar="FOLDER",
+              help="Output folder. The same demonstration in it, if interrupted, is completed.")  # fmt: skip
+@options.seed
+def demo(preset: str, out: Path, seed: int) -> None:
     """Run the whole workflow on simulated data.
 
     Simulates data for both tracks, trains, submits, scores and ranks, and writes a page of leaderboards.
@@ -63,55 +39,43 @@ def demo(preset: str, out: Path, seed: int, as_json: bool) -> None:
         say(f"$ astroboard {join(words)}")
         main(words, standalone_mode=False)
 
-    with redirect_stdout(sys.stderr) if as_json else nullcontext():
+    with redirect_stdout(sys.stderr) if as_json() else nullcontext():
         run_demo(out, preset, seed, run, partial(say, err=True), forced())
-    if as_json:
+    if as_json():
         say((out / "leaderboard.json").read_text(encoding="utf-8"), nl=False)
 
 
 @main.command(task="Train", example="baselines")
-@json_option
-def baselines(as_json: bool) -> None:
+def baselines() -> None:
     """List the baselines, by track."""
     from harness.runs.registry import all_baselines
 
     found = all_baselines(partial(say, err=True))
     listed = [{"name": name, "track": kind.track, "summary": kind.summary} for name, kind in found.items()]
     rows = sorted((kind.track, name, kind.summary) for name, kind in found.items())
-    print_result(listed, as_json, [("Baselines", ("track", "name", "what it does"), rows, 3)])
+    print_result(listed, [("Baselines", ("track", "name", "what it does"), rows, 3)])
 
 
 @main.command(task="Train", example="train ks93-masked --data data --out runs/masked")
-@click.argument("baseline", type=BASELINE)
+@click.argument("baseline", type=options.BASELINE)
 @data_option
-@click.option("--out", required=True, type=NEW, metavar="RUN", help="Folder of the run, to be made.")
-@preset_option
-@seed_option
+@click.option("--out", required=True, type=options.NEW, metavar="RUN", help="Folder of the run, to be made.")
+@options.preset
+@options.seed
+@click.option("--strategy", default="single", type=options.Name("strategy", ["single", "mirrored"]),
+              help="mirrored distributes each batch of a network over all GPUs of the machine.")  # fmt: skip
+@click.option("--start-from", "--start", "start", type=options.FOLDER, metavar="RUN",
+              help="Finished run whose weights a network starts from.")  # fmt: skip
 @click.option(
-    "--strategy", default="single", show_default=True, type=Name("strategy", ["single", "mirrored"]),
-    help="mirrored distributes each batch of a network over all GPUs of the machine.",
-)  # fmt: skip
-@click.option(
-    "--start-from",
-    "--start",
-    "start",
-    type=FOLDER,
-    metavar="RUN",
-    help="Finished run whose weights a network starts from.",
-)
-@click.option(
-    "--sampling", type=Name("sampling", ["balanced", "balanced-once", "middle", "unchanged"]),
+    "--sampling", type=options.Name("sampling", ["balanced", "balanced-once", "middle", "unchanged"]),
     help="stamps: resample classes to the largest size (each epoch, or once), to a middle size, or not.  "
     "[default: the preset's]",
 )  # fmt: skip
 @click.option("--tensorboard", is_flag=True, help="Write losses and scores of a network to RUN/tensorboard.")
-@set_option
-@json_option
+@options.settings
 def train(
-    baseline: str, data: Path, out: Path, preset: str, seed: int, strategy: Literal["single", "mirrored"],
-    start: Path | None, sampling: str | None, tensorboard: bool, assignments: dict[str, Any],
-    as_json: bool,
-) -> None:  # fmt: skip
+    baseline: str, data: Path, out: Path, sampling: str | None, assignments: dict[str, Any], **chosen: Any
+) -> None:
     """Train a baseline.
 
     `astroboard baselines` lists the baselines. The folder RUN gets the model and a record of the training.
@@ -125,15 +89,14 @@ def train(
 
     with progress_bar(baseline) as progress:
         record = training.train(
-            baseline, data, out, preset, seed, progress, strategy, start, settings, tensorboard, tell,
-            forced(),
-        )  # fmt: skip
+            baseline, data, out, progress=progress, settings=settings, tell=tell, force=forced(), **chosen
+        )
     lines = [f"{out}: {baseline} trained on {record['cases']} cases in {duration(record['seconds'])}"]
     lines += [f"  {key}: {_in_words(value)}" for key, value in record["outcome"].items()]
     lines += [f"see {out / 'history.png'}"] if (out / "history.png").is_file() else []
     inputs = ["--inputs", str(data / "test-inputs.h5")]
     lines.append(f"next: astroboard submit {join([str(out), *inputs, '--team', 'NAME', f'{out}.zip'])}")
-    print_result(record, as_json, lines)
+    print_result(record, lines)
 
 
 def _in_words(value: Any) -> str:
@@ -144,8 +107,9 @@ def _in_words(value: Any) -> str:
 
 
 @main.command(task="Submit", example="submit runs/masked --inputs data/test-inputs.h5 --team us us.zip")
-@click.argument("runs", nargs=-1, required=True, type=FOLDER, metavar="RUN...")
-@click.option("--inputs", required=True, type=FILE, help="test-inputs.h5, or any data set with inputs.")
+@click.argument("runs", nargs=-1, required=True, type=options.FOLDER, metavar="RUN...")
+@click.option("--inputs", required=True, type=options.FILE,
+              help="test-inputs.h5, or any data set with inputs.")  # fmt: skip
 @click.option("--team", required=True, envvar="ASTROBOARD_TEAM", show_envvar=True, metavar="NAME",
               help="Name of your team on the leaderboard.")  # fmt: skip
 @click.option("--method", metavar="NAME", help="Name of the method.  [default: the names of the baselines]")
@@ -154,12 +118,8 @@ def _in_words(value: Any) -> str:
     help="Average over the eight orientations of the square, which needs eight predictions of each case.",
 )  # fmt: skip
 @click.option("--link", metavar="URL", help="Address of your code or paper, for the board: https://…")
-@click.argument("out", type=NEW, metavar="OUT.zip")
-@json_option
-def submit(
-    runs: tuple[Path, ...], inputs: Path, team: str, method: str | None, average_symmetries: bool,
-    link: str | None, out: Path, as_json: bool,
-) -> None:  # fmt: skip
+@click.argument("out", type=options.NEW, metavar="OUT.zip")
+def submit(runs: tuple[Path, ...], inputs: Path, team: str, out: Path, **chosen: Any) -> None:
     """Predict cases, and write a submission.
 
     RUN is the folder of a trained baseline. OUT.zip is a submission in the format of the competition.
@@ -169,32 +129,30 @@ def submit(
     from harness.runs import training
 
     with progress_bar("predicting") as progress:
-        manifest = training.submit(runs, inputs, team, out, method, progress, average_symmetries, link)
+        manifest = training.submit(runs, inputs, team, out, progress=progress, **chosen)
     line = f"{out}: {len(manifest['files'])} file(s) by {manifest['team']}, method {manifest['method']}"
-    print_result(manifest, as_json, [line])
+    print_result(manifest, [line])
 
 
 @main.command(task="Data", example="show data.h5 --out pictures")
-@click.argument("source", type=ANYTHING, metavar="RUN|DATA.h5")
+@click.argument("source", type=options.ANYTHING, metavar="RUN|DATA.h5")
 @click.option(
     "--case", "case_id", metavar="ID",
     help="Id of the case to draw.  [default: the first, or without a run and --weights all of DATA.h5]",
 )  # fmt: skip
 @click.option(
-    "--inputs", "--data", "data", type=FILE, metavar="DATA.h5",
+    "--inputs", "--data", "data", type=options.FILE, metavar="DATA.h5",
     help="Data set with the case; for maps, with the truth.  [default: the data of RUN]",
 )  # fmt: skip
 @click.option(
-    "--out", type=LATER, metavar="FILE.png|svg|pdf",
+    "--out", type=options.LATER, metavar="FILE.png|svg|pdf",
     help="Picture to write, or folder for an overview.  [default: in RUN, or in DATA.pictures]",
 )  # fmt: skip
 @click.option("--weights", is_flag=True, help="Draw the pixel weights of the MultiFocal loss.")
-@format_option
-@json_option
+@options.picture_format
 def show(
-    source: Path, case_id: str | None, data: Path | None, out: Path | None, weights: bool, kind: str | None,
-    as_json: bool,
-) -> None:  # fmt: skip
+    source: Path, case_id: str | None, data: Path | None, out: Path | None, weights: bool, kind: str | None
+) -> None:
     """Draw a case, or an overview of a data set.
 
     For a RUN: the prediction of its model for the case, beside the truth. For DATA.h5: the inputs and the
@@ -212,37 +170,35 @@ def show(
 
         with open_dataset(source) as dataset, progress_bar("reading") as progress:
             summary, track = inspect_dataset(dataset, progress), dataset.track
-        if not as_json:
-            print_result(summary, False, [data_table(source.name, track, summary)])
+        if not as_json():
+            print_result(summary, [data_table(source.name, track, summary)])
     drawn = []
     for picture in pictures.show(source, data, case_id, out, weights, forced(), kind):
         drawn.append(str(picture))
-        if not as_json:
+        if not as_json():
             say(f"picture: {picture}")
-    print_result({"pictures": drawn, "data": summary}, as_json, [])
+    print_result({"pictures": drawn, "data": summary}, [])
 
 
 @main.command(task="Train", example="tune cnn --data data --out tuned --trials 20")
-@click.argument("baseline", type=BASELINE)
+@click.argument("baseline", type=options.BASELINE)
 @data_option
-@click.option("--out", required=True, type=NEW, metavar="FOLDER", help="Output folder, to be made.")
-@preset_option
-@click.option("--trials", type=COUNT, help="Number of trials.  [default: the preset's]")
-@seed_option
+@click.option("--out", required=True, type=options.NEW, metavar="FOLDER", help="Output folder, to be made.")
+@options.preset
+@click.option("--trials", type=options.COUNT, help="Number of trials.  [default: the preset's]")
+@options.seed
 @click.option(
-    "--space",
-    type=FILE,
-    metavar="FILE.toml",
+    "--space", type=options.FILE, metavar="FILE.toml",
     help="Ranges to search; docs/tuning.md has the format.  [default: those of the baseline]",
-)
+)  # fmt: skip
 @click.option("--epochs-only", is_flag=True, help="Search only the number of epochs, with several runs.")
-@click.option("--runs", type=COUNT, help="With --epochs-only: runs, each with its own seed.  [default: 4]")
-@click.option("--epochs", type=COUNT, help="With --epochs-only: the epochs of each run.  [default: 40]")
-@json_option
+@click.option("--runs", type=options.COUNT,
+              help="With --epochs-only: runs, each with its own seed.  [default: 4]")  # fmt: skip
+@click.option("--epochs", type=options.COUNT,
+              help="With --epochs-only: the epochs of each run.  [default: 40]")  # fmt: skip
 def tune(
-    baseline: str, data: Path, out: Path, preset: str, seed: int, as_json: bool, epochs_only: bool,
-    **options: Any,
-) -> None:  # fmt: skip
+    baseline: str, data: Path, out: Path, preset: str, seed: int, epochs_only: bool, **search: Any
+) -> None:
     """Search good settings of a baseline.
 
     The best settings are written to best.toml, a preset for `astroboard train --preset`.
@@ -256,15 +212,14 @@ def tune(
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             relation = "exclude each other" if epochs_only else "go together"
             raise click.UsageError(f"--{name} and --epochs-only {relation}")
-    given = {name: options[name] for name in groups[epochs_only] if options[name] is not None}
+    given = {name: search[name] for name in groups[epochs_only] if search[name] is not None}
+    given |= {"seed": seed, "force": forced()}
     if epochs_only:
         from harness.runs import epochs
 
         with progress_bar(f"training {baseline}") as progress:
-            record = epochs.find_epochs(
-                baseline, data, out, preset, seed=seed, progress=progress, force=forced(), **given
-            )
-        print_result(record, as_json, _epochs_text(record, data, out))
+            record = epochs.find_epochs(baseline, data, out, preset, progress=progress, **given)
+        print_result(record, _epochs_text(record, data, out))
         return
     from baselines.presets import searched
     from harness.extras import require
@@ -279,12 +234,10 @@ def tune(
         pass
     from harness.runs import tuning
 
-    PRESET.convert(preset, None, context)
+    options.PRESET.convert(preset, None, context)
     with progress_bar(f"tuning {baseline}") as progress:
-        record = tuning.tune(
-            baseline, data, out, preset, seed=seed, progress=progress, force=forced(), **given
-        )
-    print_result(record, as_json, _trials_text(record, data, out))
+        record = tuning.tune(baseline, data, out, preset, progress=progress, **given)
+    print_result(record, _trials_text(record, data, out))
 
 
 def _epochs_text(record: dict[str, Any], data: Path, out: Path) -> Iterator[Any]:
@@ -332,19 +285,11 @@ SHOWN_ALERTS = 20  # in the terminal, where the whole list is in a file
 
 
 @main.command(task="Submit", example="classify alerts/ --model runs/cnn --out tonight")
-@click.argument("sources", nargs=-1, required=True, type=ANYTHING, metavar="ALERTS...")
-@click.option(
-    "--model",
-    "runs",
-    required=True,
-    multiple=True,
-    type=FOLDER,
-    metavar="RUN",
-    help="Trained run. Repeat the option to average several.",
-)
-@click.option("--out", type=NEW_FOLDER, help="Folder for alerts.csv and a page with the stamps.")
-@json_option
-def classify(sources: tuple[Path, ...], runs: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
+@click.argument("sources", nargs=-1, required=True, type=options.ANYTHING, metavar="ALERTS...")
+@click.option("--model", "runs", required=True, multiple=True, type=options.FOLDER, metavar="RUN",
+              help="Trained run. Repeat the option to average several.")  # fmt: skip
+@click.option("--out", type=options.NEW_FOLDER, help="Folder for alerts.csv and a page with the stamps.")
+def classify(sources: tuple[Path, ...], runs: tuple[Path, ...], out: Path | None) -> None:
     """Find likely supernovae among alerts.
 
     Lists the alerts by their probability of being a supernova, with the expected purity of cuts.
@@ -382,8 +327,7 @@ def classify(sources: tuple[Path, ...], runs: tuple[Path, ...], out: Path | None
     cut_header = ("P(SN) from", "alerts", "expected supernovae", "expected purity")
     legend = ["purity: expected share of supernovae among this alert and those above it"]
     legend += ["agree: number of runs whose most probable class is this one"] * several
-    text = [("Alerts", header, rows, 3), *legend, ("Cuts", cut_header, of_cuts, 0)]
-    print_result(answers, as_json, text)
+    print_result(answers, [("Alerts", header, rows, 3), *legend, ("Cuts", cut_header, of_cuts, 0)])
 
 
 def names_of(runs: Sequence[Path]) -> list[str]:

@@ -1,8 +1,5 @@
 """Summaries of the project's files, for `astroboard inspect`."""
 
-from __future__ import annotations
-
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,19 +7,17 @@ from typing import Any
 import numpy as np
 
 from harness.data.pack import Packing, add, drop_incomplete, is_fatal
-from harness.data.sources.base import Problem, description, read_source
+from harness.data.sources.base import Problem, description, matching, read_source
 from harness.data.store import CHUNK, Dataset, open_dataset
 from harness.data.tally import Counted, Tally
 from harness.files import HarnessError, read_json
 from harness.progress import ProgressCallback, no_progress
 from harness.schemas import JSON_FILES, LEADERBOARD, RUN
-from harness.tracks import Track, get_track, load, track_names
+from harness.tracks import Track
 from submissions import limits, manifest, strict_json
-from submissions.archive import Archive, list_zip
-from submissions.kinds import HDF5
+from submissions.archive import Files, list_zip
+from submissions.kinds import HDF5, first_bytes
 from submissions.report import printable
-
-ZIP_MAGIC = b"PK"
 
 
 def inspect(path: Path, progress: ProgressCallback = no_progress) -> dict[str, Any]:
@@ -32,39 +27,28 @@ def inspect(path: Path, progress: ProgressCallback = no_progress) -> dict[str, A
     """
     if (path / "run.json").is_file():
         return {"kind": "run"} | read_json(path / "run.json", RUN)
-    start = b""
-    if path.is_file():
-        with path.open("rb") as file:
-            start = file.read(8)
+    start = first_bytes(path)[:8]
     if start == HDF5:
         with open_dataset(path) as dataset:
             return inspect_dataset(dataset, progress)
-    if start.startswith(ZIP_MAGIC):
+    if start.startswith(b"PK"):
         return _zip(path, progress)
     if start.lstrip().startswith(b"[") and (boards := _boards(path)):
         return {"kind": "leaderboard", "boards": boards}
-    if not start.lstrip().startswith(b"{"):  # which JSON does, and no source
-        for track in _tracks(path):
-            return _source(track, path, progress)[0]
+    if start.lstrip().startswith(b"{"):  # as no source does
+        value = read_json(path, *JSON_FILES)
+        return {"kind": value["schema"].split("/")[0].removeprefix("astroboard-")} | value
+    for track, _ in matching(path):
+        return _source(track, path, progress)[0]
     if path.is_dir():
         raise HarnessError(
             f"{path} must be a run that has finished or a folder that can be packed, got one without "
             "run.json and without maps or alerts"
         )
-    if not start.lstrip().startswith(b"{"):
-        raise HarnessError(
-            f"{path} must be a data set (.h5), a submission (.zip), a run's folder, what a data set can be "
-            f"packed from, or JSON that astroboard wrote, got {description(path)}"
-        )
-    value = read_json(path, *JSON_FILES)
-    return {"kind": value["schema"].split("/")[0].removeprefix("astroboard-")} | value
-
-
-def _tracks(path: Path) -> Iterator[Track]:
-    """The tracks that have a source for a path."""
-    for track in map(get_track, track_names()):
-        if any(load(reference).matches(path) for reference in track.sources):
-            yield track
+    raise HarnessError(
+        f"{path} must be a data set (.h5), a submission (.zip), a run's folder, what a data set can be "
+        f"packed from, or JSON that astroboard wrote, got {description(path)}"
+    )
 
 
 def inspect_dataset(dataset: Dataset, progress: ProgressCallback = no_progress) -> dict[str, Any]:
@@ -96,7 +80,7 @@ def _source(track: Track, path: Path, progress: ProgressCallback) -> tuple[dict[
 
     The values of cases of which only a half came are counted, too: they are gone when that is known.
     """
-    counted, packing = Counted(Tally(track)), Packing(True, Tally(track))
+    counted, packing = Counted(track), Packing(True, Tally(track))
     damaged: list[str] = []
 
     def note(problem: Problem) -> None:
@@ -110,13 +94,13 @@ def _source(track: Track, path: Path, progress: ProgressCallback) -> tuple[dict[
         progress(len(counted.rows), 0, "cases")
     for problem in drop_incomplete(counted):
         note(problem)
-    reasons = [reason for _, reason in packing.left_out[:1]]
+    reasons = [reason for _, reason in packing.left_out]
     return {
         "kind": "source",
         "track": track.name,
         "cases": len(counted.rows),
-        **counted.tally.to_json(),
-        "left_out": {"cases": len(packing.left_out), "first": reasons, **packing.counts.to_json()},
+        **counted.to_json(),
+        "left_out": {"cases": len(reasons), "first": reasons[:1], **packing.counts.to_json()},
         "damaged": {"cases": len(damaged), "first": damaged[:1]},  # at which `pack` stops
         "ignored": len(packing.ignored),
     }, counted
@@ -129,7 +113,7 @@ def _zip(path: Path, progress: ProgressCallback) -> dict[str, Any]:
     finds whole cases with inputs, or that reads a zip in which no file is named as predictions are.
     """
     archive = list_zip(path)
-    for track in () if manifest.NAME in archive.names else _tracks(path):
+    for track, _ in () if manifest.NAME in archive.names else matching(path):
         summary, counted = _source(track, path, progress)
         predictions = any(track.format.matches(name) for name in archive.names)
         if (counted.rows and track.inputs.name in counted.columns) or not predictions:
@@ -137,10 +121,11 @@ def _zip(path: Path, progress: ProgressCallback) -> dict[str, Any]:
     return _submission(archive)
 
 
-def _submission(files: Archive) -> dict[str, Any]:
-    with files.open() as content:
-        has_manifest = manifest.NAME in files.names
-        stated = manifest.parse(content(manifest.NAME, limits.MAX_MANIFEST_BYTES)) if has_manifest else None
+def _submission(files: Files) -> dict[str, Any]:
+    stated = None
+    if manifest.NAME in files.names:
+        with files.open() as content:
+            stated = manifest.parse(content(manifest.NAME, limits.MAX_MANIFEST_BYTES))
     names = [name for name in files.names if name != manifest.NAME]
     return {
         "kind": "submission",
@@ -154,10 +139,9 @@ def _submission(files: Archive) -> dict[str, Any]:
 def _boards(path: Path) -> list[dict[str, Any]]:
     """The leaderboards of several tracks in one file; empty where it holds anything else."""
     try:
-        value = strict_json.loads(path.read_bytes())
+        boards = strict_json.loads(path.read_bytes())
     except ValueError:
         return []
-    boards = value if isinstance(value, list) else []
     own = all(isinstance(board, dict) and board.get("schema") == LEADERBOARD for board in boards)
     return boards if own else []
 

@@ -3,8 +3,6 @@
 What can be packed is up to the sources of the track: `harness.data.sources.base` says what a source is.
 """
 
-from __future__ import annotations
-
 import json
 import pickle
 import shutil
@@ -22,7 +20,7 @@ import h5py
 
 from harness.data.sources.base import NAMES_SHOWN, Cases, Problem, other_track, read_source
 from harness.data.sources.tar_members import Unmarked
-from harness.data.store import DataError, Writer, create
+from harness.data.store import DataError, Writer, create, located
 from harness.data.tally import Counted, Tally
 from harness.parallel import in_order
 from harness.progress import ProgressCallback, no_progress
@@ -123,13 +121,9 @@ def pack(
 
 
 def _listed(names: Iterable[str]) -> list[str]:
-    """The first of the names, shortened."""
-    return [_shortened(name[:MAX_LISTED_NAME]) for name in islice(names, MAX_LISTED)]
-
-
-def _shortened(name: str) -> str:
-    """A name that is as short in JSON, too, where some characters become twelve."""
-    return name if len(json.dumps(name)) <= MAX_ESCAPED else name[: MAX_LISTED_NAME // 2]
+    """The first of the names, shortened; more so where characters become up to twelve in JSON."""
+    short = (name[:MAX_LISTED_NAME] for name in islice(names, MAX_LISTED))
+    return [name if len(json.dumps(name)) <= MAX_ESCAPED else name[: MAX_LISTED_NAME // 2] for name in short]
 
 
 def add(writer: Writer | Counted, cases: Cases, path: Path) -> Iterator[Problem]:
@@ -150,22 +144,15 @@ def add(writer: Writer | Counted, cases: Cases, path: Path) -> Iterator[Problem]
         if row is None:
             new[case_id] = index
         else:
-            with _said(where):
+            with located(where):
                 for name, values in cases.columns.items():
                     writer.put(name, slice(row, row + 1), values[index : index + 1])
     if new:
-        chosen = cases if len(new) == len(cases.case_id) else cases.rows(list(new.values()))
-        with _said(where):
-            writer.append(chosen.case_id, chosen.group, **chosen.columns)
-
-
-@contextmanager
-def _said(where: str) -> Iterator[None]:
-    """Say which source has columns that do not fit those of the sources before."""
-    try:
-        yield
-    except DataError as error:
-        raise DataError(f"{where}: {error}") from error
+        # A slice copies nothing.
+        chosen: Any = slice(None) if len(new) == len(cases.case_id) else list(new.values())
+        columns = {name: values[chosen] for name, values in cases.columns.items()}
+        with located(where):
+            writer.append(list(new), [cases.group[index] for index in new.values()], **columns)
 
 
 def drop_incomplete(writer: Writer | Counted) -> Iterator[Problem]:
@@ -183,9 +170,8 @@ def drop_incomplete(writer: Writer | Counted) -> Iterator[Problem]:
         for case_id, row in writer.rows.items():
             if not writer.has(name, row):
                 incomplete.add(row)
-                needed = " and ".join(present)
-                error = DataError(f"case {case_id} must have {needed}, but its {name} is missing")
-                yield Problem(case_id, error)
+                must = f"case {case_id} must have {' and '.join(present)}"
+                yield Problem(case_id, DataError(f"{must}, but its {name} is missing"))
     writer.drop(incomplete)
 
 

@@ -4,8 +4,6 @@ Crops of one cluster, or alerts of one object, never lie on two sides: a method 
 seen much of the others.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -188,13 +186,9 @@ def assign_folds(labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) 
 
 
 def write_splits(
-    dataset: Dataset,
-    assigned: np.ndarray,
-    folder: Path,
-    seed: int,
-    progress: ProgressCallback,
+    dataset: Dataset, assigned: np.ndarray, folder: Path, seed: int, progress: ProgressCallback,
     metadata: Sequence[str] = (),
-) -> list[str]:
+) -> list[str]:  # fmt: skip
     """Write the four files of a split: ``assigned`` says for each case (N,) where it goes.
 
     `hand_out` writes the test inputs; its notes are returned. The others keep the order of the source. The
@@ -228,15 +222,13 @@ def _write_files(
             for name, (role, number) in FILES.items()
         }
         handed_out, _ = writers.pop("inputs")
-        start = 0
-        for chunk in dataset.chunks():
-            sides = assigned[start : start + len(chunk["case_id"])]
+        for index, chunk in enumerate(dataset.chunks()):
+            sides = assigned[index * CHUNK : (index + 1) * CHUNK]
             for writer, number in writers.values():
                 if (chosen := sides == number).any():
                     without = {inputs, "metadata"} if writer.role == "truth" else set()
                     writer.append(**{k: v[chosen] for k, v in chunk.items() if k not in without})
                     progress(done := done + int(chosen.sum()), total, "cases")
-            start += len(sides)
         rows = np.flatnonzero(assigned == TEST)
         notes = hand_out(dataset, rows, handed_out, secret_seed(dataset), metadata)
         progress(total, total, "cases")
@@ -256,22 +248,19 @@ def hand_out(
     """
     rng = np.random.default_rng([seed, len(rows)])
     rows = rng.permutation(rows)
-    ids = dataset.columns["case_id"][:][rows]
     names, index = np.unique(dataset.groups()[rows], return_inverse=True)
-    groups = rng.permutation(names)[index]
+    columns: dict[str, Any] = {
+        "case_id": dataset.columns["case_id"][:][rows],
+        "group": rng.permutation(names)[index],
+    }
     kept, notes = _metadata_columns(dataset, metadata)
-    of_rows: dict[str, np.ndarray] = {}
-    if kept:
-        of_rows["metadata"] = repack_fields(
-            dataset.columns["metadata"][:][rows][kept]
-        )  # others leave no bytes
+    if kept:  # repacked, so that the others leave no bytes
+        columns["metadata"] = repack_fields(dataset.columns["metadata"][:][rows][kept])
     for start in range(0, len(rows), CHUNK):
         chunk = slice(start, start + CHUNK)
-        inputs = np.concatenate([dataset.inputs[row : row + 1] for row in rows[chunk]])
-        columns = {dataset.track.inputs.name: inputs} | {
-            name: values[chunk] for name, values in of_rows.items()
-        }
-        writer.append(ids[chunk].tolist(), groups[chunk].tolist(), **columns)
+        cases = {name: values[chunk] for name, values in columns.items()}
+        cases[dataset.track.inputs.name] = np.stack([dataset.inputs[row] for row in rows[chunk]])
+        writer.append(**cases)
     return notes
 
 
@@ -291,9 +280,8 @@ def _metadata_columns(dataset: Dataset, patterns: Sequence[str]) -> tuple[list[s
             "--metadata NAME hands out one nevertheless"
         )
     if asked:
-        notes.append(
-            f"the test inputs have the metadata {' '.join(asked)}: make sure that they do not tell the truth"
-        )
+        have = f"the test inputs have the metadata {' '.join(asked)}"
+        notes.append(f"{have}: make sure that they do not tell the truth")
     return [name for name in names if name not in without], notes
 
 
@@ -315,9 +303,8 @@ def secret_seed(truth: Dataset) -> int:
 
     The order of the file does not count: classes in their order are easily guessed.
     """
-    values: list[bytes] = []
-    for start in range(0, len(truth), CHUNK):
-        values += [sha256(value.tobytes()).digest() for value in truth.truth[start : start + CHUNK]]
+    chunks = (truth.truth[start : start + CHUNK] for start in range(0, len(truth), CHUNK))
+    values = [sha256(value.tobytes()).digest() for chunk in chunks for value in chunk]
     digest = sha256()
     for case_id, value in sorted(zip(truth.case_ids(), values, strict=True)):
         digest.update(f"{case_id} ".encode() + value)

@@ -6,8 +6,6 @@ where there is any, ``metadata``. Attributes: ``schema``, ``track``, ``role``, `
 how it was made, so the same cases packed in any order have the same one.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import math
@@ -29,20 +27,18 @@ from harness.files import HarnessError, beside
 from harness.schemas import DATASET
 from harness.tracks import Column, Track, get_track
 from submissions import SubmissionError, check_case_id
-from submissions.kinds import FIRST_BYTES, HDF5, kind_of
+from submissions.kinds import HDF5, first_bytes, kind_of
 from submissions.limits import MAX_CASE_BYTES, MAX_CASES, MAX_COLUMNS, MAX_FIELDS, MAX_SOURCE, MAX_TEXT
 from submissions.report import printable
 
 FOREIGN_HDF5 = "save its cases as files that `astroboard pack` reads, and pack those"
 ROLES = ("full", "train", "validation", "inputs", "truth")
 CASE_ID_BYTES = 64
-CHUNK = 256
+CHUNK = 256  # cases
 DIGEST = hashlib.sha256().digest_size
 # With one image a chunk, archives can be written in the order of their members, and batches read shuffled.
 ROWS_PER_IMAGE_CHUNK, ROWS_PER_SCALAR_CHUNK = 1, 4096
 GROWTH_ROWS = 4096  # that a column gets beyond those needed, whenever it is full
-
-
 INPUTS_FINGERPRINT = "inputs_fingerprint"
 
 
@@ -52,14 +48,13 @@ class DataError(HarnessError):
 
 @dataclass
 class Writer:
-    """An open dataset file that grows by cases; made by `create`. ``path`` is what its name will be.
+    """An open dataset file that grows by cases; made by `create`.
 
     A case has a row, the same in all columns, from the moment that `append` is told its id. Its columns may
     follow one by one, in any order; of what was written the SHA-256 is kept, for the fingerprint and to know
     which rows of which columns have values.
     """
 
-    path: Path
     file: h5py.File
     track: Track
     role: str
@@ -67,7 +62,7 @@ class Writer:
     groups: list[int] = field(default_factory=list)
     group_numbers: dict[str, int] = field(default_factory=dict)
     columns: dict[str, h5py.Dataset] = field(default_factory=dict)
-    digests: dict[str, bytearray] = field(default_factory=dict)  # of each row, zeros where there is no value
+    digests: dict[str, np.ndarray] = field(default_factory=dict)  # (rows, 32), zeros where there is no value
 
     @cached_property
     def halves(self) -> dict[str, Column]:
@@ -75,7 +70,7 @@ class Writer:
         return {column.name: column for column in (self.track.inputs, self.track.truth)}
 
     def append(
-        self, case_id: Sequence[bytes | str], group: Sequence[int] | Sequence[str], **columns: np.ndarray
+        self, case_id: Sequence[bytes | str], group: Sequence[int | str], **columns: np.ndarray
     ) -> None:
         """Add cases, with all or some of their columns. Groups without a number get one as they come.
 
@@ -125,29 +120,27 @@ class Writer:
         column = self.columns[name]
         if len(column) < rows.stop:
             column.resize(rows.stop + GROWTH_ROWS, axis=0)
-            self.digests[name] = self.digests[name].ljust(len(column) * DIGEST, b"\0")
+            self.digests[name].resize((len(column), DIGEST), refcheck=False)
         values = np.ascontiguousarray(values, column.dtype)
         if corner := (0,) * (values.ndim - 1):
             for row, value in enumerate(values, rows.start):  # each is one chunk, which needs no selection
                 column.id.write_direct_chunk((row, *corner), value)
         else:
             column[rows] = values
-        digests = (hashlib.sha256(value.tobytes()).digest() for value in values)
-        self.digests[name][rows.start * DIGEST : rows.stop * DIGEST] = b"".join(digests)
+        digests = b"".join(hashlib.sha256(value.tobytes()).digest() for value in values)
+        self.digests[name][rows] = np.frombuffer(digests, np.uint8).reshape(-1, DIGEST)
 
     def _rewrite(self, name: str, dtype: np.dtype) -> None:
         """Give a column another type, which HDF5 does not allow, by a copy of its values."""
-        before, digests, earlier = self.columns.pop(name), self.digests[name], f"{name} before"
+        before, earlier = self.columns.pop(name), f"{name} before"
+        had_value = np.any(self.digests[name][: len(self.rows)], axis=1)
         self.file.move(name, earlier)
         self._new_column(name, np.empty((0, *before.shape[1:]), dtype))
-        for start in range(0, min(len(before), len(self.rows)), CHUNK):
-            values = before[start : min(start + CHUNK, len(self.rows))]
+        for start in range(0, len(had_value), CHUNK):
+            values = before[start : min(start + CHUNK, len(had_value))]
             _check_exact(name, values, dtype)
             self._write(name, slice(start, start + len(values)), values)
-        for row in range(len(self.digests[name]) // DIGEST):
-            of_row = slice(row * DIGEST, (row + 1) * DIGEST)
-            if not any(digests[of_row]):  # nor has it a value now
-                self.digests[name][of_row] = bytes(DIGEST)
+        self.digests[name][: len(had_value)][~had_value] = 0  # the copy hashed rows without a value, too
         del self.file[earlier]
 
     def has(self, name: str, row: int) -> bool:
@@ -155,15 +148,15 @@ class Writer:
         return any(self.digest(name, row))
 
     def digest(self, name: str, row: int) -> bytes:
-        """The SHA-256 of a value that was written; zeros if none was."""
-        return bytes(self.digests.get(name, b"")[row * DIGEST : (row + 1) * DIGEST])
+        """The SHA-256 of a value that was written; zeros, or nothing, if none was."""
+        return self.digests[name][row : row + 1].tobytes() if name in self.digests else b""
 
     def _new_column(self, name: str, values: np.ndarray) -> h5py.Dataset:
         dtype, shape = values.dtype, values.shape[1:]
         if name in self.halves:
             dtype, shape = np.dtype(self.halves[name].dtype), self.halves[name].shape
         chunks = (ROWS_PER_IMAGE_CHUNK if shape else ROWS_PER_SCALAR_CHUNK, *shape)
-        self.digests[name] = bytearray()
+        self.digests[name] = np.zeros((0, DIGEST), np.uint8)
         self.columns[name] = self.file.create_dataset(
             name, (0, *shape), dtype, maxshape=(None, *shape), chunks=chunks, track_times=False
         )
@@ -179,19 +172,16 @@ class Writer:
             names[gap], self.groups[gap] = names[row], self.groups[row]
             for name, column in self.columns.items():
                 if self.has(name, row):
-                    column[gap] = column[row]
-                if gap < len(column):
-                    moved = self.digest(name, row) or bytes(DIGEST)
-                    self.digests[name][gap * DIGEST : (gap + 1) * DIGEST] = moved
+                    column[gap], self.digests[name][gap] = column[row], self.digests[name][row]
+                else:
+                    self.digests[name][gap : gap + 1] = 0
         self.rows = {names[row]: row for row in range(len(staying))}
         del self.groups[len(staying) :]
 
     def close(self, source: Mapping[str, Any]) -> None:
         """Write what is known only at the end: ids, groups, attributes."""
         for name, column in self.columns.items():
-            of_rows = self.digests[name].ljust(len(self.rows) * DIGEST, b"\0")  # the last rows may have none
-            digests = np.frombuffer(of_rows, f"V{DIGEST}", len(self.rows))
-            having = np.count_nonzero(digests != np.void(bytes(DIGEST)))
+            having = np.count_nonzero(self.digests[name][: len(self.rows)].any(axis=1))
             if having < len(self.rows):
                 raise DataError(f"all {len(self.rows)} cases must have {name}, got {having} that do")
             column.resize(len(self.rows), axis=0)
@@ -224,16 +214,14 @@ def _fields(dtype: np.dtype) -> dict[Any, np.dtype]:
 
 def _common(name: str, before: np.dtype, now: np.dtype) -> np.dtype:
     """A type that holds the values of both, which have the same fields. Raises DataError if none does."""
-    common = {}
     for key, new in _fields(now).items():
-        old = before if key is ... else before[key]
+        old = _fields(before)[key]
         if not (old == new or {old.kind, new.kind} <= set("fiub") or old.kind == new.kind == "S"):
             raise DataError(
                 f"{_shown(name, key)} must be of one kind everywhere, numbers or text, got {old} before and "
                 f"{new} now; write both as numbers or both as text"
             )
-        common[key] = np.promote_types(old, new)
-    return np.dtype(list(common.items())) if now.names else common[...]
+    return np.promote_types(before, now)
 
 
 def _check_exact(name: str, values: np.ndarray, dtype: np.dtype) -> None:
@@ -254,13 +242,22 @@ def _shown(name: str, key: Any) -> str:
 
 
 @contextmanager
+def located(where: object) -> Iterator[None]:
+    """Put in front of the message of a fault where it is."""
+    try:
+        yield
+    except (DataError, SubmissionError) as error:
+        raise DataError(f"{where}: {error}") from error
+
+
+@contextmanager
 def create(path: Path, track: Track, role: str, source: Mapping[str, Any]) -> Iterator[Writer]:
     """A new dataset file, there under its name only when the block ends well.
 
     ``source`` says how it was made; the block may add to it until the end.
     """
     with beside(path) as temporary, h5py.File(temporary, "w", libver=("v110", "v110")) as file:
-        writer = Writer(path, file, track, role)
+        writer = Writer(file, track, role)
         yield writer
         if not writer.rows:
             raise DataError(f"{path} would hold no case at all; nothing was written")
@@ -287,13 +284,9 @@ class Dataset:
         """The inputs of the methods. Raises DataError if the file has none."""
         return self._need(self.track.inputs.name, "inputs")
 
-    @property
+    @cached_property
     def truth(self) -> h5py.Dataset:
         """The target of the predictions. Raises DataError if the file has none, or labels of no class."""
-        return self._truth
-
-    @cached_property
-    def _truth(self) -> h5py.Dataset:
         truth, classes = self._need(self.track.truth.name, "the truth"), self.track.classes
         if classes:
             labels = truth[:]
@@ -335,13 +328,11 @@ class Dataset:
     @cached_property
     def _case_ids(self) -> list[str]:
         ids = [str(case_id, "ascii", "replace") for case_id in self.columns["case_id"][:]]
-        try:
+        with located(self.path):
             for case_id in ids:
                 check_case_id(case_id)
-        except SubmissionError as error:
-            raise DataError(f"{self.path}: {error}") from error
-        if len(set(ids)) < len(ids):
-            raise DataError(f"{self.path}: case {Counter(ids).most_common(1)[0][0]} comes twice")
+            if len(set(ids)) < len(ids):
+                raise DataError(f"case {Counter(ids).most_common(1)[0][0]} comes twice")
         return ids
 
     def groups(self) -> np.ndarray:
@@ -365,7 +356,7 @@ def open_dataset(path: str | PathLike[str], track: Track | None = None) -> Itera
     if not path.is_file():
         raise DataError(f"{path} must be a dataset file (.h5), got no file")
     try:
-        screen(path, f"{__name__}:walk")
+        screen(path)
     except HarnessError as error:
         raise DataError(str(error)) from error
     with _opened(path) as dataset:
@@ -392,8 +383,7 @@ def _opened(path: Path) -> Iterator[Dataset]:
     try:
         file = h5py.File(path, "r")
     except OSError as error:
-        with path.open("rb") as other:
-            start = other.read(FIRST_BYTES)
+        start = first_bytes(path)
         if start.startswith(HDF5):
             raise DataError(f"{path} cannot be read as HDF5: {error}") from error
         raise DataError(f"{path} must be a data set of astroboard (HDF5), got {kind_of(start)}") from error
@@ -405,12 +395,11 @@ def _opened(path: Path) -> Iterator[Dataset]:
 
 @contextmanager
 def _said(path: Path) -> Iterator[None]:
-    """Say which file it is that has a fault."""
+    """Say which file it is that has a fault, also where h5py found it."""
     try:
-        yield
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from error
-    except (OSError, LookupError, TypeError, ValueError, RuntimeError, OverflowError) as error:  # h5py's
+        with located(path):
+            yield
+    except (OSError, LookupError, TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise DataError(f"{path} cannot be read as a data set: {printable(error)}") from error
 
 

@@ -1,7 +1,5 @@
 """Counts over the cases of a data set, taken a chunk at a time: classes, shapes, missing values, ranges."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -61,21 +59,21 @@ class ImageTally:
 
         In channel 3 of sparse maps zeros are the pixels without noise.
         """
+        in_channel = self.values / len(self.zeros)
         summary: dict[str, Any] = {
             "shapes": dict(self.shapes.most_common()),
             "not_square": self.not_square,
             "nan": self.nan.total(),
-            "nan_by_channel": [self.nan[channel] for channel in sorted(self.nan)],
+            "nan_by_channel": list(self.nan.values()),
             "cases_with_nan": self.with_nan,
+            "zeros_by_channel": [rounded(count / in_channel) for count in self.zeros.values()],
         }
         shares = {"zeros": self.zeros.total() / self.values, "unusable": 1 - self.usable / self.values}
         if self.usable:
             mean = self.total / self.usable
             variance = max(self.total_of_squares / self.usable - mean**2, 0.0)
             shares |= {"min": self.low, "max": self.high, "mean": mean, "std": variance**0.5}
-        in_channel = self.values / len(self.zeros)
-        by_channel = {"zeros_by_channel": [rounded(count / in_channel) for count in self.zeros.values()]}
-        return summary | by_channel | {key: rounded(value) for key, value in shares.items()}
+        return summary | {key: rounded(value) for key, value in shares.items()}
 
 
 @dataclass
@@ -100,31 +98,22 @@ class Tally:
         """The counts by class, where labels were counted, and those of each column of images."""
         summary: dict[str, Any] = {}
         if self.labels:  # which in a file of others may be no class at all
-            names = enumerate(self.track.classes)
-            summary["classes"] = {name: self.labels[label] for label, name in names}
+            summary["classes"] = {name: self.labels[label] for label, name in enumerate(self.track.classes)}
         return summary | {name: images.to_json() for name, images in self.images.items() if images.values}
 
 
 @dataclass
-class Counted:
+class Counted(Tally):
     """In place of a `Writer`, to be filled by the same functions: what comes is counted, and not kept.
 
     ``columns`` has the rows that have a value, by the name of the column.
     """
 
-    tally: Tally
     role: str = "full"
     rows: dict[str, int] = field(default_factory=dict)
     columns: dict[str, set[int]] = field(default_factory=dict)
 
-    @property
-    def track(self) -> Track:
-        """The track of the cases."""
-        return self.tally.track
-
-    def append(
-        self, case_id: Sequence[str], _group: Sequence[int] | Sequence[str], **columns: np.ndarray
-    ) -> None:
+    def append(self, case_id: Sequence[str], _group: Sequence[int | str], **columns: np.ndarray) -> None:
         """Count cases, with all or some of their columns."""
         start = len(self.rows)
         self.rows.update(zip(case_id, range(start, start + len(case_id)), strict=True))
@@ -134,7 +123,7 @@ class Counted:
     def put(self, name: str, rows: slice, values: np.ndarray) -> None:
         """Count a column's values for rows that `append` made."""
         self.columns.setdefault(name, set()).update(range(rows.start, rows.stop))
-        self.tally.add({name: values})
+        self.add({name: values})
 
     def has(self, name: str, row: int) -> bool:
         """Whether a value of this row of a column was counted."""

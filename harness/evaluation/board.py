@@ -27,7 +27,7 @@ class Value(Record):
 
     def rounded(self, step: float) -> Self:
         """The same with its numbers rounded to multiples of the step."""
-        numbers: dict[str, Any] = {name: getattr(self, name) for name in ("mean", "std", "low", "high")}
+        numbers = {name: getattr(self, name) for name in ("mean", "std", "low", "high")}
         known = {name: float(to_step(number, step)) for name, number in numbers.items() if number is not None}
         return replace(self, **known)
 

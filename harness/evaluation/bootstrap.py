@@ -33,8 +33,8 @@ MIN_GROUPS_FOR_RANKS = 6
 class GroupSums:
     """Sums over each group of the statistics of a track, side by side, and last the number of cases.
 
-    So the sums of all resamples of the groups are one matrix product. The matrix (groups, S + 1) is sparse,
-    since most of a histogram of one group is empty. ``shapes`` are those of the statistics, by name.
+    The matrix (groups, S + 1) is sparse, since most of a histogram of one group is empty. ``shapes`` are
+    those of the statistics, by name.
     """
 
     matrix: sparse.csr_array
@@ -93,8 +93,12 @@ def bootstrap(
     else:
         rows = columns.T.tocsr()
         drawn = ((rows @ weights.T).T for weights in draw_groups(groups, resamples))
-    chunks = [sums[0].scores(track, chunk.reshape(-1, len(sums), width)) for chunk in drawn]
-    return {score.key: np.concatenate([chunk[score.key] for chunk in chunks]) for score in track.scores}
+    return concatenated([sums[0].scores(track, chunk.reshape(-1, len(sums), width)) for chunk in drawn])
+
+
+def concatenated(chunks: Sequence[Columns]) -> dict[str, np.ndarray]:
+    """Arrays by name of successive cases or resamples, as one for each name."""
+    return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
 
 
 def _distinct(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -109,7 +113,7 @@ def _distinct(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return columns[:, first], np.array(index)
 
 
-def draw_groups(groups: int, resamples: int = RESAMPLES) -> Iterator[np.ndarray]:
+def draw_groups(groups: int, resamples: int) -> Iterator[np.ndarray]:
     """How often each group is drawn: counts (CHUNK, groups) at a time, the same ones at every call."""
     rng = np.random.default_rng(SEED)
     for start in range(0, resamples, CHUNK):
@@ -169,20 +173,17 @@ def exact_intervals(track: Track, sums: GroupSums) -> dict[str, tuple[float, flo
     the cases of one group are right together, as far as anybody knows.
     """
     values, groups_of = sums.total_scores(track), trial_groups(track, sums)
-    found = {}
+    found = {score.key: (np.nan, np.nan) for score in track.scores}
     for score in track.scores:
-        low = high = np.nan
-        groups = groups_of[score.key]
-        if groups and values[score.key] in (0, 1):
-            least = least_share(groups)
-            ends = (least, 1.0) if values[score.key] else (0.0, 1 - least)
-            low, high = score.of_share(ends[0])[0], score.of_share(ends[1])[1]
-        found[score.key] = (low, high)
+        value, groups = values[score.key], groups_of[score.key]
+        if groups and value in (0, 1):
+            low, high = (least_share(groups), 1.0) if value else (0.0, 1 - least_share(groups))
+            found[score.key] = score.of_share(low)[0], score.of_share(high)[1]
     return found
 
 
 def settled(
-    score: Score, bounds: tuple[np.ndarray, np.ndarray], exact: np.ndarray
+    score: Score, bounds: tuple[np.ndarray, np.ndarray], exact: np.ndarray | tuple[float, float]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Bounds (...) that are within those of a score, and the ``exact`` ones (2, ...) where they are equal.
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.data.store import CASE_ID_BYTES
 from harness.evaluation.scoring import ScoreCard, Scored, score_card
 from harness.files import HarnessError, beside, json_text, read_json, write_text
 from harness.schemas import SCORE_CARD
@@ -24,7 +25,6 @@ from submissions.archive import list_zip
 from submissions.npy import read_npy
 from submissions.report import check_text
 
-CASE_ID_BYTES = 64
 MAX_CARD_BYTES = 1 << 20
 LARGEST_SCORE = 1e100
 """Sums and squares of so large scores are finite, and no map has one."""

@@ -96,13 +96,9 @@ class Comparison(Record):
 
 
 def compare(
-    first: Path,
-    second: Path,
-    truth: Path | None,
-    progress: ProgressCallback = no_progress,
-    executor: Executor | None = None,
-    cases_shown: int = 3,
-) -> tuple[Comparison, list[Scored]]:
+    first: Path, second: Path, truth: Path | None, progress: ProgressCallback = no_progress,
+    executor: Executor | None = None, cases_shown: int = 3,
+) -> tuple[Comparison, list[Scored]]:  # fmt: skip
     """Score two submissions, or read score cards, and compare them: the comparison, and both as scored.
 
     ``truth`` may be None where both are cards. ``cases_shown`` is how many cases are listed for each ranked
@@ -126,13 +122,11 @@ def compare(
         reach = unseen_difference(score, min(each[key] for each in groups_of))
         low, high = settled_difference(bounds, exact[0][key], exact[1][key], reach)
         ranked = resamples[: None if groups >= MIN_GROUPS_FOR_RANKS else 0] * score.sign
-        scores.append(
-            ScoreDifference(
-                key, score.title, score.lower_is_better, score.ranked, score.digits,
-                a=a[key], b=b[key], difference=a[key] - b[key], low=none_if_nan(low), high=none_if_nan(high),
-                p_a_better=none_if_nan(chance_lower(ranked[:, 0], ranked[:, 1])),
-            )
-        )  # fmt: skip
+        scores.append(ScoreDifference(
+            key, score.title, score.lower_is_better, score.ranked, score.digits,
+            a=a[key], b=b[key], difference=a[key] - b[key], low=none_if_nan(low), high=none_if_nan(high),
+            p_a_better=none_if_nan(chance_lower(ranked[:, 0], ranked[:, 1])),
+        ))  # fmt: skip
     sides = [Side(entry.path.name, entry.team, entry.method, entry.sha256, entry.source) for entry in scored]
     comparison = Comparison(
         track.name, len(scored[0].case_ids), groups, scored[0].truth_fingerprint, sides[0], sides[1],
@@ -160,12 +154,10 @@ def _most_different_cases(first: Scored, second: Scored, count: int) -> list[Cas
         for row in np.lexsort((-total, -np.abs(differences[index])))[: count if score.ranked else 0]:
             if differences[index, row]:
                 one, other, difference = (float(each[index, row]) for each in (a, b, differences))
-                cases.append(
-                    CaseDifference(
-                        score.key, first.case_ids[row], int(first.groups[row]), one, other, difference,
-                        **_classes(first, second, row),
-                    )
-                )  # fmt: skip
+                cases.append(CaseDifference(
+                    score.key, first.case_ids[row], int(first.groups[row]), one, other, difference,
+                    **_classes(first, second, row),
+                ))  # fmt: skip
     return cases
 
 

@@ -20,11 +20,9 @@ from submissions import SubmissionError
 
 
 def score_all(
-    paths: Sequence[Path],
-    truth: Dataset | None,
-    progress: ProgressCallback = no_progress,
+    paths: Sequence[Path], truth: Dataset | None, progress: ProgressCallback = no_progress,
     executor: Executor | None = None,
-) -> tuple[Track, list[Scored], list[tuple[str, str]]]:
+) -> tuple[Track, list[Scored], list[tuple[str, str]]]:  # fmt: skip
     """Score submissions against the truth, and read score cards, which need no truth.
 
     An ``executor`` shares out the cases of each. Returns the track, what was scored, and the name and the

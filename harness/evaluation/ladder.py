@@ -27,12 +27,12 @@ from harness.data.split import public_cases
 from harness.evaluation.board import Cell, Row, Seed
 from harness.evaluation.bootstrap import MIN_GROUPS_FOR_RANKS, GroupSums, bootstrap
 from harness.evaluation.names import skeletons
-from harness.evaluation.ranking import board_order, standings
+from harness.evaluation.ranking import standings
 from harness.evaluation.rounding import supported_steps, to_step
 from harness.evaluation.scoring import Scored
 from harness.files import HarnessError, json_text, read_json, write_text
 from harness.schemas import LADDER
-from harness.tracks import Score, Track
+from harness.tracks import Track
 
 
 def subset_of(scored: Scored, fraction: float, seed: int, private: bool) -> Scored:
@@ -116,29 +116,23 @@ def _rows(track: Track, state: Mapping[str, Any]) -> list[Row]:
         return []
     names = [(name, team["method"], team["file"], team["submission_sha256"])
              for name, team in state["teams"].items()]  # fmt: skip
-    values = {
-        score.key: np.array([_released(team["best"][score.key], score) for team in state["teams"].values()])
-        for score in track.scores
-    }
-    order = board_order(track, values, names)
-    values = {key: each[order] for key, each in values.items()}
-    overall, by_score = standings(
-        track, values, {key: np.empty((0, len(order))) for key in values}, state["groups"]
-    )
+    values = {}
+    for score in track.scores:
+        best = [team["best"][score.key] for team in state["teams"].values()]
+        steps = [each.get("step", 10.0**-score.digits) for each in best]  # version 0.1.0 kept none
+        values[score.key] = to_step(np.array([each["score"] for each in best]), np.array(steps))
+    drawn = {key: np.empty((0, len(names))) for key in values}
+    order, overall, by_score = standings(track, values, drawn, state["groups"], names)
     unknown = dict.fromkeys(("std", "low", "high", "seed_std", "wilcoxon"))
     rows = []
-    for row, (team, method, file, sha256) in enumerate(names[index] for index in order):
-        scores = {key: float(each[row]) for key, each in values.items()}
+    for row, index in enumerate(order):
+        team, method, file, sha256 = names[index]
+        scores = {key: float(each[index]) for key, each in values.items()}
         cells = {key: Cell(score, **unknown, **by_score[key][row]) for key, score in scores.items()}
         seeds = (Seed(file, None, sha256, scores),)
         rows.append(Row(file, "ladder", team, method, state["cases"], state["groups"], sha256,
                         state["truth_fingerprint"], seeds, cells, **overall[row]))  # fmt: skip
     return rows
-
-
-def _released(best: Mapping[str, Any], score: Score) -> float:
-    """What is shown of a team's best score; version 0.1.0 kept no step."""
-    return float(to_step(best["score"], best.get("step", 10.0**-score.digits)))
 
 
 def _read_state(path: Path, track: Track, accepted: Sequence[Scored]) -> dict[str, Any]:

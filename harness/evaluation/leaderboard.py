@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -18,7 +18,6 @@ from harness.evaluation.board import Board, Cell, Facts, NotRanked, Row, Seed
 from harness.evaluation.bootstrap import (
     LEVEL,
     RESAMPLES,
-    GroupSums,
     bootstrap,
     exact_intervals,
     holm,
@@ -30,7 +29,7 @@ from harness.evaluation.bootstrap import (
 )
 from harness.evaluation.entries import by_method, check_one_truth, in_folders, read_references, score_all
 from harness.evaluation.ladder import release_scores, subset_of
-from harness.evaluation.ranking import board_order, standings
+from harness.evaluation.ranking import standings
 from harness.evaluation.rounding import coarse, supported_steps, to_step
 from harness.evaluation.scoring import Scored, standard_deviations
 from harness.files import HarnessError
@@ -49,37 +48,27 @@ class Leaderboard(NamedTuple):
 
 
 def make_leaderboard(
-    paths: Sequence[Path],
-    truth: Path | None,
-    *,
-    wilcoxon: bool = False,
-    public_fraction: float | None = None,
-    seed: int | None = None,
-    final: bool = False,
-    ladder: Path | None = None,
-    references: Path | None = None,
-    progress: ProgressCallback = no_progress,
-    executor: Executor | None = None,
-) -> Leaderboard:
+    paths: Sequence[Path], truth: Path | None, *, wilcoxon: bool = False,
+    public_fraction: float | None = None, seed: int | None = None, final: bool = False,
+    ladder: Path | None = None, references: Path | None = None,
+    progress: ProgressCallback = no_progress, executor: Executor | None = None,
+) -> Leaderboard:  # fmt: skip
     """Score submissions, or read score cards, and rank them. Nothing is drawn.
 
     A folder among the paths stands for the files in it, which are one person's: the seeds of one method there
     are one row. A file that cannot be read is listed as not ranked. ``truth`` may be None where all are
-    cards.
-    ``public_fraction`` scores only that share of the groups, or with ``final`` all others; they are drawn
-    with ``seed``, by default one that is derived from the truth. ``ladder`` names the file that keeps
-    released scores, ``references`` published ones (`read_references`). Raises HarnessError
-    where the entries are not of one truth, or the seed is missing.
+    cards. ``public_fraction`` scores only that share of the groups, or with ``final`` all others; they are
+    drawn with ``seed``, by default one that is derived from the truth. ``ladder`` names the file that keeps
+    released scores, ``references`` published ones (`read_references`). Raises HarnessError where the entries
+    are not of one truth, or the seed is missing.
     """
     owners = in_folders(paths)
     shown = ladder is not None or (public_fraction is not None and not final)
     with open_dataset(truth) if truth else nullcontext() as data:
-        scored_by = replace(data, track=coarse(data.track)) if data and shown else data
-        track, scored, unreadable = score_all(list(owners), scored_by, progress, executor)
-        track = data.track if data else track
-        public = scored
-        if final and data and data.track.classes:  # the public board was of rounded probabilities
-            coarsely = replace(data, track=coarse(data.track))
+        coarsely = replace(data, track=coarse(data.track)) if data else None
+        track, scored, unreadable = score_all(list(owners), coarsely if shown else data, progress, executor)
+        track, public = data.track if data else track, scored
+        if final and track.classes and data:  # the public board was of rounded probabilities
             _, public, _ = score_all(list(owners), coarsely, progress, executor)
         published, baselines = read_references(references, track) if references else ((), [])
         scored, public = (
@@ -101,24 +90,17 @@ def make_leaderboard(
         scored = [subset_of(entry, public_fraction, seed, final) for entry in scored]
     board = rank_entries(track, scored, unreadable, wilcoxon, part, ladder)
     rows = tuple(
-        replace(
-            row,
-            public_rank=public_ranks.get(_identity(row)),
-            baseline=row.method in baselines or row.file in baselines,
-        )
+        replace(row, public_rank=public_ranks.get(_identity(row)),
+                baseline=row.method in baselines or row.file in baselines)
         for row in board.rows
-    )
+    )  # fmt: skip
     return Leaderboard(replace(board, rows=rows, references=published), scored)
 
 
 def rank_entries(
-    track: Track,
-    scored: Sequence[Scored],
-    unreadable: Sequence[tuple[str, str]] = (),
-    wilcoxon: bool = False,
-    part: Part | None = None,
-    ladder: Path | None = None,
-) -> Board:
+    track: Track, scored: Sequence[Scored], unreadable: Sequence[tuple[str, str]] = (),
+    wilcoxon: bool = False, part: Part | None = None, ladder: Path | None = None,
+) -> Board:  # fmt: skip
     """The board of entries that were all scored against one truth file, best first.
 
     Ranked by the mean of the ranks by each of the track's ranked scores; equal means share a rank. Seeds of
@@ -151,9 +133,9 @@ def _rows(track: Track, methods: list[list[Scored]], wilcoxon: bool, public: boo
 
     On a ``public`` board nothing is finer than `supported_step`: neither scores, nor what is made of them.
     """
-    sums = [entry.sums() for seeds in methods for entry in seeds]
+    entries = [entry for seeds in methods for entry in seeds]
+    sums = [entry.sums() for entry in entries]
     by_entry = [each.total_scores(track) for each in sums]
-    deviations = [standard_deviations(entry) for seeds in methods for entry in seeds]
     counts = np.array([len(seeds) for seeds in methods])
     starts = np.cumsum(counts) - counts
 
@@ -161,47 +143,45 @@ def _rows(track: Track, methods: list[list[Scored]], wilcoxon: bool, public: boo
         return {key: np.add.reduceat(each, starts, axis=-1) / counts for key, each in by_key.items()}
 
     values, drawn = over_seeds(_columns(by_entry)), over_seeds(bootstrap(track, sums))
-    exact = over_seeds(_exact(track, sums, public))
+    stds = over_seeds(_columns([standard_deviations(entry) for entry in entries]))
+    exact = over_seeds(_columns([exact_intervals(track, each) for each in sums]))
     steps: dict[str, np.ndarray] = {}
     if public:
-        by_entry, of_entries = _rounded(track, by_entry, sums)
-        steps = {key: np.maximum.reduceat(each, starts) for key, each in of_entries.items()}
+        of_entries = [supported_steps(track, each) for each in sums]
+        by_entry = [
+            {key: float(to_step(value, of_entry[key])) for key, value in scores.items()}
+            for scores, of_entry in zip(by_entry, of_entries, strict=True)
+        ]
+        steps = {key: np.maximum.reduceat(each, starts) for key, each in _columns(of_entries).items()}
         values, drawn = (
             {key: to_step(each, steps[key]) for key, each in by_key.items()} for by_key in (values, drawn)
         )
-    names = [(seeds[0].team, seeds[0].method, seeds[0].path.name, seeds[0].sha256) for seeds in methods]
-    order = board_order(track, values, names)
-    values, stds, drawn, exact, steps = (
-        {key: each[..., order] for key, each in by_key.items()}
-        for by_key in (values, over_seeds(_columns(deviations)), drawn, exact, steps)
-    )
-    groups, methods = sums[0].groups, [methods[index] for index in order]
-    by_seed = [by_entry[starts[index] : starts[index] + counts[index]] for index in order]
+        exact = {key: np.full_like(each, np.nan) for key, each in exact.items()}  # would tell all from most
+    groups = sums[0].groups
     bounds = {
         score.key: settled(score, interval(drawn[score.key], groups), exact[score.key])
         for score in track.scores
     }
-    overall, by_score = standings(track, values, drawn, groups)
-    p_values = _p_values(track, methods) if wilcoxon else {}
-
-    def cell(row: int, key: str, seed_std: float | None) -> Cell:
-        std, low, high = (none_if_nan(each[row]) for each in (stds[key], *bounds[key]))
-        made = Cell(float(values[key][row]), std, low, high, seed_std, wilcoxon=p_values.get((row, key)),
-                    **by_score[key][row])  # fmt: skip
-        return made.rounded(float(steps[key][row])) if public else made
-
-    return [
-        Row(
+    names = [(seeds[0].team, seeds[0].method, seeds[0].path.name, seeds[0].sha256) for seeds in methods]
+    order, overall, by_score = standings(track, values, drawn, groups, names)
+    p_values = _p_values(track, [methods[index] for index in order]) if wilcoxon else {}
+    rows = []
+    for row, index in enumerate(order):
+        seeds, by_seed = methods[index], by_entry[starts[index] : starts[index] + counts[index]]
+        first, cells = seeds[0], {}
+        for key, seed_std in _seed_stds(by_seed).items():
+            std, low, high = (none_if_nan(each[index]) for each in (stds[key], *bounds[key]))
+            cell = Cell(float(values[key][index]), std, low, high, seed_std,
+                        wilcoxon=p_values.get((row, key)), **by_score[key][row])  # fmt: skip
+            cells[key] = cell.rounded(float(steps[key][index])) if public else cell
+        rows.append(Row(
             first.path.name, first.source, first.team, first.method, len(first.case_ids), groups,
             first.sha256, first.truth_fingerprint,
             seeds=tuple(Seed(entry.path.name, entry.seed, entry.sha256, scores)
-                        for entry, scores in zip(methods[row], by_seed[row], strict=True)),
-            metrics={key: cell(row, key, std) for key, std in _seed_stds(by_seed[row]).items()},
-            **overall[row],
-            facts=_facts(first.manifest),
-        )
-        for row, (first, *_) in enumerate(methods)
-    ]  # fmt: skip
+                        for entry, scores in zip(seeds, by_seed, strict=True)),
+            metrics=cells, **overall[row], facts=_facts(first.manifest),
+        ))  # fmt: skip
+    return rows
 
 
 def _identity(row: Row) -> tuple[str, ...]:
@@ -219,29 +199,9 @@ def _facts(manifest: Manifest | None) -> Facts | None:
     return None if facts == Facts() else facts
 
 
-def _exact(track: Track, sums: Sequence[GroupSums], public: bool) -> dict[str, np.ndarray]:
-    """The exact bounds (2, entries) of each score, by key. NaN if ``public``: they tell all from most."""
-    by_entry = [exact_intervals(track, each) for each in sums]
-    return {
-        key: np.where(public, np.nan, np.array([bounds[key] for bounds in by_entry]).T) for key in by_entry[0]
-    }
-
-
-def _rounded(
-    track: Track, by_entry: Sequence[Mapping[str, float]], sums: Sequence[GroupSums]
-) -> tuple[list[dict[str, float]], dict[str, np.ndarray]]:
-    """The scores of entries rounded to their steps, and these steps as arrays (entries,), by key."""
-    steps = [supported_steps(track, each) for each in sums]
-    rounded = [
-        {key: float(to_step(value, of_entry[key])) for key, value in scores.items()}
-        for scores, of_entry in zip(by_entry, steps, strict=True)
-    ]
-    return rounded, _columns(steps)
-
-
-def _columns(by_entry: Sequence[Mapping[str, float]]) -> dict[str, np.ndarray]:
-    """Scores of entries as an array (entries,) for each key."""
-    return {key: np.array([scores[key] for scores in by_entry]) for key in by_entry[0]}
+def _columns(by_entry: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+    """What each entry has by key, a number or a pair, as an array (entries,) or (2, entries) by key."""
+    return {key: np.transpose([of_entry[key] for of_entry in by_entry]) for key in by_entry[0]}
 
 
 def _seed_stds(by_seed: Sequence[Mapping[str, float]]) -> dict[str, float | None]:

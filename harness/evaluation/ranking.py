@@ -14,22 +14,20 @@ Values = Mapping[str, np.ndarray]
 """Scores by key, of rows (rows,) or of resamples of them (R, rows)."""
 
 
-def board_order(track: Track, values: Values, names: Sequence[tuple[str, ...]]) -> list[int]:
-    """The indices of the rows, best first; ``names`` decide between rows of equal rank."""
-    mean_rank = rank_then_aggregate(track, values).mean
-    return sorted(range(len(names)), key=lambda index: (mean_rank[index], *names[index]))
-
-
 def standings(
-    track: Track, values: Values, drawn: Values, groups: int
-) -> tuple[list[dict[str, Any]], dict[str, list[dict[str, Any]]]]:
-    """The ranks of rows that are in the order of the board, from their scores and the resamples of these.
+    track: Track, values: Values, drawn: Values, groups: int, names: Sequence[tuple[str, ...]]
+) -> tuple[list[int], list[dict[str, Any]], dict[str, list[dict[str, Any]]]]:
+    """The order of rows on a board, and their ranks, from their scores and the resamples of these.
 
-    Returns fields of the `Row` of each, and by the key of each score fields of the `Cell` of each. What needs
+    Returns the indices of the rows, best first, and in this order fields of the `Row` of each, and by the key
+    of each score fields of the `Cell` of each. ``names`` decide between rows of equal rank. What needs
     resamples is None where there are none, or fewer groups than MIN_GROUPS_FOR_RANKS.
     """
-    if groups < MIN_GROUPS_FOR_RANKS:
-        drawn = {key: resamples[:0] for key, resamples in drawn.items()}
+    mean_rank = rank_then_aggregate(track, values).mean
+    order = sorted(range(len(names)), key=lambda index: (mean_rank[index], *names[index]))
+    values = {key: each[order] for key, each in values.items()}
+    most = None if groups >= MIN_GROUPS_FOR_RANKS else 0
+    drawn = {key: resamples[:most, order] for key, resamples in drawn.items()}
     ranks, drawn_ranks = rank_then_aggregate(track, values), rank_then_aggregate(track, drawn)
     normalised_mean, rank_of_means = aggregate_then_rank(track, values)
     overall: dict[str, list[Any]] = _with_bounds(ranks.overall, drawn_ranks.overall, groups) | {
@@ -41,14 +39,14 @@ def standings(
         "p_better": _better_than_each(drawn_ranks.mean),
     }
     by_score = {}
-    for key, sign in ((score.key, score.sign) for score in track.scores):
-        cells: dict[str, list[Any]] = dict.fromkeys(
-            ("rank", "rank_low", "rank_high"), [None] * len(values[key])
-        )
-        if key in ranks.by_score:
-            cells = _with_bounds(ranks.by_score[key], drawn_ranks.by_score[key], groups)
-        by_score[key] = _by_row(cells | {"p_better_than_next": _better_than_next(drawn[key] * sign)})
-    return _by_row(overall), by_score
+    for score in track.scores:
+        cells = {"p_better_than_next": _better_than_next(drawn[score.key] * score.sign)}
+        if score.ranked:
+            bounds = _with_bounds(ranks.by_score[score.key], drawn_ranks.by_score[score.key], groups)
+        else:
+            bounds = dict.fromkeys(("rank", "rank_low", "rank_high"), [None] * len(order))
+        by_score[score.key] = _by_row(bounds | cells)
+    return order, _by_row(overall), by_score
 
 
 def _by_row(columns: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:

@@ -29,10 +29,9 @@ def coarse(track: Track) -> Track:
 def _coarse_columns(columns: ByCase, labels: np.ndarray, probabilities: np.ndarray) -> dict[str, np.ndarray]:
     rounded = np.asarray(probabilities, np.float64).round(PROBABILITY_DIGITS)
     found = columns(labels, rounded / rounded.sum(axis=1, keepdims=True))
-    floor = (
-        {"log_loss": np.minimum(found["log_loss"], -np.log(LEAST_PROBABILITY))} if "log_loss" in found else {}
-    )
-    return found | floor
+    if "log_loss" in found:
+        found["log_loss"] = np.minimum(found["log_loss"], -np.log(LEAST_PROBABILITY))
+    return found
 
 
 def left_out(track: Track, sums: GroupSums) -> dict[str, np.ndarray]:

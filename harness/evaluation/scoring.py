@@ -19,6 +19,7 @@ from harness.evaluation.board import Value
 from harness.evaluation.bootstrap import (
     GroupSums,
     bootstrap,
+    concatenated,
     exact_intervals,
     group_sums,
     interval,
@@ -85,11 +86,9 @@ class Scored:
 
 
 def score(
-    path: str | PathLike[str],
-    truth: Dataset | str | PathLike[str],
-    progress: ProgressCallback = no_progress,
+    path: str | PathLike[str], truth: Dataset | str | PathLike[str], progress: ProgressCallback = no_progress,
     executor: Executor | None = None,
-) -> Scored:
+) -> Scored:  # fmt: skip
     """Check a submission completely, and score it by case.
 
     Parameters
@@ -119,9 +118,9 @@ def score(
             return score(path, opened, progress, executor)
     path, track, case_ids = Path(path), truth.track, truth.case_ids()
     submission = open_submission(path, track.format, case_ids, truth.submissions_fingerprint)
-    findings, accepted = [submission.findings], not submission.findings.faults
-    columns: dict[str, list[np.ndarray]] = {}
-    done = 0
+    accepted, done = not submission.findings.faults, 0
+    findings: list[Findings] = []
+    columns: list[dict[str, np.ndarray]] = []
     with ExitStack() as stack:
         digest = stack.enter_context(ThreadPoolExecutor(1)).submit(submission.sha256)
         pool = executor
@@ -137,16 +136,14 @@ def score(
             accepted = accepted and not found.faults
             if accepted and error:  # the predictions were checked, so the truth is at fault
                 raise DataError(f"{truth.path}: cases from {done} on cannot be scored: {error}")
-            for name, values in scores.items():
-                columns.setdefault(name, []).append(values)
+            columns.append(scores)
             done += cases
             progress(done, len(case_ids), "cases")
         return Scored(
-            path, track, submission.team, submission.method, digest.result(),
-            report=submission.report(findings[1:]),
-            columns={name: np.concatenate(chunks) for name, chunks in columns.items()} if accepted else {},
-            case_ids=case_ids, groups=truth.groups(), truth_fingerprint=truth.fingerprint,
-            seed=submission.manifest.seed if submission.manifest else None, manifest=submission.manifest,
+            path, track, submission.team, submission.method, digest.result(), submission.report(findings),
+            columns=concatenated(columns) if accepted else {}, case_ids=case_ids, groups=truth.groups(),
+            truth_fingerprint=truth.fingerprint, manifest=submission.manifest,
+            seed=submission.manifest.seed if submission.manifest else None,
         )  # fmt: skip
 
 
@@ -196,19 +193,16 @@ class ScoreCard(Record):
 
 def score_card(scored: Scored) -> ScoreCard:
     """The score card of an accepted submission."""
-    sums = scored.sums()
-    drawn = bootstrap(scored.track, [sums])
-    exact, bounds = exact_intervals(scored.track, sums), {}
-    for score in scored.track.scores:
-        found = interval(drawn[score.key][:, 0], sums.groups)
-        bounds[score.key] = settled(score, found, np.array(exact[score.key]))
-    stds = standard_deviations(scored)
+    track, sums, metrics = scored.track, scored.sums(), {}
+    values, stds = sums.total_scores(track), standard_deviations(scored)
+    drawn, exact = bootstrap(track, [sums]), exact_intervals(track, sums)
+    for score in track.scores:
+        key, bounds = score.key, interval(drawn[score.key][:, 0], sums.groups)
+        low, high = map(none_if_nan, settled(score, bounds, exact[key]))
+        metrics[key] = Value(values[key], none_if_nan(stds[key]), low, high)
     return ScoreCard(
-        scored.track.name, scored.team, scored.method, scored.seed, len(scored.case_ids), sums.groups,
-        submission_sha256=scored.sha256, truth_fingerprint=scored.truth_fingerprint,
-        metrics={key: Value(value, none_if_nan(stds[key]), *map(none_if_nan, bounds[key]))
-                 for key, value in sums.total_scores(scored.track).items()},
-        classes=scored.class_counts(),
+        track.name, scored.team, scored.method, scored.seed, len(scored.case_ids), sums.groups,
+        scored.sha256, scored.truth_fingerprint, metrics, classes=scored.class_counts(),
     )  # fmt: skip
 
 

@@ -1,8 +1,7 @@
 """The stamps as a competition on Kaggle: its scoring function, and its tables of ids and classes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from harness.data.split import public_cases, secret_seed
 from harness.data.store import open_dataset
 from harness.evaluation.rounding import supported_step, to_step
 from harness.files import write_csv
-from harness.tracks.stamps import STAMPS, SUPERNOVA
+from harness.tracks.stamps import STAMPS
 from submissions import Code, SubmissionError, open_submission
 from submissions.formats.stamps import CLASS_NUMBERS, CLASSES
 
@@ -22,13 +21,8 @@ with suppress(ImportError):  # Kaggle has it; any mapping of columns will do, su
 
 # Scores of predicted classes: Kaggle's tables have no probabilities. Precision and recall are none of them:
 # whoever calls a single alert a supernova, or all of them, would lead.
-SCORES: dict[str, Callable[[Any], Any]] = {
-    "accuracy": metrics.accuracy_from_confusion,
-    "sn_f1": partial(metrics.fbeta_from_confusion, beta=1, positive=SUPERNOVA),
-    "sn_f2": partial(metrics.fbeta_from_confusion, beta=2, positive=SUPERNOVA),
-    "balanced_accuracy": metrics.balanced_accuracy_from_confusion,
-}
-DIGITS, SPREAD = 4, 0.25
+KEYS = ("accuracy", "sn_f1", "sn_f2", "balanced_accuracy")
+SCORES: dict[str, Any] = {score.key: score for score in STAMPS.scores if score.key in KEYS}
 
 
 class ParticipantVisibleError(Exception):
@@ -53,10 +47,11 @@ def score(
         raise ParticipantVisibleError(f"{len(missing)} ids have no row, the first of them {missing[0]}")
     predicted = [predictions[name] for name in labels]
     confusion = metrics.confusion_matrix(list(labels.values()), predicted, len(CLASSES))
-    value, counts = float(SCORES[metric](confusion)), confusion.ravel().astype(int)
+    counts, chosen = confusion.ravel().astype(int), SCORES[metric]
     one = np.eye(counts.size).reshape(-1, *confusion.shape)[counts > 0]
-    without = np.repeat(SCORES[metric](confusion - one), counts[counts > 0])
-    return float(to_step(value, supported_step(value, without, DIGITS, SPREAD)))
+    value, fewer = (chosen.summary({"confusion": each}, counts) for each in (confusion, confusion - one))
+    step = supported_step(float(value), np.repeat(fewer, counts[counts > 0]), chosen.digits, chosen.spread)
+    return float(to_step(float(value), step))
 
 
 def _classes(frame: Any, id_column: str, fault: type[Exception]) -> dict[str, int]:

@@ -1,7 +1,5 @@
 """The list of an astronomer's night: classified alerts as CSV, and as a page with their stamps."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +10,7 @@ import numpy as np
 
 from harness.files import write_csv, write_text
 from harness.report.drawing.stamps import side_by_side
+from harness.report.export import quoted
 from harness.report.page import render
 from submissions.report import plain
 
@@ -30,40 +29,40 @@ FILTERS = {1: "g", 2: "r", 3: "i"}
 
 
 def write_alerts(
-    answers: Sequence[Mapping[str, Any]],
-    images: Sequence[np.ndarray],
-    cuts: Sequence[Mapping[str, Any]],
-    runs: Sequence[str],
-    left_out: int,
-    folder: Path,
-) -> None:
+    answers: Sequence[Mapping[str, Any]], images: Sequence[np.ndarray], cuts: Sequence[Mapping[str, Any]],
+    runs: Sequence[str], left_out: int, folder: Path,
+) -> None:  # fmt: skip
     """Write FILES into a folder: all ranked alerts, and the page, which shows the first, with ``images``."""
+    answers = [{**answer, "filter": FILTERS.get(answer["filter"])} for answer in answers]
     classes = list(answers[0]["probabilities"])
-    header = ["rank", "candid", "objectId", "ra", "dec", "magnitude", "filter", "jd", "class", *classes]
     of_runs = [f"SN {run}" for run in runs] if len(runs) > 1 else []
-    write_csv(
-        folder / FILES[0],
-        [*header, *map(_cell, of_runs), "agree", "expected_purity"],
-        (
-            [
-                rank,
-                *(_cell(str(answer[key])) for key in ("candid", "objectId")),
-                *(answer[key] for key in ("ra", "dec", "magnitude")),
-                _filter(answer),
-                answer["jd"],
-                answer["class"],
-                *(f"{probability:.6g}" for probability in answer["probabilities"].values()),
-                *(f"{probability:.6g}" for probability in answer["by_run"] if of_runs),
-                answer["agree"],
-                f"{answer['purity']:.6g}",
-            ]
-            for rank, answer in enumerate(answers, 1)
-        ),
+    known = ("ra", "dec", "magnitude", "filter", "jd", "class")
+    rows = (
+        [
+            rank,
+            *(_cell(str(answer[key])) for key in ("candid", "objectId")),
+            *(answer[key] for key in known),
+            *(f"{probability:.6g}" for probability in answer["probabilities"].values()),
+            *(f"{probability:.6g}" for probability in answer["by_run"] if of_runs),
+            answer["agree"],
+            f"{answer['purity']:.6g}",
+        ]
+        for rank, answer in enumerate(answers, 1)
     )
+    header = [
+        "rank",
+        "candid",
+        "objectId",
+        *known,
+        *classes,
+        *map(_cell, of_runs),
+        "agree",
+        "expected_purity",
+    ]
+    write_csv(folder / FILES[0], header, rows)
     cards = [
         {
             **answer,
-            "filter": _filter(answer),
             "links": dict(links(str(answer["objectId"]), answer["ra"], answer["dec"])),
             "drawn": side_by_side(each, np.array(0), [np.array([*answer["probabilities"].values()])]),
         }
@@ -88,11 +87,5 @@ def links(name: str, ra: float | None, dec: float | None) -> Iterator[tuple[str,
         yield from ((title, address.format(ra, dec)) for title, address in PLACE_PAGES.items())
 
 
-def _filter(answer: Mapping[str, Any]) -> str | None:
-    return FILTERS.get(answer["filter"])
-
-
 def _cell(text: str) -> str:
-    """A text that no spreadsheet takes for a formula."""
-    text = plain(text)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+    return quoted(plain(text))

@@ -1,13 +1,13 @@
 """The texts of a board's table, the same on the terminal, on pages, and as Markdown."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from itertools import pairwise
 from math import floor, log10
 
-from harness.evaluation.board import Board, Row
+from harness.evaluation.board import Board, Row, Value
 from harness.evaluation.bootstrap import MIN_GROUPS_FOR_RANKS
+from harness.evaluation.comparison import ScoreDifference
+from harness.tracks import ScoreInfo
 
 FEW_DIGITS = 2  # so few were chosen as no more are of interest
 MOST_DIGITS = 6  # after the decimal point; what needs more is written as 3.7e-06
@@ -49,6 +49,11 @@ def supported(value: float, low: float | None, high: float | None, digits: int) 
     return min(1 - floor(log10((high - low) / 2)), most)
 
 
+def supported_by(value: Value, score: ScoreInfo) -> int:
+    """The digits that the interval of a value supports."""
+    return supported(value.mean, value.low, value.high, score.digits)
+
+
 def with_interval(value: float, low: float | None, high: float | None, digits: int, unit: str = "") -> str:
     """A number and its interval, as ``0.65 [0.49, 0.84]``; without an interval the number alone."""
     shown = supported(value, low, high, digits)
@@ -65,26 +70,26 @@ def chance(probability: float | None) -> str:
     return f"{probability:.2f}" if 0.01 <= probability <= 0.99 else f"{probability:.3f}"
 
 
-def class_counts(classes: Mapping[str, int] | None) -> str:
-    """How many cases are of each class, ``9 SN, 41 AGN``, in the order of the classes; or nothing."""
-    return ", ".join(f"{count:,} {name}" for name, count in (classes or {}).items())
+def class_counts(classes: Mapping[str, int]) -> str:
+    """How many cases are of each class, ``9 SN, 41 AGN``, in the order of the classes."""
+    return ", ".join(f"{count:,} {name}" for name, count in classes.items())
 
 
-def with_arrow(title: str, lower_is_better: bool) -> str:
+def with_arrow(score: ScoreInfo | ScoreDifference) -> str:
     """The title of a score with an arrow to where it is better."""
-    return f"{title} {'↓' if lower_is_better else '↑'}"
+    return f"{score.title} {'↓' if score.lower_is_better else '↑'}"
+
+
+def in_table(board: Board, also: Collection[str] = ()) -> list[ScoreInfo]:
+    """The scores in the table of a board: those that rank, then those meant for tables or with these keys."""
+    shown = [score for score in board.scores if score.ranked or score.in_tables or score.key in also]
+    return sorted(shown, key=lambda score: not score.ranked)
 
 
 def board_table(board: Board, also: Collection[str] = ()) -> tuple[list[str], list[list[str]]]:
-    """The header and the rows of a board: names in two columns, ranks, the ranked scores, further ones.
-
-    Further are the scores meant for tables, and those with the keys ``also``.
-    """
-    ranked = [score for score in board.scores if score.ranked]
-    further = [score for score in board.scores if not score.ranked]
-    shown = ranked + [score for score in further if score.in_tables or score.key in also]
-    header = ["team", "method", "group", "rank", "mean rank", "P(better)"]
-    header += [with_arrow(score.title, score.lower_is_better) for score in shown]
+    """The header and the rows of a board: names in two columns, ranks, and the scores `in_table`."""
+    shown = in_table(board, also)
+    header = ["team", "method", "group", "rank", "mean rank", "P(better)", *map(with_arrow, shown)]
     rows = []
     for row in board.rows:
         cells = [
@@ -97,9 +102,8 @@ def board_table(board: Board, also: Collection[str] = ()) -> tuple[list[str], li
         ]
         for score in shown:
             cell = row.metrics[score.key]
-            digits = supported(cell.mean, cell.low, cell.high, score.digits)
             alone = cell.seed_std is None or board.deterministic(row)
-            deviation = "" if alone else f" ± {number(cell.seed_std, digits)}"
+            deviation = "" if alone else f" ± {number(cell.seed_std, supported_by(cell, score))}"
             cells.append(with_interval(cell.mean, cell.low, cell.high, score.digits, deviation))
         rows.append(cells)
     return header, rows

@@ -1,26 +1,16 @@
 """Verdicts on claims and boards of methods as tables, from the record of `reproduce`."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from harness.evaluation.board import Board
-from harness.report.cells import board_table, number, significant, stated, supported, with_interval
+from harness.report.cells import board_table, in_table, number, significant, stated, supported, with_interval
 from harness.report.forest import forest_row
 from harness.tracks import get_track
 
-HEADER = (
-    "score",
-    "A",
-    "B",
-    "difference [95 %]",
-    "confirmed if",
-    "verdict on score",
-    "reported A",
-    "reported B",
-)
+HEADER = ("score", "A", "B", "difference [95 %]", "confirmed if", "verdict on score", "reported A",
+          "reported B")  # fmt: skip
 ALSO_SHOWN = ("mae", "correlation")
 """Scores of maps that do not rank, and tell whether a network has learnt anything."""
 ONE_SEED = "One seed: the interval covers the choice of test cases only. Another training may differ."
@@ -90,11 +80,11 @@ def _span(numbers: Sequence[float | None]) -> str:
 
 
 def _in_words(number: float) -> str:
-    for size, word in ((1e6, "million"), (1e5, "thousand")):
-        if number >= size:
-            scaled = number / (size if word == "million" else 1e3)
-            return f"{scaled:.1f} {word}" if scaled < 10 else f"{scaled:.0f} {word}"
-    return f"{number:,.0f}"
+    if number < 1e5:
+        return f"{number:,.0f}"
+    if number < 1e6:
+        return f"{number / 1e3:.0f} thousand"
+    return f"{number / 1e6:.{1 if number < 1e7 else 0}f} million"
 
 
 def forest(claim: dict[str, Any]) -> list[dict[str, Any]]:
@@ -168,9 +158,8 @@ def score_rows(claim: dict[str, Any]) -> list[list[str]]:
 def side_table(claim: dict[str, Any]) -> tuple[tuple[str, ...], list[list[str]]]:
     """The header and rows of what A and B have of each score here, and of those that the report states."""
     chosen = [HEADER.index(name) for name in ("score", "A", "B", "reported A", "reported B")]
-    return tuple(HEADER[each] for each in chosen), [
-        [cells[each] for each in chosen] for cells in score_rows(claim)
-    ]
+    header, *rows = ([cells[each] for each in chosen] for cells in (HEADER, *score_rows(claim)))
+    return tuple(header), rows
 
 
 def _reported(claim: dict[str, Any], key: str) -> list[str]:
@@ -188,15 +177,15 @@ def _expected(low: float | None, high: float | None) -> str:
 def _pair(sides: list[str]) -> tuple[str, str]:
     """The texts of A and of B: one side each or, of four sides, the difference of two."""
     half = len(sides) // 2
-    a, b = (
-        list(dict.fromkeys(side)) if set(side) == {"–"} else side for side in (sides[:half], sides[half:])
-    )
-    return " – ".join(a), " – ".join(b)
+    a, b = (" – ".join(side) if set(side) != {"–"} else "–" for side in (sides[:half], sides[half:]))
+    return a, b
 
 
 def notes(claim: dict[str, Any]) -> list[str]:
     """Notes on the verdict, and what would decide each undecided score."""
-    sentences = [f"Reported {name}: {each['of']}." for name, each in _reports(claim)]
+    names = ["A", "B"] if len(claim["sides"]) == 2 else [side["text"] for side in claim["sides"]]
+    reported = zip(names, claim["reported"], strict=False)  # of B a report may state nothing
+    sentences = [f"Reported {name}: {each['of']}." for name, each in reported]
     if claim["seeds"] == 1 and not claim["lacking"]:
         sentences.append(ONE_SEED)
     fixed = any("epochs = " in side["text"] for side in claim["sides"])  # by the claim, whatever is set
@@ -216,12 +205,6 @@ def _ways(decided_by: dict[str, dict[str, int]]) -> str:
         seeds, cases = f"{way['seeds']:,} seeds", f"{way['cases']:,} test cases" if "cases" in way else ""
         ways.append({"seeds": seeds, "groups": cases, "both": f"{seeds} with {cases}"}[name])
     return ("either " if len(ways) > 1 else "") + (" or ".join(ways) or "more than can be estimated")
-
-
-def _reports(claim: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    sides = claim["sides"]
-    names = ["A", "B"] if len(sides) == 2 else [side["text"] for side in sides]
-    return list(zip(names, claim["reported"], strict=False))  # of B a report may state nothing
 
 
 def sides_text(claim: dict[str, Any]) -> str:
@@ -246,8 +229,7 @@ def board_title(entry: dict[str, Any], board: Board) -> str:
 def board_rows(entry: dict[str, Any], board: Board) -> tuple[list[str], list[list[str]]]:
     """The table of a board and, below its rows, what the reports state, which is not ranked."""
     header, rows = board_table(board, ALSO_SHOWN)
-    titles = {score.title: score for score in board.scores}
-    shown = [titles[title.rsplit(" ", 1)[0]] for title in header if title.rsplit(" ", 1)[0] in titles]
+    shown = in_table(board, ALSO_SHOWN)
     blank = len(header) - len(shown) - 2
     for reported in entry["reported"]:
         cells = [stated(reported["scores"].get(score.key)) for score in shown]

@@ -1,10 +1,8 @@
 """The sentences of a comparison, for the terminal and its page."""
 
-from __future__ import annotations
-
 from harness.evaluation.bootstrap import MIN_GROUPS_FOR_INTERVAL, MIN_GROUPS_FOR_RANKS
 from harness.evaluation.comparison import Comparison, ScoreDifference
-from harness.report.cells import chance, number, significant, supported
+from harness.report.cells import chance, number, significant, supported, with_arrow, with_interval
 
 
 def better(score: ScoreDifference) -> str:
@@ -43,6 +41,15 @@ def sides(score: ScoreDifference) -> list[str]:
     """The scores of A and B, to the digits that the interval of their difference supports."""
     digits = supported(score.difference, score.low, score.high, score.digits)
     return [number(each, digits) for each in (score.a, score.b)]
+
+
+def scores_table(comparison: Comparison) -> tuple[tuple[str, ...], list[tuple[str, ...]], int]:
+    """The scores of both: a header, rows, and how many columns hold text."""
+    rows = []
+    for score in comparison.scores:
+        difference = with_interval(score.difference, score.low, score.high, score.digits)
+        rows.append((with_arrow(score), *sides(score), difference, chance(score.p_a_better)))
+    return ("score", "A", "B", "A − B [95 %]", "P(A is better)"), rows, 1
 
 
 def cases_table(comparison: Comparison) -> tuple[tuple[str, ...], list[tuple[str, ...]], int]:

@@ -1,7 +1,5 @@
 """The board for other programs: CSV, and Markdown to paste into a README."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,15 +23,19 @@ def write_board(board: Board, path: Path) -> None:
     header = [key if name == "mean" else f"{key}_{name}" for key, name in columns]
     rows = (
         [
-            *(f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
-              for text in (row.team, row.method, row.file)),
+            *map(quoted, (row.team, row.method, row.file)),
             len(row.seeds),
             *(getattr(row, name) for name in ROW),
             *(getattr(row.metrics[key], name) for key, name in columns),
         ]
         for row in board.rows
-    )  # fmt: skip
+    )
     write_csv(path, ["team", "method", "file", "seeds", *ROW, *header], rows)
+
+
+def quoted(text: str) -> str:
+    """A text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 def markdown(board: Board) -> str:
@@ -41,11 +43,11 @@ def markdown(board: Board) -> str:
     header, rows = board_table(board)
     special = r"([\\`*_{}<>#|~&@:/!]|\[(?=[^\d–-])|\](?=\())"
     escaped = [[re.sub(special, r"\\\1", cell) for cell in row] for row in rows]
-    return "\n".join(markdown_table(header, escaped, left=2)) + "\n"
+    return markdown_table(header, escaped, left=2) + "\n"
 
 
-def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> list[str]:
-    """The lines of a table whose first ``left`` columns hold text and whose other ones hold numbers."""
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> str:
+    """A table whose first ``left`` columns hold text and whose other ones hold numbers."""
     rule = "|" + "---|" * left + "---:|" * (len(header) - left)
     first, *others = (f"| {' | '.join(cells)} |" for cells in (header, *rows))
-    return [first, rule, *others]
+    return "\n".join([first, rule, *others])

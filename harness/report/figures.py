@@ -1,14 +1,13 @@
 """Figures of trainings and of boards, and how a figure is written: as a file or into a page."""
 
-from __future__ import annotations
-
 import base64
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from io import BytesIO
 from itertools import product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps, rc_context
@@ -32,7 +31,6 @@ DECADE = 10
 VECTOR: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "astroboard", "pdf.fonttype": 42}
 """Settings of matplotlib for files whose text is text, and whose bytes are the same each time."""
 QUALITIES, MOST_BYTES, COLOURS = (90, 80, 60, 40), 20_000, 65
-FORMATS = ("png", "svg", "pdf")
 METADATA: dict[str, Any] = {
     "png": {"Software": None},
     "svg": {"Date": None, "Creator": None},
@@ -41,25 +39,16 @@ METADATA: dict[str, Any] = {
 COLUMN, GAP, TEXT, SMALLEST_TEXT = 3.5, 0.1, 10, 6
 """Width of a column of a paper and the gap beside it, in inches; sizes of text, in points."""
 FEW_EPOCHS = 8  # so few are also marked by points; a single one would not be seen as a line
+Curve = tuple[str, Callable[[Any], None]]
+"""The title of a quantity, and the function that draws it on an axis."""
 
 
-class Curve(NamedTuple):
-    """What a run was judged by after each epoch: the values in training and of the validation cases."""
-
-    title: str
-    epochs: list[float]
-    training: list[float]
-    validation: list[float]
-    logarithmic: bool
-    best: float | None
-
-
-def learning_curves(history: Path, scores: Sequence[Score] = ()) -> list[Curve]:
+def learning_curves(history: Path, scores: Sequence[Score]) -> list[Curve]:
     """The quantities of ``history.csv``, the loss first.
 
     A score of the track that stands there once is of the validation cases. Scores that are better when lower
     have a logarithmic axis, as in figure 5 of Urcelay, Hernandez & Ugarte (2024), and so has a loss that
-    falls by more than a decade. ``best`` is the epoch with the lowest validation loss. Raises HarnessError if
+    falls by more than a decade. The epoch with the lowest validation loss is marked. Raises HarnessError if
     the file is damaged or has no epochs.
     """
     columns = _columns(history)
@@ -67,17 +56,18 @@ def learning_curves(history: Path, scores: Sequence[Score] = ()) -> list[Curve]:
     for name in list(columns):
         if name in by_key and f"val_{name}" not in columns:
             columns[f"val_{name}"] = columns.pop(name)
-    of_training = [name for name in columns if name not in ("epoch", "seconds") and name[:4] != "val_"]
-    of_validation = [name.removeprefix("val_") for name in columns if name.startswith("val_")]
-    names = sorted(dict.fromkeys(of_training + of_validation), key=lambda name: name != "loss")  # that first
-    best = columns["epoch"][int(np.argmin(columns["val_loss"]))] if "val_loss" in columns else None
-    curves = []
+    ordered = sorted(columns, key=lambda name: (name not in ("loss", "val_loss"), name[:4] == "val_"))
+    names = dict.fromkeys(name.removeprefix("val_") for name in ordered if name not in ("epoch", "seconds"))
+    epochs = columns["epoch"]
+    best = epochs[int(np.argmin(columns["val_loss"]))] if "val_loss" in columns else None
+    curves: list[Curve] = []
     for name in names:
         score, training, validation = by_key.get(name), columns.get(name, []), columns.get(f"val_{name}", [])
         values = training + validation
         falls = score.lower_is_better if score else name == "loss" and max(values) > DECADE * min(values)
-        title = with_arrow(score.title, score.lower_is_better) if score else name.replace("_", " ")
-        curves.append(Curve(title, columns["epoch"], training, validation, falls and min(values) > 0, best))
+        title = with_arrow(score) if score else name.replace("_", " ")
+        logarithmic = falls and min(values) > 0
+        curves.append((title, partial(_draw_curve, epochs, training, validation, best, logarithmic)))
     return curves
 
 
@@ -100,18 +90,20 @@ def _columns(history: Path) -> dict[str, list[float]]:
     return columns
 
 
-def _draw_curve(axis: Any, curve: Curve) -> None:
+def _draw_curve(
+    epochs: list[float], training: list[float], validation: list[float], best: float | None,
+    logarithmic: bool, axis: Any,
+) -> None:  # fmt: skip
     for label, values, colour in (
-        ("training", curve.training, colours.TRAINING),
-        ("validation", curve.validation, colours.VALIDATION),
-    ):
+        ("training", training, colours.TRAINING), ("validation", validation, colours.VALIDATION),
+    ):  # fmt: skip
         if values:
             marker = "." if len(values) < FEW_EPOCHS else ""
-            axis.plot(curve.epochs, values, color=colour, marker=marker, label=label)
-    if curve.best is not None:
-        label = f"lowest validation loss, epoch {curve.best:g}"
-        axis.axvline(curve.best, color=colours.REFERENCE_LINE, linestyle=":", label=label)
-    _set_axes(axis, "epoch", curve.logarithmic)
+            axis.plot(epochs, values, color=colour, marker=marker, label=label)
+    if best is not None:
+        label = f"lowest validation loss, epoch {best:g}"
+        axis.axvline(best, color=colours.REFERENCE_LINE, linestyle=":", label=label)
+    _set_axes(axis, "epoch", logarithmic)
 
 
 def _set_axes(axis: Any, counted: str, logarithmic: bool) -> None:
@@ -125,13 +117,18 @@ def _set_axes(axis: Any, counted: str, logarithmic: bool) -> None:
     axis.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
 
 
+def _row_of(panels: int) -> tuple[Figure, np.ndarray]:
+    figure = Figure(figsize=(4.2 * panels, 3.4), layout="constrained")
+    return figure, figure.subplots(1, panels, squeeze=False)[0]
+
+
 def curves_figure(history: Path, title: str, scores: Sequence[Score] = ()) -> Figure:
     """The learning curves of a run side by side."""
     curves = learning_curves(history, scores)
-    figure = Figure(figsize=(4.2 * len(curves), 3.4), layout="constrained")
-    for axis, curve in zip(np.atleast_1d(figure.subplots(1, len(curves))), curves, strict=True):
-        _draw_curve(axis, curve)
-        axis.set_title(curve.title)
+    figure, axes = _row_of(len(curves))
+    for axis, (name, draw) in zip(axes, curves, strict=True):
+        draw(axis)
+        axis.set_title(name)
     _finish(figure, title)
     return figure
 
@@ -152,17 +149,15 @@ def trials_figure(trials: Sequence[Mapping[str, Any]], scores: Sequence[Score], 
     failed = [trial["trial"] for trial in trials if trial["failure"]]
     best = min(range(len(ended)), key=lambda index: ended[index]["objective"], default=0)
     panels = [
-        (with_arrow(score.title, score.lower_is_better), score.lower_is_better,
-         [trial["scores"][score.key] for trial in ended])
-        for score in scores if score.ranked
-    ]  # fmt: skip
+        (with_arrow(score), score.lower_is_better, [trial["scores"][score.key] for trial in ended])
+        for score in scores
+        if score.ranked
+    ]
     if any(epochs := [trial["epochs"] for trial in ended]):
         panels.append(("epochs", False, epochs))
-    figure = Figure(figsize=(4.2 * len(panels), 3.4), layout="constrained")
+    figure, axes = _row_of(len(panels))
     numbers = [trial["trial"] for trial in ended]
-    for axis, (name, lower, values) in zip(
-        figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
-    ):
+    for axis, (name, lower, values) in zip(axes, panels, strict=True):
         axis.plot(numbers, values, "o", color=colours.VALIDATION, label="trial")
         axis.plot(
             numbers[best : best + 1], values[best : best + 1], "o", markersize=13, markerfacecolor="none",
@@ -180,11 +175,11 @@ def trials_figure(trials: Sequence[Mapping[str, Any]], scores: Sequence[Score], 
 def curve_panels(history: Path, scores: Sequence[Score]) -> list[Panel]:
     """The learning curves of a run, each a figure of its own, with its legend above the axis."""
     panels = []
-    for curve in learning_curves(history, scores):
+    for title, draw in learning_curves(history, scores):
         figure = Figure(figsize=(4.6, 3.6), layout="constrained")
-        _draw_curve(figure.subplots(), curve)
+        draw(figure.subplots())
         figure.legend(loc="outside upper left", ncols=3, fontsize="small", frameon=False)
-        panels.append(Panel(figure, curve.title, "", f"Learning curve by epoch: {curve.title}"))
+        panels.append(Panel(figure, title, "", f"Learning curve by epoch: {title}"))
     return panels
 
 
@@ -197,17 +192,16 @@ def sweep_figure(board: Board, over: str, values: Mapping[str, float]) -> Figure
     ranked = [score for score in board.scores if score.ranked]
     rows = sorted(board.rows, key=lambda row: values[row.method])
     positions = [values[row.method] for row in rows]
-    figure = Figure(figsize=(4.2 * len(ranked), 3.4), layout="constrained")
-    for axis, score in zip(np.atleast_1d(figure.subplots(1, len(ranked))), ranked, strict=True):
+    figure, axes = _row_of(len(ranked))
+    for axis, score in zip(axes, ranked, strict=True):
         cells = [row.metrics[score.key] for row in rows]
-        means = np.array([cell.mean for cell in cells])
-        ends = np.array([[cell.low for cell in cells], [cell.high for cell in cells]], float)
+        means, *ends = np.array([[cell.mean, cell.low, cell.high] for cell in cells], float).T
         axis.errorbar(positions, means, np.abs(ends - means), marker="o", capsize=3)
         if min(positions) > 0 and max(positions) > 4 * min(positions):
             axis.set_xscale("log", base=2)
         axis.set_xticks(positions, [f"{value:g}" for value in positions])
         axis.minorticks_off()
-        axis.set_title(with_arrow(score.title, score.lower_is_better))
+        axis.set_title(with_arrow(score))
         axis.set_xlabel(over)
     return figure
 
@@ -230,7 +224,7 @@ def picture_format(path: Path, asked: str | None = None) -> str:
     Raises HarnessError where the suffix is that of another format, or of none that can be written.
     """
     suffix = path.suffix[1:].lower()
-    if suffix not in ("", asked or suffix) or suffix not in ("", *FORMATS):
+    if suffix not in ("", asked or suffix) or suffix not in ("", *METADATA):
         expected = f".{asked}" if asked else ".png, .svg or .pdf"
         raise HarnessError(f"a picture must end in {expected}, got {path.name}")
     return asked or suffix or "png"
@@ -255,12 +249,14 @@ def _fit_paper(figure: Figure) -> None:
         line.set_linewidth(line.get_linewidth() * scale)
 
 
-def pixels(figure: Figure, dpi: int) -> np.ndarray:
-    """A figure as RGBA values (height, width, 4). It is drawn once; `Figure.savefig` draws it twice."""
-    figure.set_dpi(dpi)
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.array(canvas.buffer_rgba())
+def _address(kind: str, data: bytes) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def _encoded(pixels: np.ndarray, kind: str, **options: Any) -> bytes:
+    file = BytesIO()
+    imsave(file, pixels, format=kind, pil_kwargs=options)
+    return file.getvalue()
 
 
 def grey_picture(values: np.ndarray, most_bytes: int = MOST_BYTES) -> str:
@@ -271,53 +267,51 @@ def grey_picture(values: np.ndarray, most_bytes: int = MOST_BYTES) -> str:
     half = values[: len(values) // 2 * 2, : values.shape[1] // 2 * 2]
     half = half.reshape(len(half) // 2, 2, -1, 2).mean(axis=(1, 3))
     for picture, quality in product((values, half), QUALITIES):
-        file = BytesIO()
         grey = np.repeat((255 * picture).round().astype(np.uint8)[..., None], 3, axis=2)
-        imsave(file, grey, format="webp", pil_kwargs={"quality": quality})
-        if len(file.getvalue()) <= most_bytes:
+        data = _encoded(grey, "webp", quality=quality)
+        if len(data) <= most_bytes:
             break
-    return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
+    return _address("webp", data)
 
 
 def colour_table(name: str, reach: float = 1.0) -> list[tuple[str, str]]:
     """A colour map as tables of an SVG filter: its colours over the middle ``reach`` of the greys."""
     greys = np.clip((np.linspace(0, 1, COLOURS) - 0.5) / reach + 0.5, 0, 1)
     rgb = np.asarray(colormaps[name](greys))[:, :3]
-    return [
-        (channel, " ".join(f"{share:.3g}" for share in shares))
-        for channel, shares in zip("RGB", rgb.T, strict=True)
-    ]
+    tables = (" ".join(f"{share:.3g}" for share in shares) for shares in rgb.T)
+    return list(zip("RGB", tables, strict=True))
 
 
 def ramp(scale: Scale | None) -> dict[str, Any] | None:
     """The colours of a scale from its low to its high end, as a picture, and these ends as text."""
     if scale is None:
         return None
-    file = BytesIO()
-    imsave(file, colormaps.get_cmap(scale.colour_map)(np.linspace(0, 1, COLOURS))[None], format="png")
+    picture = colormaps.get_cmap(scale.colour_map)(np.linspace(0, 1, COLOURS))[None]
     digits = supported(scale.high, scale.low, scale.high, MOST_DIGITS)
-    data = base64.b64encode(file.getvalue()).decode()
     ends = [number(end, digits).replace("-", "−") for end in (scale.low, scale.high)]
-    return {"src": f"data:image/png;base64,{data}", "ends": ends}
+    return {"src": _address("png", _encoded(picture, "png")), "ends": ends}
 
 
 def inline_svg(figure: Figure) -> dict[str, Any]:
     """A figure within the page, of lines and text."""
     file = BytesIO()
     with rc_context(VECTOR):
-        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
-    width, height = (round(SHOWN_DPI * side) for side in figure.get_size_inches())
-    data = base64.b64encode(file.getvalue()).decode()
-    return {"src": f"data:image/svg+xml;base64,{data}", "width": width, "height": height}
+        figure.savefig(file, format="svg", metadata=METADATA["svg"])
+    return _inline(figure, "svg+xml", file.getvalue())
 
 
-def inline(figure: Figure) -> dict[str, Any]:
-    """A figure within the page: its address, width and height in pixels of the screen.
+def inline_pixels(figure: Figure) -> dict[str, Any]:
+    """A figure within the page, of pixels. It is drawn once; `Figure.savefig` draws it twice.
 
     WebP, since noise makes a PNG of a map five times as large.
     """
-    file = BytesIO()
-    imsave(file, pixels(figure, DPI), format="webp", pil_kwargs={"quality": 85})
+    figure.set_dpi(DPI)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return _inline(figure, "webp", _encoded(np.asarray(canvas.buffer_rgba()), "webp", quality=85))
+
+
+def _inline(figure: Figure, kind: str, data: bytes) -> dict[str, Any]:
+    """The address of a figure, its width and its height in pixels of the screen."""
     width, height = (round(SHOWN_DPI * side) for side in figure.get_size_inches())
-    data = base64.b64encode(file.getvalue()).decode()
-    return {"src": f"data:image/webp;base64,{data}", "width": width, "height": height}
+    return {"src": _address(kind, data), "width": width, "height": height}

@@ -1,7 +1,5 @@
 """Where a forest plot has its marks: a row for each difference, each on its own scale around zero."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from math import log
 

@@ -1,12 +1,10 @@
 """A leaderboard as a folder: JSON, and pages that need nothing from anywhere else."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from functools import cache
 from importlib.metadata import version
@@ -23,8 +21,7 @@ from harness.evaluation.board import Board, Value
 from harness.evaluation.scoring import Scored
 from harness.files import HarnessError, check_new, json_text, write_text
 from harness.progress import ProgressCallback, duration, no_progress
-from harness.report.cells import chance, class_counts, number, significant, supported
-from harness.tracks import ScoreInfo
+from harness.report.cells import chance, class_counts, number, significant, supported_by
 from submissions.limits import LINK
 from submissions.report import Code, plain
 
@@ -67,17 +64,11 @@ def update_leaderboard(
 
         galleries[board.track] = gallery(board, scored, truth, inputs, executor)
     # Before the index is written, so that a call that breaks off leaves no page that is to be secret.
-    replaced = [each for each in present if each.track == board.track]
-    _remove_pages(replaced, folder, {*names.values(), *links.values()})
-    write_leaderboard(list(boards.values()), folder, links, galleries)
-
-
-def _remove_pages(boards: Sequence[Board], folder: Path, kept: Collection[str]) -> None:
-    """Remove the pages of the rows of these boards from a folder, but those that are kept."""
-    pages = {page_name(row.submission_sha256) for board in boards for row in board.rows}
-    for page in pages.difference(kept):
+    replaced = [row.submission_sha256 for each in present if each.track == board.track for row in each.rows]
+    for page in {*map(page_name, replaced)}.difference(names.values(), links.values()):
         if PAGE.fullmatch(page):  # anyone may have edited the board, whose names then lead elsewhere
             (folder / page).unlink(missing_ok=True)
+    write_leaderboard(list(boards.values()), folder, links, galleries)
 
 
 def part_of(page: Path, name: str) -> str:
@@ -108,11 +99,9 @@ def boards_in(folder: Path, force: bool = False) -> list[Board]:
 
 
 def write_leaderboard(
-    boards: Sequence[Board],
-    folder: Path,
-    links: Mapping[str, str] = NONE,
+    boards: Sequence[Board], folder: Path, links: Mapping[str, str] = NONE,
     galleries: Mapping[str, str] = NONE,
-) -> None:
+) -> None:  # fmt: skip
     """Write ``leaderboard.json`` (one board, or a list of them), and ``index.html``, one below the other.
 
     ``links`` has the page of each submission that has one, by its SHA-256, and ``galleries`` what `gallery`
@@ -120,17 +109,10 @@ def write_leaderboard(
     """
     values = [board.to_json() for board in boards]
     write_text(folder / "leaderboard.json", json_text(values[0] if len(values) == 1 else values))
-    write_text(
-        folder / "index.html",
-        render(
-            "leaderboard.html",
-            boards=boards,
-            links=links,
-            galleries={name: Markup(each) for name, each in galleries.items()},
-            ids=board_ids(boards),
-            most=MOST_ENTRIES,
-        ),
-    )
+    safe = {name: Markup(each) for name, each in galleries.items()}
+    page = render("leaderboard.html", boards=boards, links=links, galleries=safe, ids=board_ids(boards),
+                  most=MOST_ENTRIES)  # fmt: skip
+    write_text(folder / "index.html", page)
 
 
 def board_ids(boards: Sequence[Board]) -> list[str]:
@@ -162,7 +144,9 @@ def environment() -> Environment:
         loader=PackageLoader("harness.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, finalize=lambda value: plain(value) if type(value) is str else value,
     )  # fmt: skip
-    made.filters |= {each.__name__: each for each in FILTERS}
+    filters = (coded, duration, safe_link, number, significant, chance, percent, bar_position, plural,
+               supported_by, class_counts)  # fmt: skip
+    made.filters |= {each.__name__: each for each in filters}
     hashes = {}
     for kind, name in (("style", "style.css"), ("script", "board.js")):
         source = made.get_template(name).render()
@@ -170,11 +154,6 @@ def environment() -> Environment:
         made.globals[kind] = Markup(source)  # ours, and in an element where nothing is escaped
     made.globals |= {"hashes": hashes, "version": version("astroboard")}
     return made
-
-
-def supported_by(value: Value, score: ScoreInfo) -> int:
-    """The digits that the interval of a value supports."""
-    return supported(value.mean, value.low, value.high, score.digits)
 
 
 def spans(board: Board) -> dict[str, tuple[float, float]]:
@@ -233,18 +212,3 @@ def safe_link(address: str | None) -> str | None:
 def coded(text: str) -> list[tuple[str, Code | None]]:
     """A text in pieces: those that are codes of `validate` with their code, the others with None."""
     return [(part, CODES.get(part)) for part in CODE.split(text) if part]
-
-
-FILTERS = (
-    coded,
-    duration,
-    safe_link,
-    number,
-    significant,
-    chance,
-    percent,
-    bar_position,
-    plural,
-    supported_by,
-    class_counts,
-)

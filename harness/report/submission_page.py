@@ -1,10 +1,8 @@
 """A page for each submission: its scores, their histograms over the cases, pictures, and its provenance."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from importlib.metadata import version
 from math import ceil, floor, log10
@@ -13,16 +11,22 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from markupsafe import Markup
+from matplotlib import rc_context
 from scipy.stats import rankdata
 
-from harness.data.store import open_dataset
-from harness.evaluation.board import Board, Cell
+from harness.data.store import Dataset, open_dataset
+from harness.evaluation.board import Board, Cell, Row
 from harness.evaluation.scoring import Scored
-from harness.files import csv_lines, write_text
+from harness.files import HarnessError, csv_text, write_text
 from harness.parallel import in_order, unless_few
 from harness.progress import ProgressCallback, no_progress
+from harness.report.colours import BOTH_MODES
+from harness.report.drawing import Panel, value_of_case
+from harness.report.drawing.tiles import alone
+from harness.report.figures import curve_panels, inline_pixels, inline_svg, ramp
 from harness.report.page import NONE, page_name, part_of, render, spans
-from harness.tracks import Score, Track
+from harness.tracks import Score, Track, load
+from submissions import open_submission
 
 FEW_PAGES = 12
 """So many pages are drawn in the time in which two processes start, import and draw them."""
@@ -30,15 +34,14 @@ BINS = 32
 QUANTILES_SHOWN = (0.005, 0.995)
 LEFT, RIGHT, TOP, BOTTOM = 34, 314, 8, 128
 """The frame of a histogram in its picture, which is 320 wide and 150 high."""
-TICKS = 4
 
 
 class Drawing(NamedTuple):
     """What to draw of a submission: a task that pickles, and tells what its result depends on.
 
     ``drawing`` names the module that draws for the track; ``columns`` are the scores by case, and ``chosen``
-    has the cases to draw and what to call each. ``data`` has the truth of the cases, ``inputs`` their inputs.
-    ``history`` is the history.csv of the run, if it is known. Where ``public``, no case is drawn.
+    has the cases to draw and what to call each: none of those that are public. ``data`` has the truth of the
+    cases, ``inputs`` their inputs. ``history`` is the history.csv of the run, if it is known.
     """
 
     submission: Path
@@ -49,7 +52,6 @@ class Drawing(NamedTuple):
     data: Path
     inputs: Path
     history: Path | None
-    public: bool
 
 
 def write_submission_pages(
@@ -67,31 +69,29 @@ def write_submission_pages(
     depends on has changed; with ``force`` all is drawn anew. Returns the links that `write_leaderboard`
     takes, by SHA-256.
     """
-    by_sha256 = {each.sha256: each for each in scored if each.report.accepted and each.source == "submission"}
-    rows = [row for row in board.rows if row.source != "card" and row.submission_sha256 in by_sha256]
+    rows, by_sha256 = shown_rows(board, scored)
     links = {row.submission_sha256: page_name(row.submission_sha256) for row in rows}
     if not rows:
         return links
     public, inputs = board.part == "public", inputs or truth
     with open_dataset(truth) as data, open_dataset(inputs, data.track) as given:
         cases = f"{data.fingerprint} {given.fingerprint if data.track.inputs.name in given.columns else ''}"
-    keys, drawn = {}, {}
-    for sha256 in links:
-        submission, history = by_sha256[sha256], histories.get(by_sha256[sha256].path)
-        keys[sha256] = _key(submission, cases, history, public)
-        drawn[sha256] = "" if force else part_of(folder / links[sha256], f"drawn {keys[sha256]}")
-    tasks = {
-        sha256: Drawing(
-            each.path.absolute(), each.track.drawing, each.columns, each.case_ids,
-            {} if public else _chosen(each), truth.absolute(), inputs.absolute(),
-            histories[each.path].absolute() if each.path in histories else None, public,
-        )
-        for sha256, each in by_sha256.items() if sha256 in links and not drawn[sha256]
-    }  # fmt: skip
+    keys, drawn, tasks = {}, {}, {}
+    for sha256, page in links.items():
+        each = by_sha256[sha256]
+        history = histories.get(each.path)
+        keys[sha256] = _key(each, cases, history, public)
+        drawn[sha256] = "" if force else part_of(folder / page, f"drawn {keys[sha256]}")
+        if not drawn[sha256]:
+            tasks[sha256] = Drawing(
+                each.path.absolute(), each.track.drawing, each.columns, each.case_ids,
+                {} if public else _chosen(each), truth.absolute(), inputs.absolute(),
+                history and history.absolute(),
+            )  # fmt: skip
     pool = unless_few(executor, len(tasks), FEW_PAGES)
-    for done, (sha256, made) in enumerate(zip(tasks, in_order(pool, _draw, tasks.values()), strict=True)):
+    for done, (sha256, made) in enumerate(zip(tasks, in_order(pool, draw, tasks.values()), strict=True), 1):
         drawn[sha256] = made
-        progress(done + 1, len(tasks), "pages")
+        progress(done, len(tasks), "pages")
     pooled, of_board = _pooled(list(by_sha256.values())), {"spans": spans(board), "bests": _bests(board)}
     for place, row in enumerate(rows):
         submission = by_sha256[row.submission_sha256]
@@ -106,10 +106,64 @@ def write_submission_pages(
     return links
 
 
-def _draw(task: Drawing) -> str:
-    from harness.report.submission_drawing import draw  # imports matplotlib, here or in another process
+def shown_rows(board: Board, scored: Sequence[Scored]) -> tuple[list[Row], dict[str, Scored]]:
+    """The rows of a board of which a submission was scored here, and these submissions by their SHA-256."""
+    by_sha256 = {each.sha256: each for each in scored if each.report.accepted and each.source == "submission"}
+    rows = [row for row in board.rows if row.source != "card" and row.submission_sha256 in by_sha256]
+    return rows, by_sha256
 
-    return draw(task)
+
+@rc_context(BOTH_MODES)
+def draw(task: Drawing) -> str:
+    """The HTML of the drawn part of a page: its cases, and its training."""
+    with open_dataset(task.data) as data, open_dataset(task.inputs, data.track) as given:
+        training = _training(task, data.track)
+        return render(
+            "drawn.html", columns=task.columns, training=training, damaged=training is None,
+            scores=scores_by_case(data.track), ordered_by=ordering(data.track), **_cases(task, data, given),
+        )  # fmt: skip
+
+
+def _training(task: Drawing, track: Track) -> list[dict[str, Any]] | None:
+    """The learning curves, if the training is known; None if its history cannot be drawn."""
+    try:
+        return _shown(curve_panels(task.history, track.scores)) if task.history else []
+    except HarnessError:
+        return None  # the board and the rest of the page need no curves
+
+
+def _shown(panels: Sequence[Panel]) -> list[dict[str, Any]]:
+    return [panel._asdict() | {"picture": inline_svg(panel.figure)} for panel in panels]
+
+
+def _cases(task: Drawing, data: Dataset, given: Dataset) -> dict[str, Any]:
+    """The chosen cases and, unless they are public, what the track draws of all.
+
+    A case has its tiles, where its track draws any, and its index in the columns of scores.
+    """
+    track = data.track
+    drawing = load(task.drawing) if task.drawing else None
+    draw_all = getattr(drawing, "overview", None) if task.chosen else None
+    case_ids = task.case_ids if draw_all else list(task.chosen)
+    read = open_submission(task.submission, track.format, case_ids).read()[0] if case_ids else ()
+    predictions = dict(zip(case_ids, read, strict=True))
+    inputs_of = value_of_case(given, track.inputs.name)
+    target_of = value_of_case(data, track.truth.name)
+    cases = []
+    for case_id, name in task.chosen.items():
+        shown = inputs_of(case_id), target_of(case_id), predictions[case_id]
+        tiles = [
+            tile._asdict()
+            | {"picture": None if tile.shares else inline_pixels(alone(tile)), "ramp": ramp(tile.scale)}
+            for tile in (drawing.case_tiles(*shown) if drawing else ())
+        ]
+        index = task.case_ids.index(case_id)
+        cases.append({"name": name, "case_id": case_id, "index": index, "tiles": tiles})
+    overview = draw_all(task.columns, np.array(read)) if draw_all else None
+    if overview:
+        overview["panels"] = _shown(overview["panels"])
+    known = track.inputs.name in given.columns
+    return {"cases": cases, "overview": overview, "pictures": known or not overview}
 
 
 def _key(submission: Scored, cases: str, history: Path | None, public: bool) -> str:
@@ -144,24 +198,27 @@ def _chosen(submission: Scored) -> dict[str, str]:
     return {submission.case_ids[index]: name for name, index in indices.items()}
 
 
+def table_by_case(scored: Sequence[Scored], prefixes: Sequence[str]) -> tuple[list[str], Iterable[Any]]:
+    """The header and the rows of the scores by case of submissions, each with a prefix to its columns."""
+    scores = scores_by_case(scored[0].track)
+    header = ["case_id", "group", *(f"{prefix}{score.key}" for score in scores for prefix in prefixes)]
+    columns = [each.columns[score.column].tolist() for score in scores for each in scored]
+    return header, zip(scored[0].case_ids, scored[0].groups.tolist(), *columns, strict=True)
+
+
 def _as_csv(submission: Scored) -> str:
     """The address of the scores by case as CSV."""
-    scores = scores_by_case(submission.track)
-    columns = [submission.columns[score.column].tolist() for score in scores]
-    header = ["case_id", "group", *(score.key for score in scores)]
-    rows = zip(submission.case_ids, submission.groups.tolist(), *columns, strict=True)
-    text = "".join(csv_lines(header, rows))
+    text = csv_text(*table_by_case([submission], [""]))
     return f"data:text/csv;base64,{base64.b64encode(text.encode()).decode()}"
 
 
 def _bests(board: Board) -> dict[str, Cell]:
     """The best cell of each score, by key; of equal ones that of the first row."""
-    return {
-        score.key: (min if score.lower_is_better else max)(
-            (row.metrics[score.key] for row in board.rows), key=lambda cell: cell.mean
-        )
-        for score in board.scores
-    }
+    best = {}
+    for score in board.scores:
+        cells = (row.metrics[score.key] for row in board.rows)
+        best[score.key] = min(cells, key=lambda cell: score.sign * cell.mean)
+    return best
 
 
 def _counts(ascending: np.ndarray, edges: np.ndarray) -> np.ndarray:
@@ -203,16 +260,14 @@ def _histogram(submission: Scored, score: Score, of_all: np.ndarray) -> dict[str
         f"M{round(LEFT + width * bar, 2)} {BOTTOM}V{height(count)}h{width}V{BOTTOM}z"
         for bar, count in enumerate(counts)
     )
-    x_ticks = _ticks(low, high, TICKS)
+    outline = (f"V{height(count)}h{width}" for count in all_counts)
     return {
         "score": score,
         "bars": "".join(bars),
-        "outline": f"M{LEFT} {BOTTOM}"
-        + "".join(f"V{height(count)}h{width}" for count in all_counts)
-        + f"V{BOTTOM}",
+        "outline": f"M{LEFT} {BOTTOM}{''.join(outline)}V{BOTTOM}",
         "mean_at": across(values.mean()),
         "mean": values.mean(),
-        "x_ticks": [(across(tick), f"{tick:.6g}") for tick in x_ticks],
+        "x_ticks": [(across(tick), f"{tick:.6g}") for tick in _ticks(low, high, 4)],
         "y_ticks": [(height(tick), f"{tick:.0f}") for tick in _ticks(0, most, 2) if tick == round(tick)],
         "quartiles": np.quantile(values, [0.25, 0.75]),
         "frame": (LEFT, RIGHT, TOP, BOTTOM),

@@ -1,7 +1,5 @@
 """Results as tables on the terminal."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,17 +11,8 @@ from rich.text import Text
 from harness.evaluation.board import Board
 from harness.evaluation.comparison import Comparison
 from harness.evaluation.scoring import ScoreCard
-from harness.report.cells import (
-    board_table,
-    chance,
-    class_counts,
-    notes,
-    number,
-    supported,
-    with_arrow,
-    with_interval,
-)
-from harness.report.comparison_text import cases_table, sides, verdict
+from harness.report.cells import board_table, class_counts, notes, number, supported_by
+from harness.report.comparison_text import cases_table, scores_table, verdict
 from harness.tracks import Score, Track
 from submissions.report import plain
 
@@ -34,17 +23,13 @@ Cells = tuple[str, Sequence[str], Sequence[Sequence[str]], int]
 
 
 def show(items: Iterable[Cells | Text]) -> None:
-    """Print texts and tables."""
-    out = console()
+    """Print texts and tables: in a file or a pipe 300 columns wide, so that no table is folded."""
+    out = Console(highlight=False)
+    if not out.is_terminal:
+        out = Console(highlight=False, width=300)
     for item in items:
         for text in tables(out, *item) if isinstance(item, tuple) else [item]:
             out.print(text)
-
-
-def console() -> Console:
-    """Standard output; 300 columns wide in a file or a pipe, so that a table is not folded."""
-    standard = Console(highlight=False)
-    return standard if standard.is_terminal else Console(highlight=False, width=300)
 
 
 def tables(
@@ -55,52 +40,39 @@ def tables(
     If it is too wide, intervals get lines of their own. If it still is, the numbers are shared out to several
     tables, each with the columns of text.
     """
+    unlimited = out.options.update(width=UNLIMITED)
+    folded = max(out.width // 4, NARROWEST_NAMES)
 
-    def fits(shown: Sequence[int], cells: Sequence[Sequence[str]], folded: bool) -> bool:
-        return _width(out, *_columns(cells, shown, left if folded else 0, out.width // 4), left) <= out.width
+    def fits(columns: Sequence[int], most: int | None = None) -> bool:
+        table = _table("", [header, *rows], columns, left, most)
+        return out.measure(table, options=unlimited).maximum <= out.width
 
     every = range(len(header))
-    if left == len(header) or fits(every, [header, *rows], False):
-        return [_table(title, header, rows, left)]
+    if left == len(header) or fits(every):
+        return [_table(title, [header, *rows], every, left)]
     rows = [[cell.replace(" [", "\n[") for cell in row] for row in rows]
-    parts: list[list[int]] = [[]]
+    parts: list[list[int]] = []
     for column in every[left:]:
-        if parts[-1] and not fits([*every[:left], *parts[-1], column], [header, *rows], True):
-            parts.append([])
+        if not parts or not fits([*parts[-1], column], folded):
+            parts.append([*every[:left]])
         parts[-1].append(column)
-    shown = [[*every[:left], *part] for part in parts]
-    return [
-        _table("" if index else title, *_columns([header, *rows], columns, 0, 0), left)
-        for index, columns in enumerate(shown)
-    ]
+    return [_table("" if index else title, [header, *rows], part, left) for index, part in enumerate(parts)]
 
 
-def _columns(
-    cells: Sequence[Sequence[str]], columns: Sequence[int], folded: int, width: int
-) -> tuple[list[str], list[list[str]]]:
-    """Some columns of a table, the first ``folded`` of them cut to what a narrow terminal leaves for them."""
-    most = max(width, NARROWEST_NAMES)
+def _table(
+    title: str, cells: Sequence[Sequence[str]], columns: Sequence[int], left: int, most: int | None = None
+) -> Table:
+    """Some columns of a table whose first ``left`` hold text, cut to ``most`` characters."""
+    filled = Table(title=Text(plain(title)), box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
     header, *rows = (
-        [row[column][:most] if index < folded else row[column] for index, column in enumerate(columns)]
+        [Text(plain(row[column][:most] if column < left else row[column])) for column in columns]
         for row in cells
     )
-    return header, rows
-
-
-def _width(out: Console, header: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> int:
-    unlimited = out.options.update(width=UNLIMITED)
-    return out.measure(_table("", header, rows, left), options=unlimited).maximum
-
-
-def _table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> Table:
-    filled = Table(title=Text(plain(title)), box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
-    for index, name in enumerate(header):
-        text = index < left
-        filled.add_column(
-            Text(plain(name)), justify="left" if text else "right", overflow="fold", no_wrap=not text
-        )
+    for column, name in zip(columns, header, strict=True):
+        text = column < left
+        filled.add_column(name, justify="left" if text else "right", overflow="fold", no_wrap=not text)
     for row in rows:
-        filled.add_row(*(Text(plain(cell)) for cell in row))
+        filled.add_row(*row)
     return filled
 
 
@@ -109,7 +81,7 @@ def card_table(card: ScoreCard, scores: Sequence[Score]) -> Cells:
     rows = []
     for score in scores:
         value = card.metrics[score.key]
-        shown = supported(value.mean, value.low, value.high, score.digits)
+        shown = supported_by(value, score)
         ends = "–" if value.low is None else f"{number(value.low, shown)} – {number(value.high, shown)}"
         better = "lower" if score.lower_is_better else "higher"
         of = f" ({card.classes[score.of]} {score.of})" if card.classes and score.of else ""
@@ -132,20 +104,11 @@ def board_text(board: Board) -> Iterator[Cells | Text]:
 
 def difference_tables(comparison: Comparison) -> list[Cells | str]:
     """A table of the scores of two submissions, who is better, and the cases where they differ most."""
-    scores = [
-        (
-            with_arrow(score.title, score.lower_is_better),
-            *sides(score),
-            with_interval(score.difference, score.low, score.high, score.digits),
-            chance(score.p_a_better),
-        )
-        for score in comparison.scores
-    ]
     a, b = comparison.a, comparison.b
     title = f"A: {a.team} / {a.method}\nB: {b.team} / {b.method}\n"
     title += f"{comparison.cases_compared} cases, {comparison.groups} groups"
     return [
-        (title, ("score", "A", "B", "A − B [95 %]", "P(A is better)"), scores, 1),
+        (title, *scores_table(comparison)),
         *verdict(comparison),
         ("Largest differences between cases", *cases_table(comparison)),
     ]
@@ -156,18 +119,16 @@ def data_table(name: str, track: Track, summary: Mapping[str, Any]) -> Cells:
 
     Of the challenge's stamps this is table 1 of Castillo & Foix (2020), with the classes.
     """
-    columns = (summary, summary["source"].get("left_out_counts"))
-    paths: list[tuple[str, tuple[str, ...]]] = [
-        ("not square", (track.inputs.name, "not_square")),
-        ("NaN values", (track.inputs.name, "nan")),
-        ("with NaN values", (track.inputs.name, "cases_with_nan")),
-        *((label, ("classes", label)) for label in track.classes),
+    images, source = track.inputs.name, summary["source"]
+    paths = [("not square", images, "not_square"), ("NaN values", images, "nan"),
+             ("with NaN values", images, "cases_with_nan"),
+             *((label, "classes", label) for label in track.classes)]  # fmt: skip
+    counts = [("cases", summary["cases"], _count(source, "left_out"))] + [
+        (title, _count(summary, part, key), _count(source, "left_out_counts", part, key))
+        for title, part, key in paths
+        if part in summary
     ]
-    counts = [("cases", [summary["cases"], _count(summary, "source", "left_out")])]
-    counts += [
-        (title, [_count(column, *path) for column in columns]) for title, path in paths if path[0] in summary
-    ]
-    rows = [(title, *(f"{count:,}" for count in (*both, sum(both)))) for title, both in counts]
+    rows = [(title, f"{kept:,}", f"{lost:,}", f"{kept + lost:,}") for title, kept, lost in counts]
     return name, ("", "in the file", "left out", "total"), rows, 1
 
 

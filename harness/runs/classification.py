@@ -56,7 +56,7 @@ def classify(
             if isinstance(alerts, Problem):
                 left_out += [str(alerts.error)] if alerts.error else []
                 continue
-            models = models or [restored(run, progress)[1] for run in runs]  # when there is an alert at all
+            models = models or [restored(run, progress) for run in runs]  # when there is an alert at all
             images, metadata = alerts.columns[STAMPS.inputs.name], alerts.columns.get("metadata")
             try:
                 by_run = np.stack([

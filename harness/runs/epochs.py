@@ -54,11 +54,10 @@ def find_epochs(
     with open_split(data, track) as (train_data, validation_data):
         baseline = presets.make(kind, chosen)
         attempted = {
-            **{"schema": EPOCHS, "baseline": name, "track": track.name, "preset": Path(preset).name},
-            **{"seed": seed, "runs": runs, "epochs": epochs, "settings": chosen},
-            **{"data": train_data.fingerprint, "validation": validation_data.fingerprint},
-            "versions": versions(baseline),
-        }
+            "schema": EPOCHS, "baseline": name, "track": track.name, "preset": Path(preset).name,
+            "seed": seed, "runs": runs, "epochs": epochs, "settings": chosen, "data": train_data.fingerprint,
+            "validation": validation_data.fingerprint, "versions": versions(baseline),
+        }  # fmt: skip
         with unfinished(out, attempted, force) as folder:
             for run in range(runs):
 
@@ -79,19 +78,16 @@ def find_epochs(
     return record
 
 
-def best_epoch(histories: list[Path]) -> dict[str, Any]:
+def best_epoch(files: list[Path]) -> dict[str, Any]:
     """What was watched in histories of equally many epochs, its mean by epoch, and the best of these."""
-    rows = []
-    for path in histories:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows.append(list(csv.DictReader(file)))
-    monitor = "val_accuracy" if "val_accuracy" in rows[0][0] else "val_loss"
-    values = np.array([[float(row[monitor]) for row in history] for history in rows])
+    histories = [list(csv.DictReader(file.read_text(encoding="utf-8").splitlines())) for file in files]
+    monitor = "val_accuracy" if "val_accuracy" in histories[0][0] else "val_loss"
+    values = np.array([[float(row[monitor]) for row in history] for history in histories])
     means = values.mean(axis=0)
     best = int(np.argmax(means) if monitor == "val_accuracy" else np.argmin(means))
     curve = [
-        {"epoch": index + 1, "mean": float(means[index]), "runs": values[:, index].tolist()}
-        for index in range(len(means))
+        {"epoch": epoch, "mean": float(mean), "runs": of_runs}
+        for epoch, (mean, of_runs) in enumerate(zip(means, values.T.tolist(), strict=True), 1)
     ]
     return {"monitor": monitor, "best": {"epochs": best + 1, "mean": float(means[best])}, "curve": curve}
 

@@ -21,8 +21,6 @@ RECORDED: dict[str, type | tuple[type, ...]] = {
     "cases": int, "data": str, "seconds": (int, float), "outcome": dict,
 }  # fmt: skip
 """The fields that ``run.json`` must have."""
-
-
 RECORDS = ("run.json", "tuning.json", "epochs.json")
 EARLIER = "earlier_versions"
 
@@ -41,7 +39,7 @@ def unfinished(run: Path, attempted: dict[str, Any], force: bool = False) -> Ite
     check_new(run, force=force)
     if run.exists() and not any((run / name).is_file() for name in RECORDS):
         raise HarnessError(f"{run} must be a run to be replaced, got none; name a new folder")
-    outer = unfinished_folder(run)
+    outer = run.with_name(f".{run.name}.unfinished")
     note, folder = outer / "attempted.json", outer / "run"
     outer.mkdir(parents=True, exist_ok=True)
     with (outer / "lock").open("w") as lock:  # which the system releases when the process is killed
@@ -69,11 +67,6 @@ def unfinished(run: Path, attempted: dict[str, Any], force: bool = False) -> Ite
         finally:
             if not _holds(folder):
                 shutil.rmtree(outer)
-
-
-def unfinished_folder(run: Path) -> Path:
-    """Where a run lies until it is complete; the files of the run are in its folder ``run``."""
-    return run.with_name(f".{run.name}.unfinished")
 
 
 def _holds(folder: Path) -> bool:

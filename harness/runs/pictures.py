@@ -55,7 +55,7 @@ def show(
         out = out or folder / f"{case_id}{'.weights' if weights else ''}.{kind or 'png'}"
         picture_format(out, kind)
         check_new(out, force=force)
-        baseline = restored(source)[1] if name else None  # after all else is checked
+        baseline = restored(source) if name else None  # after all else is checked
         figure = _draw_case(data, case_id, baseline, name, weights)
     save_figure(figure, out, kind)
     return [out]

@@ -15,7 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from functools import cache
 from importlib.metadata import packages_distributions, version
 from os import PathLike
@@ -42,6 +42,8 @@ from submissions.report import printable
 LOADING = "loading Keras and its backend"
 SECONDS_BETWEEN_PICTURES = 30.0
 PACKAGES = ("astroboard", "numpy", "scipy", "h5py")
+_providers = cache(packages_distributions)
+"""The packages that each module may come from; TensorFlow has several. Listing them takes long."""
 
 
 def train(
@@ -89,78 +91,58 @@ def train(
     track = get_track(kind.track)
     chosen = presets.updated(presets.settings(preset, name), settings or {})
     baseline = presets.make(kind, chosen, name)
-    if (tensorboard or strategy != "single") and "keras" not in getattr(kind, "packages", ()):
+    if (tensorboard or strategy != "single") and not is_network(baseline):
         raise HarnessError(f"{name} is no network: it takes neither --strategy nor --tensorboard")
     if tensorboard:
         require("--tensorboard", "tensorflow")
-    if "keras" in getattr(kind, "packages", ()):
+    if is_network(baseline):
         progress(0, 0, LOADING)
     origin = _origin(name, baseline, start) if start else None
     with open_split(data, track) as (training_data, validation_data):
         attempted = {
-            "schema": RUN,
-            "baseline": name,
-            "track": track.name,
-            "settings": chosen,
-            "seed": seed,
-            "strategy": strategy,
-            "start": origin,
-            "data": training_data.fingerprint,
-            "validation": validation_data.fingerprint,
-            "versions": versions(baseline),
-        }
+            "schema": RUN, "baseline": name, "track": track.name, "settings": chosen, "seed": seed,
+            "strategy": strategy, "start": origin, "data": training_data.fingerprint,
+            "validation": validation_data.fingerprint, "versions": versions(baseline),
+        }  # fmt: skip
         with unfinished(run, attempted, force) as folder:
             started = time.perf_counter()
-            first = start / "model" if start else None
-            draw = Curves(folder, f"{name}, {Path(preset).name}, seed {seed}", track)
+            title, history = f"{name}, {Path(preset).name}, seed {seed}", folder / "history.csv"
+            drawn = time.time()
 
             def told(done: float, total: int, text: str) -> None:
+                nonlocal drawn
                 progress(done, total, text)
-                draw.if_due()
+                if time.time() - drawn >= SECONDS_BETWEEN_PICTURES and history.is_file():
+                    if history.stat().st_mtime > drawn:  # there is a new epoch
+                        draw_curves(folder, title, track)
+                    drawn = time.time()
 
-            training = Training(seed, folder, told, strategy, first, tensorboard, tell)
+            training = Training(seed, folder, told, strategy, start and start / "model", tensorboard, tell)
             outcome = baseline.fit(cases_of(training_data), cases_of(validation_data), training)
             (folder / "model").mkdir()
             baseline.save(folder / "model")
             in_epochs = sum(float(row["seconds"]) for row in epochs_of(folder))
             record = attempted | {
-                "preset": Path(preset).name,
-                "folder": str(data.absolute()),
-                "cases": len(training_data),
-                "outcome": outcome,
-                "hardware": hardware(baseline),
+                "preset": Path(preset).name, "folder": str(data.absolute()), "cases": len(training_data),
+                "outcome": outcome, "hardware": hardware(baseline),
                 "seconds": round(max(time.perf_counter() - started, in_epochs), 3),
-            }
-            draw.now()
+            }  # fmt: skip
+            draw_curves(folder, title, track)
             write_text(folder / "run.json", json_text(record))
     return record
 
 
-@dataclass
-class Curves:
-    """The picture of the learning curves in the folder of a run, drawn anew while it is trained."""
+def draw_curves(run: Path, title: str, track: Track) -> None:
+    """Draw the learning curves in the folder of a run, if it has a history: into ``history.png``."""
+    if (file := run / "history.csv").is_file():
+        from harness.report.figures import curves_figure, save_figure  # slow to import, seldom needed
 
-    folder: Path
-    title: str
-    track: Track
-    drawn: float = field(default_factory=time.monotonic)
-    epochs: float = 0.0
+        save_figure(curves_figure(file, title, track.scores), file.with_suffix(".png"))
 
-    def if_due(self) -> None:
-        """Draw it if there is a new epoch, and the last picture is old: drawing takes a second."""
-        file = self.folder / "history.csv"
-        if time.monotonic() - self.drawn >= SECONDS_BETWEEN_PICTURES and file.is_file():
-            if file.stat().st_mtime != self.epochs:
-                self.now()
-            self.drawn = time.monotonic()
 
-    def now(self) -> None:
-        """Draw it, if there is a history."""
-        if (file := self.folder / "history.csv").is_file():
-            from harness.report.figures import curves_figure, save_figure  # slow to import, seldom needed
-
-            self.epochs = file.stat().st_mtime
-            save_figure(curves_figure(file, self.title, self.track.scores), file.with_suffix(".png"))
+def is_network(baseline: Baseline) -> bool:
+    """Whether a baseline is one of Keras."""
+    return "keras" in getattr(baseline, "packages", ())
 
 
 def _origin(name: str, baseline: Baseline, start: Path) -> dict[str, Any]:
@@ -169,7 +151,7 @@ def _origin(name: str, baseline: Baseline, start: Path) -> dict[str, Any]:
     The run of another baseline (``starts_from``) must have the settings that ``same_as_start`` names: they
     make the network what it is.
     """
-    if "keras" not in getattr(baseline, "packages", ()):
+    if not is_network(baseline):
         raise HarnessError(f"{name} is no network: it cannot start from the weights of {start}")
     origin, expected = finished(start), getattr(baseline, "starts_from", name)
     if origin["baseline"] != expected:
@@ -188,10 +170,10 @@ def _origin(name: str, baseline: Baseline, start: Path) -> dict[str, Any]:
 def open_split(data: Path, track: Track) -> Iterator[tuple[Dataset, Dataset]]:
     """The training and the validation data in a folder that `split` wrote."""
     with (
-        open_dataset(data / "train.h5", track) as training_data,
-        open_dataset(data / "validation.h5", track) as validation_data,
+        open_dataset(data / "train.h5", track) as seen,
+        open_dataset(data / "validation.h5", track) as unseen,
     ):
-        yield training_data, validation_data
+        yield seen, unseen
 
 
 def cases_of(data: Dataset) -> Cases:
@@ -243,25 +225,19 @@ def submit(
         views = load(data.track.symmetries) if average_symmetries else as_they_are
 
         def chunks() -> Iterator[np.ndarray]:  # the models are loaded after all else is checked
-            baselines = [restored(Path(run), progress)[1] for run in runs]
+            baselines = [restored(Path(run), progress) for run in runs]
             yield from predictions(baselines, data, progress, views)
 
-        manifest = write_submission(
-            out,
-            data.track.format,
-            team=team,
-            method=method or _method(records, average_symmetries),
-            case_ids=data.case_ids(),
-            chunks=chunks(),
-            manifest_fields={
-                "dataset_fingerprint": data.fingerprint,
-                "seed": records[0]["seed"] if len(records) == 1 else None,
-                "versions": _joined([record["versions"] for record in records]),
-                "hardware": list(dict.fromkeys(text for record in records for text in record["hardware"])),
-                "link": link,
-                **_training_facts(records),
-            },
-        )
+        fields = {
+            "dataset_fingerprint": data.fingerprint,
+            "seed": records[0]["seed"] if len(records) == 1 else None,
+            "versions": _joined([record["versions"] for record in records]),
+            "hardware": list(dict.fromkeys(text for record in records for text in record["hardware"])),
+            "link": link,
+            **_training_facts(records),
+        }
+        method = method or _method(records, average_symmetries)
+        manifest = write_submission(out, data.track.format, team, method, data.case_ids(), chunks(), fields)
     return asdict(manifest)
 
 
@@ -274,11 +250,8 @@ def _method(records: Sequence[dict[str, Any]], average_symmetries: bool) -> str:
 
 def epochs_of(folder: Path) -> list[dict[str, str]]:
     """The epochs of a training, of all its stages, and also those before it was interrupted."""
-    rows: list[dict[str, str]] = []
-    for history in sorted(folder.rglob("history.csv")):
-        with history.open(newline="", encoding="utf-8") as file:
-            rows += csv.DictReader(file)
-    return rows
+    texts = [history.read_text(encoding="utf-8") for history in sorted(folder.rglob("history.csv"))]
+    return [row for text in texts for row in csv.DictReader(text.splitlines())]
 
 
 def _training_facts(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -300,14 +273,14 @@ def _joined(tables: Sequence[Mapping[str, str]]) -> dict[str, str]:
     return {key: ", ".join(dict.fromkeys(t[key] for t in tables if key in t)) for key in keys}
 
 
-def restored(run: Path, progress: ProgressCallback = no_progress) -> tuple[dict[str, Any], Baseline]:
-    """The record of a finished run, and its baseline as it was trained."""
+def restored(run: Path, progress: ProgressCallback = no_progress) -> Baseline:
+    """The baseline of a finished run, as it was trained."""
     record = finished(run)
     baseline = presets.make(baseline_class(record["baseline"]), record["settings"], record["baseline"])
-    if "keras" in getattr(baseline, "packages", ()):
+    if is_network(baseline):
         progress(0, 0, LOADING)
     baseline.restore(run / "model")
-    return record, baseline
+    return baseline
 
 
 def as_they_are(inputs: np.ndarray) -> Iterator[View]:
@@ -335,17 +308,11 @@ def predictions(
 def versions(baseline: Baseline) -> dict[str, str]:
     """Versions of what the predictions depend on: these packages, and those that the baseline names."""
     named = getattr(baseline, "packages", ())
-    if "keras" in named:
+    if is_network(baseline):
         named += (chosen_backend(),)
     providers = _providers() if named else {}
     theirs = {name: version(providers[name][0]) for name in named if name in providers}
     return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}, **theirs}
-
-
-@cache
-def _providers() -> Mapping[str, list[str]]:
-    """The packages that each module may come from; TensorFlow has several. Listing them takes long."""
-    return packages_distributions()
 
 
 def hardware(baseline: Baseline) -> list[str]:
@@ -354,7 +321,7 @@ def hardware(baseline: Baseline) -> list[str]:
     Each text is one that a manifest may have: the name of a GPU that is too long for one goes on in the next.
     """
     parts = [f"{platform.system()} {platform.machine()}", f"{os.cpu_count()} processors"]
-    if "keras" in getattr(baseline, "packages", ()):
+    if is_network(baseline):
         from baselines.backend import accelerators
 
         parts += [*accelerators(), getattr(baseline, "precision", "float32")]

@@ -31,7 +31,7 @@ from sklearn.gaussian_process.kernels import Matern
 from baselines.presets import make, preset_text, searched, settings, updated
 from baselines.protocol import Baseline, BaselineError, Cases, Training, evenly_spaced, gather
 from harness.data.store import Dataset
-from harness.evaluation.bootstrap import group_sums
+from harness.evaluation.bootstrap import concatenated, group_sums
 from harness.evaluation.ranking import shared_ranks
 from harness.files import HarnessError, check_new, json_text, read_json, write_text
 from harness.progress import ProgressCallback, no_progress
@@ -82,12 +82,12 @@ def tune(
 
     with open_split(data, track) as (train_data, validation_data):
         attempted = {
-            **{"schema": TUNING, "baseline": name, "track": track.name, "preset": preset, "seed": seed},
-            **{"settings": spent, "examples": budget["examples"]},
+            "schema": TUNING, "baseline": name, "track": track.name, "preset": preset, "seed": seed,
+            "settings": spent, "examples": budget["examples"],
             "space": [parameter.get_config() for parameter in searched.space],
-            **{"data": train_data.fingerprint, "validation": validation_data.fingerprint},
+            "data": train_data.fingerprint, "validation": validation_data.fingerprint,
             "versions": versions(plain) | {name: version(name) for name in ("keras-tuner", "scikit-learn")},
-        }
+        }  # fmt: skip
 
         @cache  # read when the first trial asks for them: a chief never does
         def cases() -> tuple[Cases, Cases]:
@@ -170,8 +170,7 @@ def ranked_scores(
     baseline.fit(train, validation, training)
     both = zip(validation.chunks(), predictions([baseline], validation), strict=True)
     chunks = [track.by_case(truth, prediction) for (_, truth), prediction in both]
-    columns = {key: np.concatenate([chunk[key] for chunk in chunks]) for key in chunks[0]}
-    scores = group_sums(track, columns, validation.group).total_scores(track)
+    scores = group_sums(track, concatenated(chunks), validation.group).total_scores(track)
     return {score.key: scores[score.key] for score in track.ranked}
 
 
@@ -180,8 +179,8 @@ def objectives(track: Track, trials: Sequence[Values]) -> list[float]:
 
     ``trials`` are scores by key. One without scores has failed; it ranks behind all that have not.
     """
-    signs = {score.key: 1 if score.lower_is_better else -1 for score in track.ranked}
-    losses = [[sign * scores.get(key, sign * np.inf) for scores in trials] for key, sign in signs.items()]
+    losses = [[score.sign * scores.get(score.key, score.sign * np.inf) for scores in trials]
+              for score in track.ranked]  # fmt: skip
     shares = (shared_ranks(np.array(losses)).mean(axis=0) - 1) / max(1, len(trials) - 1)
     return list(shares.tolist())
 

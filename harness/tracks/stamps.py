@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -57,15 +58,13 @@ def _statistics(columns: Columns, groups: np.ndarray) -> dict[str, Statistic]:
     edges = np.quantile(probability[supernova] if supernova.any() else np.zeros(1),
                         np.linspace(0, 1, THRESHOLDS), method="nearest")  # fmt: skip
     passed = THRESHOLDS - np.searchsorted(edges, probability, side="right")
+    bins = metrics.calibration_bins(confidence, CALIBRATION_BINS)
     _, index, alerts = np.unique(groups, return_inverse=True, return_counts=True)
-
-    cases = np.arange(len(labels))
+    cases, ones, weight = np.arange(len(labels)), np.ones(len(labels)), 1 / alerts[index]
 
     def entries(values: np.ndarray, *places: np.ndarray, shape: tuple[int, ...]) -> sparse.coo_array:
         return sparse.coo_array((values, (cases, *places)), shape=(len(cases), *shape))
 
-    ones, bins = np.ones(len(cases)), metrics.calibration_bins(confidence, CALIBRATION_BINS)
-    weight = 1 / alerts[index]
     return {
         "confusion": entries(ones, labels, columns["predicted"], shape=(len(CLASSES), len(CLASSES))),
         "sn_probability": entries(ones, passed, supernova.astype(int), shape=(THRESHOLDS + 1, 2)),
@@ -80,27 +79,11 @@ def _of_confusion(score: Callable[..., Any], *arguments: float) -> Callable[[Sum
     return lambda sums, _: score(sums["confusion"], *arguments)
 
 
-def _natural_precision(sums: Sums, _: np.ndarray) -> np.ndarray:
-    natural = metrics.normalise_rows(sums["confusion"]) * PRIOR
-    return np.asarray(metrics.precision_from_confusion(natural, SUPERNOVA))
-
-
-def _all_cases(_: Sums, cases: np.ndarray) -> np.ndarray:
-    return cases
-
-
-def _supernovae(sums: Sums, _: np.ndarray) -> np.ndarray:
-    return np.asarray(sums["confusion"][..., SUPERNOVA, :].sum(axis=-1))
-
-
-def _called_supernovae(sums: Sums, _: np.ndarray) -> np.ndarray:
-    return np.asarray(sums["confusion"][..., SUPERNOVA].sum(axis=-1))
-
-
-def _either(sums: Sums, cases: np.ndarray) -> np.ndarray:
+def _either(sums: Sums, _: np.ndarray) -> np.ndarray:
     """The alerts that are supernovae or are called one: F-scores depend on no others."""
-    both = sums["confusion"][..., SUPERNOVA, SUPERNOVA]
-    return np.asarray(_supernovae(sums, cases) + _called_supernovae(sums, cases) - both)
+    confusion = sums["confusion"]
+    true, called = confusion[..., SUPERNOVA, :].sum(axis=-1), confusion[..., SUPERNOVA].sum(axis=-1)
+    return np.asarray(true + called - confusion[..., SUPERNOVA, SUPERNOVA])
 
 
 def _fbeta_of_share(beta: float) -> Callable[[float], tuple[float, float]]:
@@ -118,8 +101,8 @@ def _fbeta_of_share(beta: float) -> Callable[[float], tuple[float, float]]:
     return extremes
 
 
-UNIT = (0.0, 1.0)
 POSITIVE = (0.0, np.inf)
+_share = partial(Score, lower_is_better=False, within=(0.0, 1.0))
 STAMPS = Track(
     name="stamps",
     title="Early classification of alert stamps",
@@ -127,35 +110,35 @@ STAMPS = Track(
     inputs=Column("images", "float32", (63, 63, 3)),
     truth=Column("labels", "int8", ()),
     scores=(
-        Score("accuracy", "accuracy", "Share of the alerts whose most probable class is the true one.",
-              lower_is_better=False, ranked=True, mean_of="correct", within=UNIT, trials=_all_cases,
-              summary=_of_confusion(metrics.accuracy_from_confusion)),
-        Score("sn_f1", "SN F1", "Harmonic mean of precision and recall of the supernovae.",
-              lower_is_better=False, ranked=True, of="SN", within=UNIT, trials=_either,
-              of_share=_fbeta_of_share(1), summary=_of_confusion(metrics.fbeta_from_confusion, 1, SUPERNOVA)),
-        Score("sn_f2", "SN F2", "The same with recall counting more than precision: F-beta with beta = 2.",
-              lower_is_better=False, ranked=True, of="SN", within=UNIT, trials=_either,
-              of_share=_fbeta_of_share(2), summary=_of_confusion(metrics.fbeta_from_confusion, 2, SUPERNOVA)),
-        Score("sn_precision", "SN precision", "Share of supernovae among the alerts called one.",
-              lower_is_better=False, in_tables=True, of="SN", within=UNIT, trials=_called_supernovae,
-              summary=_of_confusion(metrics.precision_from_confusion, SUPERNOVA)),
-        Score("sn_recall", "SN recall", "Share of the supernovae that are called one.",
-              lower_is_better=False, in_tables=True, of="SN", within=UNIT, trials=_supernovae,
-              summary=_of_confusion(metrics.recall_from_confusion, SUPERNOVA)),
-        Score("sn_precision_natural", "SN prec. at 3.1 %", "SN precision if the classes were as frequent as "
-              "in the survey, 3.1 % of them supernovae.", lower_is_better=False, of="SN", within=UNIT,
-              summary=_natural_precision),
-        Score("sn_average_precision", "SN AP", "Area under the curve of the supernovae's precision over "
-              "their recall.", lower_is_better=False, of="SN", within=UNIT,
-              summary=lambda sums, _: metrics.average_precision_from_counts(sums["sn_probability"])),
-        Score("balanced_accuracy", "balanced acc.", "Mean over the classes of the recall of each.",
-              lower_is_better=False, within=UNIT,
-              summary=_of_confusion(metrics.balanced_accuracy_from_confusion)),
-        Score("object_accuracy", "by object", "Accuracy if each object counts once, however many its alerts.",
-              lower_is_better=False, within=UNIT, trials=lambda sums, _: sums["objects"],
-              summary=lambda sums, _: sums["correct_objects"] / sums["objects"]),
+        _share("accuracy", "accuracy", "Share of the alerts whose most probable class is the true one.",
+               ranked=True, mean_of="correct", trials=lambda _, cases: cases,
+               summary=_of_confusion(metrics.accuracy_from_confusion)),
+        _share("sn_f1", "SN F1", "Harmonic mean of precision and recall of the supernovae.", ranked=True,
+               of="SN", trials=_either, of_share=_fbeta_of_share(1),
+               summary=_of_confusion(metrics.fbeta_from_confusion, 1, SUPERNOVA)),
+        _share("sn_f2", "SN F2", "The same with recall counting more than precision: F-beta with beta = 2.",
+               ranked=True, of="SN", trials=_either, of_share=_fbeta_of_share(2),
+               summary=_of_confusion(metrics.fbeta_from_confusion, 2, SUPERNOVA)),
+        _share("sn_precision", "SN precision", "Share of supernovae among the alerts called one.",
+               in_tables=True, of="SN", summary=_of_confusion(metrics.precision_from_confusion, SUPERNOVA),
+               trials=lambda sums, _: sums["confusion"][..., SUPERNOVA].sum(axis=-1)),
+        _share("sn_recall", "SN recall", "Share of the supernovae that are called one.",
+               in_tables=True, of="SN", summary=_of_confusion(metrics.recall_from_confusion, SUPERNOVA),
+               trials=lambda sums, _: sums["confusion"][..., SUPERNOVA, :].sum(axis=-1)),
+        _share("sn_precision_natural", "SN prec. at 3.1 %", "SN precision if the classes were as frequent as "
+               "in the survey, 3.1 % of them supernovae.", of="SN",
+               summary=lambda sums, _: metrics.precision_from_confusion(
+                   metrics.normalise_rows(sums["confusion"]) * PRIOR, SUPERNOVA)),
+        _share("sn_average_precision", "SN AP", "Area under the curve of the supernovae's precision over "
+               "their recall.", of="SN",
+               summary=lambda sums, _: metrics.average_precision_from_counts(sums["sn_probability"])),
+        _share("balanced_accuracy", "balanced acc.", "Mean over the classes of the recall of each.",
+               summary=_of_confusion(metrics.balanced_accuracy_from_confusion)),
+        _share("object_accuracy", "by object", "Accuracy if each object counts once, however many its "
+               "alerts.", trials=lambda sums, _: sums["objects"],
+               summary=lambda sums, _: sums["correct_objects"] / sums["objects"]),
         Score("calibration_error", "calibration", "Mean distance, over 15 bins, of the highest probability "
-              "from how often it is right.", within=UNIT,
+              "from how often it is right.", within=(0.0, 1.0),
               summary=lambda sums, cases: np.abs(sums["surplus"]).sum(axis=-1) / cases),
         Score("log_loss", "log-loss", "Mean of minus the logarithm of the true class's probability.",
               mean_of="log_loss", spread=1, within=POSITIVE),

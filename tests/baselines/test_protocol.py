@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from baselines.protocol import BaselineError, Cases, evenly_spaced, must_be, predict
-from baselines.stamps.trees import MetadataTrees
 from baselines.stamps.trivial import Majority
 
 
@@ -23,12 +22,21 @@ def test_chunks_are_all_cases_in_order():
     np.testing.assert_array_equal(np.concatenate([truth for _, truth in chunks]), -column)
 
 
-def test_metadata_are_given_to_those_who_need_them():
+class WithMetadata:
+    needs_metadata = True
+
+    def predict(self, inputs, metadata):
+        return inputs + metadata
+
+
+def test_metadata_are_given_to_those_alone_that_need_them():
+    assert predict(WithMetadata(), "stamps", "metadata") == "stampsmetadata"
+    with pytest.raises(BaselineError, match="WithMetadata predicts from metadata, and these data have none"):
+        predict(WithMetadata(), "stamps", None)
     majority = Majority()
     majority.shares = np.full(5, 0.2)
-    assert predict(majority, np.zeros((3, 63, 63, 3)), None).shape == (3, 5)
-    with pytest.raises(BaselineError, match="MetadataTrees predicts from metadata, and these data have none"):
-        predict(MetadataTrees(), np.zeros((3, 63, 63, 3)), None)
+    for metadata in (None, "metadata"):
+        assert predict(majority, np.zeros((3, 63, 63, 3)), metadata).shape == (3, 5)
 
 
 def test_errors_have_one_dialect():

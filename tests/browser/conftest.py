@@ -11,10 +11,10 @@ from harness.evaluation.comparison import compare
 from harness.evaluation.leaderboard import rank_entries
 from harness.evaluation.scoring import score
 from harness.report.alerts_page import write_alerts
-from harness.report.claims_page import write_claims
 from harness.report.claims_tables import VERDICTS
 from harness.report.comparison_page import write_comparison
 from harness.report.page import update_leaderboard, write_leaderboard
+from harness.report.results_page import write_claims
 from harness.runs.classification import cuts
 from harness.tracks import MASS_MAPPING, STAMPS
 from submissions import write_submission

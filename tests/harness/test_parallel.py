@@ -13,6 +13,7 @@ from multiprocessing import active_children
 
 import pytest
 
+from harness import parallel
 from harness.files import HarnessError
 from harness.parallel import check_versions, executor, in_order
 from submissions.report import Code, SubmissionError
@@ -151,11 +152,12 @@ def test_a_cluster_is_reached_from_where_a_loop_runs(tmp_path):
         assert thread.submit(asyncio.run, absolute(dask.address)).result() == [1, 2]
 
 
-def test_a_scheduler_that_cannot_be_reached_is_told_of():
+def test_a_scheduler_that_cannot_be_reached_is_told_of(monkeypatch):
+    monkeypatch.setattr(parallel, "CONNECT_TIMEOUT_S", 1)
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     for address in (f"tcp://127.0.0.1:{port}", "nonsense", "what://is.this:1"):
-        with pytest.raises(HarnessError, match=address), executor(dask=address, connect_timeout=1):
+        with pytest.raises(HarnessError, match=address), executor(dask=address):
             pass
 
 

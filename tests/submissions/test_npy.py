@@ -1,4 +1,3 @@
-import os
 import pickle
 import tracemalloc
 
@@ -7,6 +6,7 @@ import pytest
 
 from submissions import Code, SubmissionError
 from submissions.npy import read_npy
+from tests.submissions.attacks import Runs, described, header
 from tests.submissions.zips import a_map, npy
 
 HEADER = npy(a_map())[:-32768]
@@ -16,16 +16,6 @@ def refusal(data: bytes) -> Code:
     with pytest.raises(SubmissionError) as caught:
         read_npy(data, (128, 128))
     return caught.value.code
-
-
-def with_header(header: str, body: bytes = bytes(32768), version: bytes = b"\1\0") -> bytes:
-    text = header.encode("latin-1") + b"\n"
-    length = len(text).to_bytes(2 if version == b"\1\0" else 4, "little")
-    return b"\x93NUMPY" + version + length + text + body
-
-
-def described(descr: str, shape: str = "(128, 128)", order: bool = False) -> bytes:
-    return with_header(f"{{'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}, }}")
 
 
 @pytest.mark.parametrize("dtype", ["<f2", ">f8", "i1", ">u4"])
@@ -59,11 +49,6 @@ def test_huge_shape_takes_no_memory():
     tracemalloc.stop()
 
 
-class Malice:
-    def __reduce__(self):
-        return os.abort, ()
-
-
 @pytest.mark.parametrize(
     "data",
     [
@@ -74,15 +59,15 @@ class Malice:
         npy(a_map()) + b"\0",
         npy(a_map(), version=(3, 0)),
         np.zeros((128, 128), np.float16).tobytes(),
-        pickle.dumps(Malice()),
-        with_header("__import__('os').abort()"),
-        with_header("(" * 900),
-        with_header("-" * 900 + "1"),
-        with_header("'" * 901),
-        with_header("{'descr': '<f2', 'fortran_order': False, 'shape': (128, 128), }" + " " * 9000),
-        with_header("{'descr': '<f2', 'fortran_order': 1, 'shape': (128, 128)}"),
-        with_header("{'descr': '<f2', 'shape': (128, 128)}"),
-        with_header("{}", version=b"\2\0"),
+        pickle.dumps(Runs()),
+        header("__import__('os').abort()"),
+        header("(" * 900),
+        header("-" * 900 + "1"),
+        header("'" * 901),
+        header("{'descr': '<f2', 'fortran_order': False, 'shape': (128, 128), }" + " " * 9000),
+        header("{'descr': '<f2', 'fortran_order': 1, 'shape': (128, 128)}"),
+        header("{'descr': '<f2', 'shape': (128, 128)}"),
+        header("{}", version=b"\2\0"),
     ],
     ids=lambda data: repr(data[:20]),
 )
@@ -96,7 +81,7 @@ def test_format_3_is_named():
 
 
 def test_object_array_is_not_unpickled():
-    assert refusal(npy(np.array([Malice()], dtype=object))) == Code.WRONG_DTYPE
+    assert refusal(npy(np.array([Runs()], dtype=object))) == Code.WRONG_DTYPE
 
 
 def test_numbers_without_end_in_a_shape():
@@ -122,8 +107,8 @@ def test_axes_of_length_1_are_up_to_two_more():
 @pytest.mark.parametrize("version", [b"\1\0", b"\2\0"])
 def test_a_header_of_the_greatest_length(version):
     text = "{'descr': '<f2', 'fortran_order': False, 'shape': (128, 128), }"
-    assert not read_npy(with_header(text.ljust(1023), version=version), (128, 128)).any()
-    assert refusal(with_header(text.ljust(1024), version=version)) == Code.NOT_AN_ARRAY
+    assert not read_npy(header(text.ljust(1023), version=version), (128, 128)).any()
+    assert refusal(header(text.ljust(1024), version=version)) == Code.NOT_AN_ARRAY
 
 
 def test_true_is_no_length():

@@ -6,8 +6,6 @@ as `Writer.append` takes them. It must depend on nothing but the task. The tasks
 at least.
 """
 
-from __future__ import annotations
-
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 

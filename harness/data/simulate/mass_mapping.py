@@ -7,8 +7,6 @@ at random places around that halo: all show the cluster, all overlap, and a spli
 GalSim evaluates the haloes. `SPECTRA` has the constants of two kinds of fields, and what they were fitted to.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -92,11 +90,7 @@ class Field:
 
 
 def simulate(
-    cases: int,
-    seed: int = 0,
-    noise: str = "sparse",
-    boundary: str = "periodic",
-    spectrum: str = "challenge",
+    cases: int, seed: int = 0, noise: str = "sparse", boundary: str = "periodic", spectrum: str = "challenge"
 ) -> tuple[Callable[[Field], dict[str, np.ndarray]], list[Field]]:
     """The simulator of the track: `render`, and the clusters whose crops make up exactly ``cases`` cases.
 

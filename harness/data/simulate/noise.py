@@ -12,8 +12,6 @@ In both, Δe is a draw of its own, signed and uncorrelated with the noise: it sa
 by how much.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 
@@ -22,12 +20,11 @@ import numpy as np
 SHAPE_NOISE = 0.26
 GALAXIES_PER_ARCMIN2 = 30.0
 
-NOISE_MODELS: dict[
-    str, tuple[float, Callable[[float], float]]
-] = {  # the fraction of noisy pixels, and σ by the width of a pixel in arcmin
+NOISE_MODELS: dict[str, tuple[float, Callable[[float], float]]] = {
     "sparse": (0.31, lambda _: 0.33),
     "dense": (1.0, lambda pixel: SHAPE_NOISE / math.sqrt(GALAXIES_PER_ARCMIN2 * pixel**2)),
 }
+"""The fraction of noisy pixels, and σ by the width of a pixel in arcmin."""
 _SMALLEST_FLAG = 1e-5  # in σ; a Δe much below it would become 0 in float16, and call its pixel noise-free
 _BLOCK = 2**14  # numbers at a time that stay in the processor's cache
 

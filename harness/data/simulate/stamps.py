@@ -10,8 +10,6 @@ the stamp, fluxes are counts.
 Left out are metadata that give the class away: counts of detections, real-bogus scores, solar-system matches.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple

@@ -1,10 +1,8 @@
 """Alerts as the challenge hands them out: a pickled dictionary ``images``, ``labels``, ``metadata``."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +11,11 @@ import numpy as np
 from harness import child
 from harness.data.sources import safe_pickle
 from harness.data.sources.alerts import usable_alerts
-from harness.data.sources.base import Cases, Problem, starts_with
-from harness.data.store import DataError
+from harness.data.sources.base import Cases, Problem
+from harness.data.store import DataError, located
 from harness.files import HarnessError
 from harness.tracks import STAMPS
+from submissions.kinds import first_bytes
 from submissions.report import printable
 
 EXPECTED = "the challenge's pickle"
@@ -29,9 +28,8 @@ IDENTIFIERS = ("candid", "objectId", "oid")
 
 def matches(path: Path) -> bool:
     """Whether the file is a pickle: protocols 2 and above name themselves, 0 and 1 begin with a container."""
-    if starts_with(path, b"\x80"):
-        return True
-    return starts_with(path, b"(", b"}", b"]") and path.read_bytes()[-1:] == b"."
+    start = first_bytes(path)
+    return start.startswith(b"\x80") or (start[:1] in (b"(", b"}", b"]") and path.read_bytes().endswith(b"."))
 
 
 def read(path: Path, labels: Mapping[str, int] | None = None) -> Iterator[Cases | Problem]:
@@ -45,12 +43,11 @@ def read(path: Path, labels: Mapping[str, int] | None = None) -> Iterator[Cases 
     seconds, memory = SECONDS + size // BYTES_A_SECOND, MEMORY + MEMORY_A_BYTE * size
     try:
         for item, arrays in child.items(f"{__name__}:sent", path, seconds, memory):
-            columns = dict(zip(item.pop("columns"), arrays, strict=True))
-            if "case_id" in item:
-                yield Cases(**item, columns=columns)
+            item["columns"] = dict(zip(item["columns"], arrays, strict=True))
+            if "error" in item:
+                yield Problem(**item | {"error": DataError(item["error"])})
             else:
-                error = DataError(item.pop("error"))
-                yield Problem(**item, error=error, columns=columns)
+                yield Cases(**item)
     except HarnessError as error:
         raise DataError(str(error)) from error
 
@@ -58,19 +55,17 @@ def read(path: Path, labels: Mapping[str, int] | None = None) -> Iterator[Cases 
 def sent(path: Path) -> Iterator[child.Item]:
     """The alerts of the dictionary, as a child process sends them."""
     for item in _read(path):
-        content = {field.name: getattr(item, field.name) for field in fields(item)}
-        columns = content.pop("columns")
+        content = vars(item) | {"columns": list(item.columns)}
         if isinstance(item, Problem):
             content["error"] = str(item.error)
-        yield content | {"columns": list(columns)}, list(columns.values())
+        yield content, list(item.columns.values())
 
 
 def _read(path: Path) -> Iterator[Cases | Problem]:
     content = safe_pickle.load(path)
     try:
-        images, labels, metadata, candids, object_names = _arrays(content)
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from error
+        with located(path):
+            images, labels, metadata, candids, object_names = _arrays(content)
     except (LookupError, OverflowError, TypeError, ValueError) as error:
         raise DataError(f"{path} is not laid out as expected: {printable(error)}") from error
     contents = _contents(images, labels, metadata)
@@ -78,11 +73,10 @@ def _read(path: Path) -> Iterator[Cases | Problem]:
     first = [seen.setdefault(content, index) for index, content in enumerate(contents)]
     repeats = [index for index, original in enumerate(first) if original < index]
     for index in repeats:
-        reason = (
-            f"repeats alert {candids[first[index]]}, as {len(repeats):,} of {len(first):,} alerts do others"
-        )
+        repeated = f"repeats alert {candids[first[index]]}"
+        reason = f"{repeated}, as {len(repeats):,} of {len(first):,} alerts do others"
         yield Problem(candids[index], DataError(f"alert {candids[index]}: {reason}"), damaged=False)
-    unique = [index for index, original in enumerate(first) if original == index]
+    unique = list(seen.values())
     items = usable_alerts(
         [images[index] for index in unique],
         None if labels is None else labels[unique],
@@ -94,7 +88,10 @@ def _read(path: Path) -> Iterator[Cases | Problem]:
     key = hashlib.sha256(b"".join(contents)).digest()
     for item in items:
         if isinstance(item, Cases) and not named:
-            item = replace(item, case_id=[_id(key, number) for number in item.case_id])
+            # A number would tell the class where the alerts are sorted. The key is of all alerts in their
+            # order, which only who has the pickle knows.
+            ids = [hashlib.sha256(key + number.encode()).hexdigest()[:ID_DIGITS] for number in item.case_id]
+            item = replace(item, case_id=ids)
         yield item
 
 
@@ -116,14 +113,6 @@ def _contents(
                     content.update(b"" if column is None else column[index].tobytes())
         contents.append(content.digest())
     return contents
-
-
-def _id(key: bytes, number: str) -> str:
-    """The id of an alert that has a number only, which would tell its class where the alerts are sorted.
-
-    The key is of all alerts in their order, which only who has the pickle knows.
-    """
-    return hashlib.sha256(key + number.encode()).hexdigest()[:ID_DIGITS]
 
 
 def _arrays(content: Any) -> tuple[Any, np.ndarray | None, np.ndarray | None, list[str], list[str]]:

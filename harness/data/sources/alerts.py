@@ -1,7 +1,5 @@
 """What all sources of alerts have in common: which of their stamps can be used."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """ZTF alert packets as the brokers hand them out: Avro, with three gzipped FITS images in each."""
 
-from __future__ import annotations
-
 import csv
 import io
 import warnings
@@ -16,11 +14,12 @@ from astropy.io import fits
 
 from harness.data.sources.alerts import SIZE, usable_alerts
 from harness.data.sources.avro_records import MAGIC, read_records
-from harness.data.sources.base import Cases, Problem, starts_with
+from harness.data.sources.base import Cases, Problem
 from harness.data.sources.tar_members import files, names
 from harness.data.store import CHUNK, DataError
 from submissions.formats.stamps import CLASS_NUMBERS, CLASSES
 from submissions.ids import lookup
+from submissions.kinds import first_bytes
 from submissions.limits import MAX_TEXT
 from submissions.report import printable
 
@@ -37,10 +36,7 @@ NUMBERS = (
 )  # fmt: skip
 KEPT = {*NEEDED, "candid", "stampData", "isdiffpos", *NUMBERS}
 
-OBJECT_BYTES, SIGN_BYTES = 32, 1
-METADATA = np.dtype([
-    ("objectId", f"S{OBJECT_BYTES}"), ("isdiffpos", f"S{SIGN_BYTES}"), *((name, "f8") for name in NUMBERS)
-])  # fmt: skip
+METADATA = np.dtype([("objectId", "S32"), ("isdiffpos", "S1"), *((name, "f8") for name in NUMBERS)])
 
 
 class Alert(NamedTuple):
@@ -61,7 +57,7 @@ Labelled = Callable[[str], int | None]
 
 def matches(path: Path) -> bool:
     """Whether it is an Avro file, or a folder or an archive in which one is."""
-    return starts_with(path, MAGIC) or any(name.endswith(".avro") for name in names(path))
+    return first_bytes(path).startswith(MAGIC) or any(name.endswith(".avro") for name in names(path))
 
 
 def read(path: Path, labels: Mapping[str, int] | None = None) -> Iterator[Cases | Problem]:
@@ -76,7 +72,8 @@ def read(path: Path, labels: Mapping[str, int] | None = None) -> Iterator[Cases 
             if len(alerts) == CHUNK:
                 yield from _cases(alerts, label_of)
                 alerts = []
-    yield from _cases(alerts, label_of)
+    if alerts:
+        yield from _cases(alerts, label_of)
 
 
 def _label_of(labels: Mapping[str, int]) -> Labelled:
@@ -104,14 +101,14 @@ def _alerts(path: Path, label_of: Labelled | None) -> Iterator[Alert | Problem]:
 
 def _packets(path: Path) -> Iterator[tuple[str, IO[bytes] | DataError]]:
     """Name and content of each Avro file, or why it cannot be read."""
-    if starts_with(path, MAGIC):
+    if first_bytes(path).startswith(MAGIC):
         with path.open("rb") as file:
             yield path.name, file
-    else:
-        with closing(files(path, ".avro")) as found:
-            for name, data in found:
-                if data is not None:
-                    yield name, io.BufferedReader(io.BytesIO(data)) if isinstance(data, bytes) else data
+        return
+    with closing(files(path, ".avro")) as found:
+        for name, data in found:
+            if data is not None:
+                yield name, io.BufferedReader(io.BytesIO(data)) if isinstance(data, bytes) else data
 
 
 def _alert(record: dict[str, Any], label_of: Labelled | None) -> Alert | Problem:
@@ -136,9 +133,8 @@ def read_packet(file: IO[bytes]) -> Iterator[dict[str, Any]]:
             raise DataError(f"its alerts must have a candid, got {printable(record['candid'])}")
         for name in ("candid", "objectId"):
             if (length := len(str(record[name]))) > MAX_TEXT:
-                raise DataError(
-                    f"the {name} of an alert must have {MAX_TEXT} characters at most, got {length:,}"
-                )
+                must = f"the {name} of an alert must have {MAX_TEXT} characters at most"
+                raise DataError(f"{must}, got {length:,}")
         yield record
 
 
@@ -172,12 +168,10 @@ def _image(name: str, cutout: Any) -> np.ndarray:
 
 
 def _cases(alerts: Sequence[Alert], label_of: Labelled | None) -> Iterator[Cases | Problem]:
-    """The usable alerts of these, with their labels."""
-    candids = [alert.candid for alert in alerts]
+    """The usable ones of some alerts, with their labels."""
+    candids, object_names, metadata, stamps = zip(*alerts, strict=True)
     classes = None if label_of is None else np.array([label_of(candid) for candid in candids], np.int8)
-    metadata = np.array([alert.metadata for alert in alerts], METADATA)
-    object_names = [alert.object_name for alert in alerts]
-    return usable_alerts([alert.stamp for alert in alerts], classes, metadata, candids, object_names)
+    return usable_alerts(stamps, classes, np.array(list(metadata), METADATA), candids, object_names)
 
 
 def _metadata(record: Mapping[str, Any]) -> tuple[bytes | float, ...]:
@@ -185,8 +179,8 @@ def _metadata(record: Mapping[str, Any]) -> tuple[bytes | float, ...]:
     candidate = record["candidate"]
     values = (candidate.get(name) for name in NUMBERS)
     return (
-        str(record["objectId"]).encode("ascii", "replace")[:OBJECT_BYTES],
-        _sign(candidate.get("isdiffpos"))[:SIGN_BYTES].encode("ascii", "replace"),
+        str(record["objectId"]).encode("ascii", "replace"),
+        _sign(candidate.get("isdiffpos"))[:1].encode("ascii", "replace"),
         *(float(value) if isinstance(value, int | float) else np.nan for value in values),
     )
 
@@ -204,25 +198,23 @@ def read_labels(path: Path) -> dict[str, int]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             table = csv.DictReader(file, skipinitialspace=True)
-            table.fieldnames = [name.strip() for name in table.fieldnames or ()]
-            if len(table.fieldnames) == 1 and (
-                mark := next((m for m in ";\t|" if m in table.fieldnames[0]), "")
-            ):
+            columns = table.fieldnames = [name.strip() for name in table.fieldnames or ()]
+            mark = next((mark for mark in ";\t|" if mark in "".join(columns)), "")
+            if len(columns) == 1 and mark:
                 raise DataError(
                     f"{path} must have commas between its columns, got {mark!r}; save it as CSV with commas"
                 )
-            if not {"candid", "label"} <= set(table.fieldnames or ()):
-                raise DataError(f"{path}: the columns candid and label were expected, not {table.fieldnames}")
+            if not {"candid", "label"} <= set(columns):
+                raise DataError(f"{path}: the columns candid and label were expected, not {columns}")
             for line, row in enumerate(table, 2):
+                where = f"{path}, line {line}"
                 candid, label = ((row[name] or "").strip() for name in ("candid", "label"))
                 if label not in CLASS_NUMBERS:
                     expected = ", ".join(CLASSES)
-                    raise DataError(
-                        f"{path}, line {line}: the label must be {expected} or 0 to 4, got {label!r}"
-                    )
+                    raise DataError(f"{where}: the label must be {expected} or 0 to 4, got {label!r}")
                 if labels.setdefault(candid, CLASS_NUMBERS[label]) != CLASS_NUMBERS[label]:
                     before = CLASSES[labels[candid]]
-                    raise DataError(f"{path}, line {line}: alert {candid} was labelled {before} before")
+                    raise DataError(f"{where}: alert {candid} was labelled {before} before")
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} cannot be read as CSV: {error}") from error
     return labels

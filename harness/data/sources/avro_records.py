@@ -5,8 +5,6 @@ no byte, records within themselves, blocks that unpack to gigabytes. So blocks a
 schema is checked first, and of each record only the named fields are made.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import zlib

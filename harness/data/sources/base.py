@@ -16,8 +16,6 @@ A source is a module that a track names in `Track.sources`. This one packs folde
 the first file that cannot be read; `files` gives its fault, for a `Problem`, and goes on.
 """
 
-from __future__ import annotations
-
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -29,8 +27,8 @@ import numpy as np
 
 from harness.data.sources.tar_members import DAMAGE, decompressed, files, names
 from harness.data.store import FOREIGN_HDF5, DataError, open_dataset
-from harness.tracks import get_track, load, track_names
-from submissions.kinds import FIRST_BYTES, HDF5, kind_of
+from harness.tracks import Track, get_track, load, track_names
+from submissions.kinds import FIRST_BYTES, HDF5, first_bytes, kind_of
 from submissions.report import printable
 
 NAMES_SHOWN = 3
@@ -46,18 +44,9 @@ class Cases:
     """
 
     case_id: Sequence[str]
-    group: Sequence[int] | Sequence[str]
+    group: Sequence[int | str]
     columns: Mapping[str, np.ndarray]
     name: str = ""
-
-    def rows(self, indices: Sequence[int]) -> Cases:
-        """The cases at these indices."""
-        return Cases(
-            [self.case_id[index] for index in indices],
-            [self.group[index] for index in indices],  # type: ignore[arg-type]
-            {name: values[indices] for name, values in self.columns.items()},
-            self.name,
-        )
 
 
 @dataclass(frozen=True)
@@ -99,14 +88,20 @@ def find_source(references: Sequence[str], path: Path) -> Source:
     raise DataError(f"{path} must be {expected}, got {description(path)}{other_track(references, path)}")
 
 
+def matching(path: Path, but: Sequence[str] = ()) -> Iterator[tuple[Track, Source]]:
+    """The sources of all tracks that match ``path``, each with its track; ``but`` are not tried."""
+    for track in map(get_track, track_names() if path.exists() else ()):
+        for source in [load(reference) for reference in track.sources if reference not in but]:
+            if source.matches(path):
+                yield track, source
+
+
 def other_track(references: Sequence[str], path: Path) -> str:
     """The advice to pack a path for another track, if one can read its first cases; "" if none can."""
-    for track in map(get_track, track_names() if path.exists() else ()):
-        others = [load(reference) for reference in track.sources if reference not in references]
-        for source in filter(lambda source: source.matches(path), others):
-            with suppress(DataError):
-                if any(isinstance(item, Cases) for item in islice(source.read(path), NAMES_SHOWN)):
-                    return f"; its files are those of another track: --track {track.name}"
+    for track, source in matching(path, but=references):
+        with suppress(DataError):
+            if any(isinstance(item, Cases) for item in islice(source.read(path), NAMES_SHOWN)):
+                return f"; its files are those of another track: --track {track.name}"
     return ""
 
 
@@ -120,14 +115,6 @@ def read_source(
         yield Problem(path.name, error)
 
 
-def starts_with(path: Path, *prefixes: bytes) -> bool:
-    """Whether ``path`` is a file whose first bytes are one of these."""
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return file.read(max(map(len, prefixes))).startswith(prefixes)
-
-
 def description(path: Path) -> str:
     """What kind of file or folder a path is, by its content, for a message that says what came."""
     if not path.exists():
@@ -135,8 +122,7 @@ def description(path: Path) -> str:
     if path.is_dir():
         first = _first_names(path)
         return f"a folder with {first}" if first else "an empty folder"
-    with path.open("rb") as file:
-        start = file.read(FIRST_BYTES)
+    start = first_bytes(path)
     if start.startswith(HDF5):
         try:
             with open_dataset(path):

@@ -5,8 +5,6 @@
 in neither of these folders, as those of a test set, are what their shape says.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -42,11 +40,12 @@ def read(path: Path, labels: Mapping[str, int] | None = None) -> Iterator[Cases 
     if labels is not None:
         raise DataError(f"{path} has maps, got labels for them; leave --labels out")
     for name, data in files(path, ".npy"):
-        if isinstance(data, DataError):
-            yield Problem(name, data)
-            continue
         match = MEMBER.fullmatch(name)
-        if match and data is not None:
+        if not isinstance(data, bytes):
+            yield Problem(name, data)
+        elif not match:
+            yield Problem(name)
+        else:
             folder, cluster, crop = match.groups()
             kinds = FOLDER.findall(folder)
             try:
@@ -55,8 +54,6 @@ def read(path: Path, labels: Mapping[str, int] | None = None) -> Iterator[Cases 
                 yield Cases([f"{cluster}_{crop}"], [int(cluster)], column, name)
             except (DataError, SubmissionError) as error:
                 yield Problem(name, DataError(f"{path}: {name}: {error}"))
-        else:
-            yield Problem(name)
 
 
 def _kind(data: bytes) -> str:

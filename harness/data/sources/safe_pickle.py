@@ -13,8 +13,6 @@ lengths in it only plain integers are taken, and arrays of objects are filled on
 The next such hole may be NumPy's, so files are to be read in a child process (`harness.child`).
 """
 
-from __future__ import annotations
-
 import math
 import os
 import pickle

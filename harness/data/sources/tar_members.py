@@ -1,7 +1,5 @@
 """Iterate over the files in a folder, or in a tar or zip archive, compressed or not."""
 
-from __future__ import annotations
-
 import bz2
 import lzma
 import tarfile
@@ -17,6 +15,7 @@ from harness.data.store import DataError
 from harness.parallel import in_order
 from submissions import SubmissionError
 from submissions.archive import list_zip, zlib_module
+from submissions.kinds import first_bytes
 
 try:  # the same, in less time
     from isal import igzip as gzip
@@ -49,11 +48,13 @@ DAMAGE = (
 
 Content = bytes | DataError | None
 """What a file holds, or why it cannot be read although those after it can; None where it was not wanted."""
+Suffix = str | tuple[()]
+"""How the names of the wanted files end; no name ends in ()."""
 
 
 def names(path: Path) -> Iterator[str]:
     """The names of the files in a folder or archive, as far as it can be read."""
-    with suppress(DataError), closing(_files(path, None)) as found:
+    with suppress(DataError), closing(_files(path, ())) as found:
         for name, _ in found:
             yield name
 
@@ -87,24 +88,21 @@ def files(path: Path, suffix: str = "") -> Generator[tuple[str, Content], None, 
             yield file
 
 
-def _files(path: Path, suffix: str | None) -> Generator[tuple[str, Content], None, None]:
+def _files(path: Path, suffix: Suffix) -> Generator[tuple[str, Content], None, None]:
     if not path.is_dir():
-        with path.open("rb") as file:
-            start = file.read(8)
-        yield from _zip(path, suffix) if start.startswith(ZIPS) else _tar(path, suffix)
+        yield from (_zip if first_bytes(path).startswith(ZIPS) else _tar)(path, suffix)
         return
     for entry in sorted(path.rglob("*")):
         if entry.is_file():
             content: Content = None
-            if suffix is not None and entry.name.endswith(suffix):
+            if entry.name.endswith(suffix):
                 content = _too_large(str(entry), entry.stat().st_size) or entry.read_bytes()
             yield str(entry.relative_to(path.parent)), content
 
 
 def decompressed(path: Path) -> IO[bytes]:
     """The content of a file: unpacked, if it is compressed with gzip, bzip2 or xz."""
-    with path.open("rb") as file:
-        start = file.read(8)
+    start = first_bytes(path)
     for magic, opened in COMPRESSED.items():
         if start.startswith(magic):
             return cast("IO[bytes]", opened(path))
@@ -128,7 +126,7 @@ class _Guarded:
         return self._stream.read(size)
 
 
-def _tar(path: Path, suffix: str | None) -> Generator[tuple[str, Content], None, None]:
+def _tar(path: Path, suffix: Suffix) -> Generator[tuple[str, Content], None, None]:
     last = "the beginning"
     try:
         with (
@@ -138,7 +136,7 @@ def _tar(path: Path, suffix: str | None) -> Generator[tuple[str, Content], None,
             while member := archive.next():
                 archive.members = []  # type: ignore[attr-defined]  # it would keep them all
                 content: Content = None
-                if suffix is not None and member.name.endswith(suffix):
+                if member.name.endswith(suffix):
                     content = _content(archive, member, path)
                     last = member.name if isinstance(content, bytes) else last
                 if member.isfile() or content is not None:
@@ -146,9 +144,8 @@ def _tar(path: Path, suffix: str | None) -> Generator[tuple[str, Content], None,
             marked = _check_end(stream, archive.offset)
     except DAMAGE as error:
         raise DataError(f"{path} is damaged or cut off after {last}: {error}") from error
-    with path.open("rb") as file:  # a compressed file has a sum at its end, which says that it is whole
-        compressed = file.read(8).startswith(tuple(COMPRESSED))
-    if not (marked or compressed):
+    # A compressed file has a sum at its end, which says that it is whole.
+    if not (marked or first_bytes(path).startswith(tuple(COMPRESSED))):
         raise Unmarked(f"{path} ends without the mark of its end, and may be cut off after {last}")
 
 
@@ -186,18 +183,17 @@ def _check_end(stream: IO[bytes], offset: int) -> bool:
     return True
 
 
-def _zip(path: Path, suffix: str | None) -> Generator[tuple[str, Content], None, None]:
+def _zip(path: Path, suffix: Suffix) -> Generator[tuple[str, Content], None, None]:
     try:
         archive = list_zip(path)
     except SubmissionError as error:
         raise DataError(f"{path}: {_of_archive(error)}") from error
     for name, (_, reason) in archive.refused.items():
-        wanted = suffix is not None and name.endswith(suffix)
-        yield name, DataError(f"{path}: {name}: {reason}") if wanted else None
+        yield name, DataError(f"{path}: {name}: {reason}") if name.endswith(suffix) else None
     with archive.open() as read:
         for name in archive.names:
             content: Content = None
-            if suffix is not None and name.endswith(suffix):
+            if name.endswith(suffix):
                 try:
                     content = read(name, MAX_MEMBER_BYTES)
                 except SubmissionError as error:

@@ -19,15 +19,13 @@ import numpy as np
 
 from harness.data.split import hand_out, public_cases, secret_seed
 from harness.data.store import CHUNK, DataError, Dataset, create, open_dataset
-from harness.evaluation.bootstrap import group_sums
+from harness.evaluation.bootstrap import concatenated, group_sums
 from harness.files import HarnessError, beside
 from harness.platforms.codabench.worker import CASES, OVERALL, TRUTH
 from harness.tracks.registry import TRACKS
 from submissions import write_submission
 from submissions.writing import entry
 
-MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
-          "November", "December")  # fmt: skip
 MAX_TITLE, MAX_IMAGE, MAX_COLUMN_TEXT = 255, 128, 36
 """What the platform's tables have room for."""
 PROJECT = Path(__file__).parents[3]
@@ -98,8 +96,7 @@ def write_bundle(truth: Path, inputs: Path | None, out: Path, options: Options) 
 
 def _calendar(date: datetime) -> str:
     """A date in words: ``31 January 2027``, with the time unless it is midnight."""
-    month = MONTHS[date.month - 1]
-    return f"{date.day} {month} {date.year}" + (f", {date:%H:%M} UTC" if date.time() != time() else "")
+    return f"{date.day} {date:%B} {date.year}" + (f", {date:%H:%M} UTC" if date.time() != time() else "")
 
 
 def zip_folder(folder: Path, out: Path) -> None:
@@ -154,10 +151,10 @@ def _write(
     from matplotlib.image import imsave
 
     track, program, kit = truth.track, folder / "scoring_program", folder / "starting_kit"
-    copy_code(program)
-    copy_code(kit)
+    for name in CODE:  # there is one scorer
+        for copy in (program / name, kit / name):
+            shutil.copytree(PROJECT / name, copy, ignore=shutil.ignore_patterns(*NOT_NEEDED))
     shutil.copyfile(Path(__file__).with_name("score.py"), program / "score.py")
-
     with create(kit / "inputs.h5", track, "inputs", {"made_by": "astroboard bundle"}) as writer:
         notes = hand_out(inputs, np.arange(len(inputs)), writer, secret_seed(truth), options.metadata)
     with open_dataset(kit / "inputs.h5") as handed_out:
@@ -173,7 +170,7 @@ def _write(
     references = {folder / f"reference_data_{name}": of_phase for name, of_phase in phases.items()}
     for reference, of_phase in references.items():
         _copy_truth(truth, reference / TRUTH, of_phase)
-        values = json.dumps(cases | {"constant": _constant_scores(truth, of_phase)})
+        values = json.dumps(cases | {"constant": _constant_scores(reference / TRUTH)})
         (reference / CASES).write_text(values, encoding="utf-8")
     for unzipped in (program, kit, *references):
         zip_folder(unzipped, unzipped.with_suffix(".zip"))
@@ -182,22 +179,15 @@ def _write(
     return notes
 
 
-def _constant_scores(truth: Dataset, kept: np.ndarray) -> dict[str, float]:
-    """What the constant prediction scores on the kept cases (N,), by key."""
-    track, columns = truth.track, []
-    for rows in (slice(start, start + CHUNK) for start in range(0, len(truth), CHUNK)):
-        if kept[rows].any():
-            true = truth.truth[rows][kept[rows]]
-            alike = np.full((len(true), *track.format.shape), track.constant_prediction)
-            columns.append(track.by_case(true, alike))
-    by_case = {name: np.concatenate([chunk[name] for chunk in columns]) for name in columns[0]}
-    return group_sums(track, by_case, truth.groups()[kept]).total_scores(track)
-
-
-def copy_code(folder: Path) -> None:
-    """Copy into a folder the code of this project that scores: there is one scorer."""
-    for name in CODE:
-        shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns(*NOT_NEEDED))
+def _constant_scores(reference: Path) -> dict[str, float]:
+    """What the constant prediction scores on the cases of a file of truth, by key."""
+    columns = []
+    with open_dataset(reference) as data:
+        track = data.track
+        for chunk in data.chunks():
+            alike = np.full((len(chunk["group"]), *track.format.shape), track.constant_prediction)
+            columns.append(track.by_case(chunk[track.truth.name], alike))
+        return group_sums(track, concatenated(columns), data.groups()).total_scores(track)
 
 
 def _copy_truth(source: Dataset, path: Path, kept: np.ndarray) -> None:
@@ -220,7 +210,6 @@ def _write_texts(folder: Path, inputs: Dataset, options: Options) -> None:
     environment.filters["range"] = _range
     # YAML joins no pair of surrogates, which is how JSON may escape an emoji.
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "sort_keys": True}
-    notebook = folder / "starting_kit/starting_kit.ipynb"
     for name in environment.list_templates():
         path = folder / name.removesuffix(".jinja")  # which keeps a template from being taken for Python
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -230,9 +219,9 @@ def _write_texts(folder: Path, inputs: Dataset, options: Options) -> None:
             private_start=options.end + timedelta(seconds=1),  # a phase starts after the last one has ended
         )  # fmt: skip
         path.write_text(text, encoding="utf-8")
-    notebook.write_text(
-        notebook_of(notebook.with_suffix(".py").read_text(encoding="utf-8")), encoding="utf-8"
-    )
+    script = folder / "starting_kit/starting_kit.py"
+    notebook = notebook_of(script.read_text(encoding="utf-8"))
+    script.with_suffix(".ipynb").write_text(notebook, encoding="utf-8")
 
 
 def notebook_of(script: str) -> str:
@@ -243,16 +232,13 @@ def notebook_of(script: str) -> str:
         lines = body.strip("\n").splitlines(keepends=True)
         cell: dict[str, Any] = {"cell_type": "code", "execution_count": None, "outputs": []}
         if "markdown" in head:
-            cell, lines = (
-                {"cell_type": "markdown"},
-                [line.removeprefix("#").removeprefix(" ") for line in lines],
-            )
+            cell = {"cell_type": "markdown"}
+            lines = [line.removeprefix("#").removeprefix(" ") for line in lines]
         cells.append(cell | {"id": f"cell-{number}", "metadata": {}, "source": lines})
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     about = {"kernelspec": kernel, "language_info": {"name": "python"}}
-    return (
-        json.dumps({"cells": cells, "metadata": about, "nbformat": 4, "nbformat_minor": 5}, indent=1) + "\n"
-    )
+    notebook = {"cells": cells, "metadata": about, "nbformat": 4, "nbformat_minor": 5}
+    return json.dumps(notebook, indent=1) + "\n"
 
 
 def _range(within: tuple[float, float]) -> str:

@@ -17,8 +17,6 @@ Such a module has two functions, and may have four more:
   of their files. ``data`` may have only the inputs or only the truth.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple
 

@@ -1,8 +1,7 @@
 """Pictures of convergence maps."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,8 +20,8 @@ from harness.report.drawing import evenly_spaced
 from harness.report.drawing.tiles import Scale, Tile, image_tile, tiles_figure
 from harness.report.figures import colour_table, grey_picture
 
-PEAKS = {"true peaks": ("x", colours.TRUE_PEAKS), "predicted peaks": ("o", colours.PREDICTED_PEAKS)}
-TRUE_PEAKS_SHOWN, PREDICTED_PEAKS_SHOWN, PEAKS_WITH_WEIGHTS = 5, 3, 10
+PEAKS = {"true peaks": ("x", colours.TRUE_PEAKS, 5), "predicted peaks": ("o", colours.PREDICTED_PEAKS, 3)}
+PEAKS_WITH_WEIGHTS = 10
 """How many peaks are marked, as in figures 1 and 3 of the report."""
 INPUTS = ("e1", "e2", "Δe")
 SAMPLES = 4
@@ -32,7 +31,6 @@ REACH = 0.25
 """The largest difference that is drawn there, in units of the scale of the true map."""
 DEVIATIONS = 2
 """The largest difference that a tile shows, in standard deviations of the true map."""
-NO_TICKS: dict[str, Any] = {"xticks": [], "yticks": []}
 WHISKERS, INPUT_SMOOTHING = 16, 2.0
 """Lines in a row of the picture of the inputs; the width of the Gaussian below them, in pixels."""
 
@@ -65,30 +63,21 @@ def case_tiles(inputs: np.ndarray | None, target: np.ndarray, prediction: np.nda
     pairs by rank, can be seen. The scale of the difference depends on the true map alone.
     """
     target, prediction = target.astype(np.float32), prediction.astype(np.float32)
-
-    def with_peaks(tile: Tile) -> Tile:
-        def drawn(axis: Any) -> None:
-            tile.draw(axis)
-            _mark_peaks(axis, target, TRUE_PEAKS_SHOWN, "true peaks")
-            _mark_peaks(axis, prediction, PREDICTED_PEAKS_SHOWN, "predicted peaks")
-
-        return tile._replace(draw=drawn)
-
-    scale = _map_scale(target)
-    tiles = [] if inputs is None else [_input_tile(inputs.astype(np.float32))]
-    peaks = [(name, colour, marker) for name, (marker, colour) in PEAKS.items()]
-    tiles += [
-        with_peaks(image_tile("true κ", target, scale, key=peaks)),
-        with_peaks(image_tile("predicted κ", prediction, scale, "on the scale of the true map")),
+    peaks = partial(_mark_peaks, {"true peaks": target, "predicted peaks": prediction})
+    key = [(name, colour, marker) for name, (marker, colour, _) in PEAKS.items()]
+    scale, note = _map_scale(target), "on the scale of the true map"
+    return [
+        *([] if inputs is None else [_input_tile(inputs.astype(np.float32))]),
+        image_tile("true κ", target, scale, over=peaks, key=key),
+        image_tile("predicted κ", prediction, scale, note, over=peaks),
         _difference_tile("predicted − true", prediction, target),
         _regions_tile(target, prediction),
     ]
-    return tiles
 
 
-def _map_scale(target: np.ndarray) -> Scale:
-    low, high = np.quantile(target, [0.005, 0.999])
-    return Scale(colours.MAP, float(low), float(high))
+def _map_scale(kappa: np.ndarray, colour_map: str = colours.MAP) -> Scale:
+    low, high = np.quantile(kappa, [0.005, 0.999])
+    return Scale(colour_map, float(low), float(high))
 
 
 def _difference_tile(title: str, prediction: np.ndarray, target: np.ndarray) -> Tile:
@@ -101,16 +90,13 @@ def _difference_tile(title: str, prediction: np.ndarray, target: np.ndarray) -> 
 def _input_tile(inputs: np.ndarray) -> Tile:
     """KS93 of the ellipticities (H, W, 3), a little smoothed, and lines along their means in squares."""
     kappa = smoothed_convergence(inputs[None], INPUT_SMOOTHING)[0]
-    low, high = np.quantile(kappa, [0.005, 0.999])
-    scale = Scale(colours.GIVEN, float(low), float(high))
     side = len(inputs) // WHISKERS
     e1, e2 = inputs[..., :2].reshape(WHISKERS, side, WHISKERS, side, 2).mean(axis=(1, 3)).transpose(2, 0, 1)
     strength, angle = np.hypot(e1, e2), np.arctan2(e2, e1) / 2
     length = (strength / (np.quantile(strength, 0.95) or 1.0)).clip(max=1.3) * side
     middles = side * (np.indices((WHISKERS, WHISKERS)) + 0.5) - 0.5
 
-    def drawn(axis: Any) -> None:
-        axis.imshow(kappa, vmin=scale.low, vmax=scale.high, cmap=scale.colour_map, interpolation="nearest")
+    def whiskers(axis: Any) -> None:
         axis.quiver(
             middles[1], middles[0], length * np.cos(angle), length * np.sin(angle), angles="xy",
             scale_units="xy", scale=1, pivot="mid", headwidth=0, headlength=0, headaxislength=0,
@@ -118,7 +104,8 @@ def _input_tile(inputs: np.ndarray) -> Tile:
         )  # fmt: skip
         axis.set(xlim=(-0.5, len(kappa) - 0.5), ylim=(len(kappa) - 0.5, -0.5))
 
-    return Tile("given: shear and its KS93", drawn, scale, note="lines: mean ellipticity of 8 × 8 pixels")
+    note = "lines: mean ellipticity of 8 × 8 pixels"
+    return image_tile("given: shear and its KS93", kappa, _map_scale(kappa, colours.GIVEN), note, whiskers)
 
 
 def side_by_side(
@@ -130,10 +117,8 @@ def side_by_side(
     ``colours`` are the tables that give grey its colours; differences reach to ``reach`` on both sides. The
     inputs (H, W, 3), if they are known, are a ``picture`` of three ``channels`` side by side.
     """
-    given = []
-    for image in () if inputs is None else np.moveaxis(inputs.astype(np.float32), -1, 0):
-        reach = _input_reach(image)
-        given.append((image / reach / 2 + 0.5).clip(0, 1))
+    images = () if inputs is None else np.moveaxis(inputs.astype(np.float32), -1, 0)
+    given = [(image / _input_reach(image) / 2 + 0.5).clip(0, 1) for image in images]
     target = target.astype(np.float32)
     low, high = float(np.quantile(target, 0.002)), float(target.max())
     scaled = [(each.astype(np.float32) - low) / ((high - low) or 1.0) for each in (target, *predictions)]
@@ -168,10 +153,8 @@ def comparison_figure(
     scale = _map_scale(target)
     tiles = _without_prediction(inputs, target)
     tiles += [image_tile(name, image, scale) for name, image in zip(names, predictions, strict=True)]
-    tiles += [
-        _difference_tile(f"{name} − true", image, target)
-        for name, image in zip("AB", predictions, strict=True)
-    ]
+    both = zip("AB", predictions, strict=True)
+    tiles += [_difference_tile(f"{name} − true", image, target) for name, image in both]
     return tiles_figure(tiles, title, 4)
 
 
@@ -179,13 +162,9 @@ def dataset_figures(data: Dataset) -> Iterator[tuple[str, Figure]]:
     """Inputs and true maps of four cases, evenly spaced in the file: one figure, ``samples``."""
     rows = evenly_spaced(np.arange(len(data)), SAMPLES)
     case_ids, tiles = data.case_ids(), []
+    columns = [data.columns.get(column.name) for column in (data.track.inputs, data.track.truth)]
     for row in rows:
-        tiles += _without_prediction(
-            *(
-                np.asarray(data.columns[column.name][row]) if column.name in data.columns else None
-                for column in (data.track.inputs, data.track.truth)
-            )
-        )
+        tiles += _without_prediction(*(None if column is None else column[row] for column in columns))
     yield "samples", tiles_figure(tiles, "", 4, [case_ids[row] for row in rows])
 
 
@@ -199,13 +178,8 @@ def _without_prediction(inputs: np.ndarray | None, target: np.ndarray | None) ->
     if target is None:
         return [*tiles, None]
     target = target.astype(np.float32)
-    true = image_tile("true κ", target, _map_scale(target))
-
-    def drawn(axis: Any) -> None:
-        true.draw(axis)
-        _mark_peaks(axis, target, TRUE_PEAKS_SHOWN, "true peaks")
-
-    return [*tiles, true._replace(draw=drawn)]
+    peaks = partial(_mark_peaks, {"true peaks": target})
+    return [*tiles, image_tile("true κ", target, _map_scale(target), over=peaks)]
 
 
 def _input_reach(image: np.ndarray) -> float:
@@ -213,16 +187,18 @@ def _input_reach(image: np.ndarray) -> float:
     return float(3 * 1.4826 * np.median(np.abs(image)) or np.abs(image).max() or 1.0)
 
 
-def _mark_peaks(axis: Any, image: np.ndarray, number_of_peaks: int, name: str) -> None:
-    """Mark the highest peaks of a map with their ranks: those of the true map to the right of the marks."""
-    marker, colour = PEAKS[name]
+def _mark_peaks(maps: Mapping[str, np.ndarray], axis: Any) -> None:
+    """Mark the highest PEAKS of maps with their ranks: those of the true map to the right of the marks."""
     outline = [withStroke(linewidth=2.5, foreground="black")]
-    aside = 4 if name == "true peaks" else -4
-    for rank, (row, column) in enumerate(_found_peaks(image, number_of_peaks), 1):
-        axis.plot(column, row, marker, color=colour, fillstyle="none", markersize=10, path_effects=outline)
-        beside = (column + aside, row - 3 if row > 9 else row + 9)
-        side = "left" if aside > 0 else "right"
-        axis.annotate(str(rank), beside, color=colour, fontsize=12, path_effects=outline, ha=side)
+    for name, image in maps.items():
+        marker, colour, shown = PEAKS[name]
+        aside, side = (4, "left") if name == "true peaks" else (-4, "right")
+        for rank, (row, column) in enumerate(_found_peaks(image, shown), 1):
+            axis.plot(
+                column, row, marker, color=colour, fillstyle="none", markersize=10, path_effects=outline
+            )
+            beside = (column + aside, row - 3 if row > 9 else row + 9)
+            axis.annotate(str(rank), beside, color=colour, fontsize=12, path_effects=outline, ha=side)
 
 
 def _found_peaks(image: np.ndarray, number_of_peaks: int) -> np.ndarray:
@@ -236,16 +212,9 @@ def _regions_tile(target: np.ndarray, prediction: np.ndarray) -> Tile:
     true, predicted = target > target.mean(dtype=float), prediction > prediction.mean(dtype=float)
     index = np.where(predicted, np.where(true, 0, 2), np.where(true, 3, 1))  # in the order of REGIONS
     scale = Scale(ListedColormap(list(colours.REGIONS.values())), 0, 3)
-    tile = image_tile(f"above the mean: DICEE {significant(metrics.dicee(target, prediction))}", index, scale)
+    title = f"above the mean: DICEE {significant(metrics.dicee(target, prediction))}"
     key = [(name, colour, "") for name, colour in colours.REGIONS.items()]
-    return tile._replace(scale=None, key=key, pale=True)
-
-
-def case_texts(case_id: str, _target: np.ndarray, _prediction: np.ndarray) -> dict[str, str]:
-    """A map has no short text; ``alt`` says which pictures there are."""
-    pictures = "True map, predicted map, their difference and the regions above the mean"
-    alt = f"{pictures} of {case_id}, with the five highest true and the three highest predicted peaks"
-    return {"target": "", "prediction": "", "alt": alt}
+    return image_tile(title, index, scale, key=key, pale=True)._replace(scale=None)
 
 
 def weights_figure(
@@ -258,7 +227,7 @@ def weights_figure(
     """
     figure = Figure(figsize=(13, 6.6), layout="constrained")
     columns = (len(weights) + 2) // 2
-    axes = figure.subplots(2, columns, subplot_kw=NO_TICKS).flat
+    axes = figure.subplots(2, columns, subplot_kw={"xticks": [], "yticks": []}).flat
     shown = axes[0].imshow(kappa, vmax=np.quantile(kappa, 0.999), cmap=colours.MAP)
     figure.colorbar(shown, ax=axes[0], shrink=0.8)
     axes[0].set_title("true κ")

@@ -3,8 +3,6 @@
 The curves are scikit-learn's. They stay at 0 where no alert, or every alert, is a supernova.
 """
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -77,8 +75,7 @@ def side_by_side(
     if inputs is not None:
         images = []
         for image in np.moveaxis(inputs.astype(np.float64), -1, 0):
-            usable = np.where(np.abs(image) < LARGEST_PIXEL, image, np.nan)
-            low, high = np.nanquantile(usable, [0.01, 0.995]) if np.isfinite(usable).any() else (0, 1)
+            usable, low, high = _usable(image)
             images.append(np.nan_to_num((usable - low) / ((high - low) or 1.0)).clip(0, 1))
         drawn |= {"picture": grey_picture(np.concatenate(images, axis=1)), "side": len(inputs)}
     return drawn
@@ -96,8 +93,7 @@ def comparison_figure(
         return None
     tiles = _stamp_tiles(inputs)
     for name, shares in zip(names, predictions, strict=True):
-        (tile,) = case_tiles(None, target, shares)
-        tiles.append(tile._replace(title=name))
+        tiles += [tile._replace(title=name) for tile in case_tiles(None, target, shares)]
     return tiles_figure(tiles, f"{title}: {CLASSES[int(target)]}")
 
 
@@ -107,13 +103,19 @@ def _stamp_tiles(stamp: np.ndarray) -> list[Tile]:
     Each has its own range, but for a crop, which is scaled to 0..1 already.
     """
     tiles = []
+    colour_map = colormaps[colours.STAMP].with_extremes(bad=colours.NO_VALUE)
     for name, image in zip(CHANNELS, np.moveaxis(stamp, -1, 0), strict=True):
-        usable = np.where(np.abs(image) < LARGEST_PIXEL, image, np.nan)
-        raw = len(stamp) > CROP and np.isfinite(usable).any()
-        low, high = np.nanquantile(usable, [0.01, 0.995]) if raw else (0, 1)
-        colour_map = colormaps[colours.STAMP].with_extremes(bad=colours.NO_VALUE)
-        tiles.append(image_tile(name, usable, Scale(colour_map, low, high))._replace(scale=None))
+        usable, low, high = _usable(image)
+        scale = Scale(colour_map, low, high) if len(stamp) > CROP else Scale(colour_map, 0, 1)
+        tiles.append(image_tile(name, usable, scale)._replace(scale=None))
     return tiles
+
+
+def _usable(image: np.ndarray) -> tuple[np.ndarray, float, float]:
+    """An image, with NaN for pixels without a value, and the values from which to which it is shown."""
+    usable = np.where(np.abs(image) < LARGEST_PIXEL, image, np.nan)
+    low, high = np.nanquantile(usable, [0.01, 0.995]) if np.isfinite(usable).any() else (0, 1)
+    return usable, low, high
 
 
 def dataset_figures(data: Dataset) -> Iterator[tuple[str, Figure]]:
@@ -189,16 +191,14 @@ def overview(columns: Mapping[str, np.ndarray], probabilities: np.ndarray) -> di
 def confusion_figure(confusion: np.ndarray, classes: Sequence[str]) -> Figure:
     """A confusion matrix (K, K): each cell with its count, and coloured by its share of the row."""
     shares = metrics.normalise_rows(confusion)
-    figure = Figure(figsize=PANEL, layout="constrained")
-    axis = figure.subplots()
+    figure, axis = _panel()
     axis.imshow(shares, vmin=0, vmax=1, cmap=colours.SHARES, aspect="auto")
     for (row, column), share in np.ndenumerate(shares):
         text = f"{share:.2f}\n{confusion[row, column]:.0f}"
         axis.text(column, row, text, ha="center", va="center", color="white" if share > 0.5 else "black")
     axis.set_xticks(range(len(classes)), classes)
     axis.set_yticks(range(len(classes)), classes)
-    axis.set_xlabel("predicted class")
-    axis.set_ylabel("true class")
+    axis.set(xlabel="predicted class", ylabel="true class")
     return figure
 
 
@@ -206,9 +206,8 @@ def _binary(labels: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, 
     """Which alerts are supernovae, their probability, and the confusion (2, 2) by the most probable class."""
     true = labels == SUPERNOVA
     called = probabilities.argmax(axis=1) == SUPERNOVA
-    return (
-        true, probabilities[:, SUPERNOVA], metrics.confusion_matrix(true.astype(int), called.astype(int), 2),
-    )  # fmt: skip
+    confusion = metrics.confusion_matrix(true.astype(int), called.astype(int), 2)
+    return true, probabilities[:, SUPERNOVA], confusion
 
 
 def precision_recall_figure(labels: np.ndarray, probabilities: np.ndarray) -> Figure:

@@ -1,7 +1,5 @@
 """The pictures that a case is drawn in: in a row in one figure, or each by itself on a page."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -94,12 +92,21 @@ def draw(axis: Axes, tile: Tile) -> None:
     tile.draw(axis)
 
 
-def image_tile(title: str, image: Any, scale: Scale, note: str = "", **more: Any) -> Tile:
-    """A map (H, W) in the colours of a scale."""
+def image_tile(
+    title: str,
+    image: Any,
+    scale: Scale,
+    note: str = "",
+    over: Callable[[Axes], Any] | None = None,
+    **more: Any,
+) -> Tile:
+    """A map (H, W) in the colours of a scale, and what ``over`` draws over it."""
 
     def drawn(axis: Axes) -> None:
         name, low, high = scale
         axis.imshow(image, vmin=low, vmax=high, cmap=name, interpolation="nearest")
+        if over:
+            over(axis)
 
     return Tile(title, drawn, scale, note=note, **more)
 

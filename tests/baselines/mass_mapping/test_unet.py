@@ -138,11 +138,11 @@ def test_learns_what_can_be_seen(training, capfd):
     assert np.corrcoef(unet.predict(validation.inputs).ravel(), validation.truth.ravel())[0, 1] > 0.8
 
 
-def test_examples_are_turned_as_a_sky_is_unless_naively(exact, tmp_path):
+def test_examples_are_turned_as_a_sky_is_unless_naively(exact, training):
     wrong = {}
     for augmentation in ("spin-2", "naive"):
         unet = UNetKS93(augmentation=augmentation, ks93_sigma=0.0)
-        examples = Examples(exact, unet, tmp_path)
+        examples = Examples(exact, unet, training)
         rows = examples.in_order(None)
         rows["symmetry"] = np.arange(8)
         inputs, kappa = examples.read(rows[::-1])
@@ -154,28 +154,28 @@ def test_examples_are_turned_as_a_sky_is_unless_naively(exact, tmp_path):
     assert wrong["naive"].sum() == len(SYMMETRIES) - 2
 
 
-def test_half_of_the_training_cases_show_their_ks93_map_and_all_others_do(exact, tmp_path):
+def test_half_of_the_training_cases_show_their_ks93_map_and_all_others_do(exact, training):
     unet = UNetKS93(ks93_sigma=0.0)
     many = Cases(*(np.concatenate([each] * 8) for each in (exact.inputs, exact.truth, exact.group)))
-    examples = Examples(many, unet, tmp_path)
+    examples = Examples(many, unet, training)
     shown = examples.read(examples.shuffled(np.random.default_rng(0)))[0][..., 3].any(axis=(1, 2))
     assert 0.3 < shown.mean() < 0.7
     assert examples.read(examples.in_order(None))[0][..., 3].any(axis=(1, 2)).all()
     np.testing.assert_array_equal(unet.extra_channels(exact.inputs)[:, 0], exact.truth)
 
 
-def test_the_ks93_map_is_smoothed_by_two_pixels_and_may_be_all_that_is_seen(exact, tmp_path):
+def test_the_ks93_map_is_smoothed_by_two_pixels_and_may_be_all_that_is_seen(exact, training):
     expected = gaussian_filter(exact.truth, (0, 2, 2), mode="wrap", truncate=8)
     for unet in (UNetKS93(), UNetKS93Only()):
         np.testing.assert_allclose(unet.extra_channels(exact.inputs)[:, 0], expected, atol=1e-5)
-    alone = Examples(exact, UNetKS93Only(augmentation="none"), tmp_path)
+    alone = Examples(exact, UNetKS93Only(augmentation="none"), training)
     inputs, _ = alone.read(alone.shuffled(np.random.default_rng(0)))
     assert inputs.shape == (8, 128, 128, 1)
     np.testing.assert_allclose(inputs[..., 0], expected, atol=1e-3)  # half precision; in the file's order
 
 
-def test_every_case_is_read_once_an_epoch(exact, tmp_path):
-    examples = Examples(exact, UNet(), tmp_path)
+def test_every_case_is_read_once_an_epoch(exact, training):
+    examples = Examples(exact, UNet(), training)
     first, second = (examples.shuffled(np.random.default_rng(seed)) for seed in (0, 1))
     assert sorted(first["case"]) == sorted(second["case"]) == list(range(8))
     assert not np.array_equal(first, second)
@@ -185,10 +185,10 @@ def test_every_case_is_read_once_an_epoch(exact, tmp_path):
     np.testing.assert_array_equal(kappa, exact.truth)
 
 
-def test_the_scale_holds_every_map_with_a_margin(exact, tmp_path):
+def test_the_scale_holds_every_map_with_a_margin(exact, training):
     exact.truth[3, 5, 7], exact.truth[4] = 2.0, exact.truth[4] + 0.4
     mean = exact.truth.mean(dtype=np.float64)
-    scale = Examples(exact, UNet(), tmp_path).scale()
+    scale = Examples(exact, UNet(), training).scale()
     assert scale["centre"] == pytest.approx(mean, abs=1e-6)
     assert scale["half_range"] == pytest.approx(1.1 * (2.0 - mean), rel=1e-5)
     assert scale["spread"] == pytest.approx(exact.truth.std(dtype=np.float64), rel=1e-5)

@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 
-from baselines.protocol import BaselineError, Cases, predict
+from baselines.protocol import BaselineError
 from baselines.stamps.metadata import COLUMNS, FORBIDDEN, column_names, metadata_features, moments
-from baselines.stamps.trivial import Majority
 
 
 def table(**columns):
@@ -80,20 +79,3 @@ def test_moments_are_of_the_values_there_are():
     mean, variance = moments(features)
     np.testing.assert_array_equal(mean, [2, 0, 7, 4])
     np.testing.assert_array_equal(variance, [1, np.inf, 1, 1])
-
-
-class WithMetadata:
-    needs_metadata = True
-
-    def predict(self, inputs, metadata):
-        return inputs + metadata
-
-
-def test_metadata_go_to_those_alone_that_need_them():
-    assert predict(WithMetadata(), "stamps", "metadata") == "stampsmetadata"
-    with pytest.raises(BaselineError, match="these data have none"):
-        predict(WithMetadata(), "stamps", None)
-    majority = Majority()
-    cases = Cases(np.zeros((2, 63, 63, 3), np.float32), np.array([0, 1], np.int8), np.arange(2))
-    majority.fit(cases, cases, None)
-    assert predict(majority, cases.inputs, "metadata").shape == (2, 5)

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from harness.claims.data import SplitData
-from harness.claims.diagnostics import TRAININGS, with_diagnostics
+from harness.claims.diagnostics import with_diagnostics
 from harness.claims.plan import Run, all_settings, plan, run_name, runs_of
 from harness.claims.spec import KINDS, Side, preset_size, select
+from harness.claims.trainings import MEASURES
 from harness.runs.registry import baseline_class
 from harness.tracks import get_track
 from tests.harness.claims.conftest import TINY
@@ -132,7 +133,7 @@ def test_sides_differ_in_one_thing(name, preset):
         differing -= {"sampling", "epochs"} if len(spec.sides) > 2 else set()
         judged = {**spec.expected, **spec.beside}
         scores = {score.key for score in with_diagnostics(get_track(spec.track)).scores}
-        assert judged.keys() <= scores | TRAININGS.keys()
+        assert judged.keys() <= scores | {info.key for info in MEASURES}
         assert spec.regime.keys() <= scores
         assert all(low < high for low, high in judged.values())
     if len({side.like for side in spec.sides}) > 1 and spec.expected:

@@ -62,7 +62,7 @@ def test_regimes_are_twice_the_reported_errors():
 
 def test_numbers_of_the_reports():
     (claim,) = select("laptop", ["finetuning-trades-for-wmape"])
-    assert [each.scores["wmape"] for each in claim.reported] == [1.35, 1.53]
+    assert [each["scores"]["wmape"] for each in claim.reported] == [1.35, 1.53]
     for spec in select("laptop", KINDS, real=True):
         assert len(spec.reported) <= (len(spec.sides) if spec.expected else 8)
 

@@ -9,7 +9,7 @@ import click
 import pytest
 
 from harness.cli import main
-from harness.cli.shared import Output
+from harness.cli.options import Output
 from harness.data.store import open_dataset
 from harness.files import HarnessError, json_text
 from harness.runs import folder

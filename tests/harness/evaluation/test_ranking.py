@@ -45,7 +45,9 @@ def standings_of(drawn, groups):
     values, resamples = ({score.key: each for score in MASS_MAPPING.ranked} | {
         score.key: 0 * each for score in MASS_MAPPING.scores if not score.ranked
     } for each in (np.arange(float(rows)), drawn))  # fmt: skip
-    return standings(MASS_MAPPING, values, resamples, groups)
+    order, *found = standings(MASS_MAPPING, values, resamples, groups, [()] * rows)
+    assert order == list(range(rows))
+    return found
 
 
 @pytest.mark.parametrize(("worse", "group", "low"), [(10, 2, 2), (15, 2, 2), (16, 1, 1), (40, 1, 1)])

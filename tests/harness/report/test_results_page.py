@@ -9,7 +9,7 @@ from harness.claims.execute import score_folds
 from harness.claims.plan import Run
 from harness.claims.results import rank
 from harness.claims.spec import select
-from harness.report.results_page import results_page, write_results
+from harness.report.results_page import results_page, write_claims, write_results
 from tests.harness.report.test_claims_tables import claim, score
 
 
@@ -74,8 +74,6 @@ def test_the_inversion_is_shown_side_by_side(record):
 
 @pytest.mark.slow
 def test_html_shows_names_in_backquotes_as_code(record, tmp_path):
-    from harness.report.claims_page import write_claims  # imports matplotlib
-
     write_claims(record, tmp_path)
     html = re.sub(r"<script>.*?</script>", "", (tmp_path / "claims.html").read_text(), flags=re.DOTALL)
     assert "and <code>ks93-masked</code> solves" in html

@@ -41,7 +41,7 @@ from harness.data.store import open_dataset
 from harness.runs.training import predictions, restored
 for name, data in (("unet", maps), ("cnn-metadata", stamps)):
     with open_dataset(Path(data, "test-inputs.h5")) as cases:
-        _, network = restored(Path(before[0], name))
+        network = restored(Path(before[0], name))
         np.save(Path(out, name), np.concatenate(list(predictions([network], cases))))
 """
 
@@ -94,7 +94,7 @@ def test_a_model_of_one_backend_predicts_with_another(name, maps, stamps, tmp_pa
     weights = [zipfile.ZipFile(folder / "model/model.keras") for folder in (run, again)]
     assert len({archive.read("model.weights.h5") for archive in weights}) == 1
     with open_dataset(inputs) as cases:
-        ours = np.concatenate(list(predictions([restored(run)[1]], cases)))
+        ours = np.concatenate(list(predictions([restored(run)], cases)))
     np.testing.assert_allclose(np.load(trained / f"again/{name}.npy"), ours, rtol=0, atol=1e-5)
     submit([run], inputs, "Team", tmp_path / "submission.zip")
 

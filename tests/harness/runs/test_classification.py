@@ -83,7 +83,7 @@ def test_runs_are_averaged_at_the_survey_s_prior_whatever_they_were_trained_on(t
         name: ({"track": "stamps", "outcome": outcome}, model) for name, (outcome, model) in runs.items()
     }
     monkeypatch.setattr(classifying, "finished", lambda run: restored[run.name][0])
-    monkeypatch.setattr(classifying, "restored", lambda run, _: restored[run.name])
+    monkeypatch.setattr(classifying, "restored", lambda run, _: restored[run.name][1])
     answers, _, images = classify([tmp_path / name for name in runs], [alerts])
     by_run = [1620 / 16586, 14580 / 29546, 0.8]
     for answer in answers:
@@ -123,7 +123,7 @@ def test_each_alert_gets_the_answer_for_its_own_images(tmp_path, alerts, monkeyp
     baseline = Brightest(needs_metadata)
     record = {"track": "stamps", "baseline": "brightest", "outcome": {}}
     monkeypatch.setattr(classifying, "finished", lambda _: record)
-    monkeypatch.setattr(classifying, "restored", lambda *_: (record, baseline))
+    monkeypatch.setattr(classifying, "restored", lambda *_: baseline)
     answers, left_out, _ = classify([tmp_path], [alerts])
     images = {"10": packet(10, ["a", "b"])[1][0], "11": packet(10, ["a", "b"])[1][1], "20": packet(20)[1][0]}
     brightest = {candid: CLASSES[np.nanmax(image, (0, 1)).argmax()] for candid, image in images.items()}
@@ -177,7 +177,7 @@ def test_images_of_the_likeliest_alone_are_kept(tmp_path, monkeypatch):
             return np.stack([1 - sure, sure, *np.zeros((3, len(images)))], axis=1)
 
     monkeypatch.setattr(classifying, "finished", lambda _: record)
-    monkeypatch.setattr(classifying, "restored", lambda *_: (record, ByNumber()))
+    monkeypatch.setattr(classifying, "restored", lambda *_: ByNumber())
     file, stamps = packet(100, ["A"] * 7)
     (tmp_path / "many.avro").write_bytes(file)
     answers, _, images = classify([tmp_path], [tmp_path / "many.avro"])
@@ -216,7 +216,7 @@ def test_a_source_that_breaks_off_is_listed_and_the_rest_goes_on(tmp_path, alert
 def test_a_model_that_needs_metadata_says_so_where_there_are_none(tmp_path, stamps, monkeypatch):
     record = {"track": "stamps", "baseline": "brightest", "outcome": {}}
     monkeypatch.setattr(classifying, "finished", lambda _: record)
-    monkeypatch.setattr(classifying, "restored", lambda *_: (record, Brightest(True)))
+    monkeypatch.setattr(classifying, "restored", lambda *_: Brightest(True))
     with open_dataset(stamps / "data.h5") as data:
         content = {"images": list(data.inputs[:3])}
     (tmp_path / "a.pkl").write_bytes(pickle.dumps(content))

@@ -78,7 +78,7 @@ def test_goes_on_after_the_last_epoch(stamps, tmp_path, preset, unfinished, caps
     assert told[0] == "resuming after epoch 2"
     assert len(told) == 3
     assert "resuming" in capsys.readouterr().err
-    assert restored(tmp_path / "run")[0] == record
+    assert finished(tmp_path / "run") == record
     names = {path.name for path in (tmp_path / "run").iterdir()}
     assert names == {"run.json", "model", "history.csv", "history.png"}
     assert not unfinished.exists()
@@ -87,7 +87,7 @@ def test_goes_on_after_the_last_epoch(stamps, tmp_path, preset, unfinished, caps
     predictions = []
     for run in ("run", "whole"):
         with open_dataset(stamps / "validation.h5") as data:
-            predictions.append(restored(tmp_path / run)[1].predict(data.inputs[:]).tobytes())
+            predictions.append(restored(tmp_path / run).predict(data.inputs[:]).tobytes())
     assert predictions[0] == predictions[1]
 
 
@@ -259,7 +259,7 @@ for strategy in ("single", "mirrored"):
     record = train(name, data, folder / strategy, str(preset), 0, strategy=strategy)
     assert record["strategy"] == strategy
     with open_dataset(data / "test-inputs.h5") as cases:
-        maps.append(restored(folder / strategy)[1].predict(cases.inputs[:]))
+        maps.append(restored(folder / strategy).predict(cases.inputs[:]))
 assert n_devices("mirrored") == 2
 print(maps[0].std(), abs(maps[1] - maps[0]).max())
 """
@@ -300,7 +300,7 @@ def test_a_network_starts_with_the_weights_of_another_run(first, stamps, tmp_pat
     record = train("cnn", stamps, tmp_path / "second", str(tiny), 1, start=first)
     assert record["start"]["data"] == record["data"]
     assert (record["start"]["seed"], record["seed"]) == (0, 1)
-    (_, one), (_, other) = (restored(run) for run in (first, tmp_path / "second"))
+    one, other = (restored(run) for run in (first, tmp_path / "second"))
     assert one.model.count_params() == 210117
     for before, after in zip(one.model.get_weights(), other.model.get_weights(), strict=True):
         np.testing.assert_allclose(before, after, atol=1e-20)
@@ -351,7 +351,7 @@ def test_predictions_are_averaged_over_the_orientations_of_a_stamp(stamps, first
         images = cases.inputs[:]
         written, _ = open_submission(tmp_path / "out.zip", "stamps", cases.case_ids()).read()
     sides = (images, images[:, :, ::-1])
-    baseline = restored(first)[1]
+    baseline = restored(first)
     each = np.stack([baseline.predict(np.rot90(side, turns, (1, 2))) for side in sides for turns in range(4)])
     assert np.ptp(each, axis=0).max() > 1e-3
     np.testing.assert_allclose(written, each.mean(axis=0), atol=1e-6)
@@ -360,7 +360,7 @@ def test_predictions_are_averaged_over_the_orientations_of_a_stamp(stamps, first
 def test_kaiser_squires_is_the_same_in_all_orientations(maps, tmp_path):
     train("ks93", maps, tmp_path / "run", "smoke")
     with open_dataset(maps / "test-inputs.h5") as cases:
-        baselines = [restored(tmp_path / "run")[1]]
+        baselines = [restored(tmp_path / "run")]
         plain, averaged = (
             np.concatenate(list(predictions(baselines, cases, views=views)))
             for views in (as_they_are, load(cases.track.symmetries))
@@ -375,7 +375,7 @@ def test_runs_are_averaged(stamps, maps, first, tmp_path):
     assert (manifest["method"], manifest["seed"]) == ("2 × cnn + majority", None)
     with open_dataset(inputs) as cases:
         mean, cnn, majority = (
-            np.concatenate(list(predictions([restored(run)[1] for run in some], cases)))
+            np.concatenate(list(predictions([restored(run) for run in some], cases)))
             for some in (runs, [first], [tmp_path / "majority"])
         )
     np.testing.assert_allclose(mean, (2 * cnn + majority) / 3, atol=1e-6)

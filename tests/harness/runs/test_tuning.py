@@ -377,7 +377,7 @@ def test_a_network_is_tuned_and_trained_with_what_was_found(whole, stamps, tmp_p
     assert tomllib.loads(found) == {"base": "smoke", "cnn": settings("smoke", "cnn") | best["values"]}
     (tmp_path / "short.toml").write_text(found.replace("epochs = 5", "epochs = 1"))
     train("cnn", stamps, tmp_path / "run", str(tmp_path / "short.toml"))
-    assert restored(tmp_path / "run")[1].learning_rate == best["values"]["learning_rate"]
+    assert restored(tmp_path / "run").learning_rate == best["values"]["learning_rate"]
 
 
 def test_a_search_that_is_killed_goes_on(whole, command, tmp_path):

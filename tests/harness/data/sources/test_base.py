@@ -15,9 +15,10 @@ import pytest
 
 from harness.data.pack import pack
 from harness.data.sources import alert_pickle, avro_alerts, map_archives
-from harness.data.sources.base import Problem, description, find_source, read_source, starts_with
+from harness.data.sources.base import Problem, description, find_source, read_source
 from harness.data.store import DataError, open_dataset
 from harness.tracks import MASS_MAPPING, STAMPS, Track
+from submissions.kinds import FIRST_BYTES, first_bytes
 from tests.harness.data.conftest import map_members, npy, write_tar
 from tests.harness.data.sources.avro import packet
 
@@ -144,10 +145,11 @@ def test_files_of_the_other_track_are_said(tmp_path):
         find_source(MASS_MAPPING.sources, tmp_path / "alerts.pkl")
 
 
-@pytest.mark.parametrize(("content", "starts"), [(b"long magic", True), (b"PK", True), (b"a PK", False)])
-def test_first_bytes_of_several_lengths(tmp_path, content, starts):
+@pytest.mark.parametrize("content", [b"", b"PK", bytes(FIRST_BYTES) + b"PK"])
+def test_first_bytes_of_several_lengths(tmp_path, content):
     (tmp_path / "file").write_bytes(content)
-    assert starts_with(tmp_path / "file", b"PK", b"long") == starts
+    assert first_bytes(tmp_path / "file") == content[:FIRST_BYTES]
+    assert first_bytes(tmp_path) == first_bytes(tmp_path / "nothing") == b""
 
 
 def test_hdf5_of_another_program_is_told_from_a_data_set(tmp_path):
