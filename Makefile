@@ -39,7 +39,7 @@ demo: setup
 picture: developer demo
 	$(BIN)/python -m tests.browser.picture demo/index.html
 
-# The quick tests: no TensorFlow, no pictures, no browser, no cluster.
+# The quick tests: no TensorFlow, no pictures, no browser, no cluster, little in other processes or at random.
 check: developer lint
 	$(PYTEST) -m "not slow"
 

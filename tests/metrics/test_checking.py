@@ -36,6 +36,7 @@ def test_values_are_those_of_float32(sign):
         metrics.mae([[np.nextafter(largest, 2 * largest), 0.0]], [[0.0, 0.0]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float16, np.float64])
 def test_memory_at_work_does_not_grow_with_the_number_of_maps(dtype):
     peaks = []

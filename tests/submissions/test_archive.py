@@ -203,6 +203,7 @@ def zeros(pack):
     return pack(bytes(64 * MEGABYTE))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pack", [bz2.compress, zipped_lzma], ids=["bzip2", "lzma"])
 def test_other_bombs_fill_no_memory(report, pack):
     payload = zeros(pack)
@@ -420,6 +421,7 @@ def test_huge_file(report):
     assert f"{MAX_MAP_BYTES:,}" in fault.message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("declared", [128 * MEGABYTE, len(MAP)], ids=["honest", "lying"])
 def test_bomb_fills_no_memory(report, declared):
     payload = deflate(bytes(128 * MEGABYTE))
@@ -506,6 +508,7 @@ def damaged_streams():
         yield bytes(stream), size + int(rng.integers(-1, 2)) * (rng.random() < 0.2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", INFLATERS)
 def test_damaged_streams_are_told_alike(name, monkeypatch):
     found = []

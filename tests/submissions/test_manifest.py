@@ -29,6 +29,7 @@ def refusal(values) -> str:
     return str(caught.value)
 
 
+@pytest.mark.slow
 @given(
     st.builds(
         Manifest,
@@ -228,6 +229,7 @@ def test_as_many_values_as_are_allowed(notes, count, limit, what):
     assert f"at most {limit:,} {what}" in refusal(data(count + 1))
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=400, deadline=None)
 def test_bytes_that_changed_are_a_manifest_or_a_refusal(data):
@@ -303,6 +305,7 @@ FIELDS = {
 CHANGES = st.fixed_dictionaries({}, optional=FIELDS)
 
 
+@pytest.mark.slow
 @given(CHANGES, st.sets(st.sampled_from(sorted(GOOD)), max_size=1))
 @settings(max_examples=300, deadline=None)
 def test_schema_and_reader_agree(changes, left_out):
@@ -310,6 +313,7 @@ def test_schema_and_reader_agree(changes, left_out):
     assert valid(data) == VALIDATOR.is_valid(json.loads(data))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FIELDS)
 @given(st.data())
 @settings(max_examples=50, deadline=None)

@@ -14,6 +14,7 @@ def drawn_weights(groups, resamples, rng):
     return np.stack([np.bincount(each, minlength=groups) for each in draws]) / groups
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("groups", "seeds"), [(8, 2), (20, 3), (60, 5)])
 @pytest.mark.parametrize("deviations", [(1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 0.3, 1), (0.3, 1, 1)])
 def test_interval_holds_the_truth(groups, seeds, deviations):

@@ -69,6 +69,7 @@ def test_counts_are_of_all_cases(tmp_path):
     assert calls == [(256, 300), (300, 300)]
 
 
+@pytest.mark.slow
 def test_a_pickle_is_counted_and_what_packing_would_leave_out(tmp_path):
     """Of six alerts one is cut off by the edge of the detector, and another has a NaN."""
     path, content = stamp_pickle(tmp_path)
@@ -145,6 +146,7 @@ def test_an_archive_without_the_mark_of_its_end_is_not_damaged_as_in_packing(tmp
     assert (summary["cases"], summary["left_out"]["cases"], summary["damaged"]["cases"]) == (6, 1, 0)
 
 
+@pytest.mark.slow
 def test_what_is_left_out_is_counted_and_not_kept(tmp_path):
     stamps = list(np.zeros((500, 63, 55, 3), np.float32))
     path, _ = stamp_pickle(tmp_path, images=stamps, labels=np.zeros(500, int), metadata=None)

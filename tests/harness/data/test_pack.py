@@ -97,6 +97,7 @@ def test_skip_damaged_lists_what_it_left_out(tmp_path, members):
         np.testing.assert_array_equal(data.groups(), [int(case_id[:5]) for case_id in data.case_ids()])
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_archive(tmp_path):
     def peak(clusters):
         archive = write_tar(tmp_path / f"{clusters}.tar", map_members(clusters, 4), "w")
@@ -153,6 +154,7 @@ def test_stamps_duplicate_candid(tmp_path):
     refuses(tmp_path, [path], "100000000000000000", "twice", track=STAMPS)
 
 
+@pytest.mark.slow
 def test_an_alert_that_comes_with_its_label_and_without_it_comes_twice(tmp_path):
     path, content = stamp_pickle(tmp_path)
     (tmp_path / "bare").mkdir()
@@ -161,6 +163,7 @@ def test_an_alert_that_comes_with_its_label_and_without_it_comes_twice(tmp_path)
     refuses(tmp_path, [bare, path], "100000000000000000", "twice", track=STAMPS)
 
 
+@pytest.mark.slow
 def test_dataset_file_that_points_elsewhere_is_refused(tmp_path, members):
     out, _ = packed(tmp_path, [write_tar(tmp_path / "1.tar", members, "w")])
     secret = out.rename(tmp_path / "secret.h5")
@@ -173,6 +176,7 @@ def test_dataset_file_that_points_elsewhere_is_refused(tmp_path, members):
         pass
 
 
+@pytest.mark.slow
 def test_an_object_in_two_files_is_one_group(tmp_path):
     path, content = stamp_pickle(tmp_path)
     content["metadata"]["candid"] += 100
@@ -183,6 +187,7 @@ def test_an_object_in_two_files_is_one_group(tmp_path):
         assert data.groups().tolist() == [0, 1, 2, 1, 3] * 2
 
 
+@pytest.mark.slow
 def test_files_that_do_not_fit_together(tmp_path):
     path, _ = stamp_pickle(tmp_path)
     (tmp_path / "without").mkdir()
@@ -198,6 +203,7 @@ def described(folder, name, rows):
     return path.rename(folder / f"{name}.pkl")
 
 
+@pytest.mark.slow
 def test_metadata_of_several_types_are_all_kept(tmp_path, pool):
     """Numbers become those that hold all, and texts as long as the longest, wherever the first one stands."""
     name = "ZTF-long-object-name-1"
@@ -227,6 +233,7 @@ def test_metadata_of_several_types_are_all_kept(tmp_path, pool):
     assert contents[:2] == contents[2:]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("before", "now", "words"),
     [
@@ -255,6 +262,7 @@ def test_a_thousand_that_were_left_out_are_named_in_the_file(tmp_path):
         assert data.source["left_out_first"] == [name[:64] for name in names[:1000]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("letter", "kept"), [("s", 60), ("\N{GRINNING FACE}", 28)])
 def test_a_file_of_many_sources_can_be_opened(tmp_path, members, letter, kept):
     """The names of all would be longer than what a file may say of its source."""

@@ -49,6 +49,7 @@ def test_what_this_package_wrote_is_known_here_and_to_later_processes(tmp_path, 
     assert children == []
 
 
+@pytest.mark.slow
 def test_what_others_bring_or_change_is_walked_once(tmp_path, children):
     write(tmp_path / "own.h5")
     (tmp_path / "brought.h5").write_bytes((tmp_path / "own.h5").read_bytes())
@@ -61,6 +62,7 @@ def test_what_others_bring_or_change_is_walked_once(tmp_path, children):
     assert children == ["brought.h5", "own.h5"]
 
 
+@pytest.mark.slow
 def test_without_a_folder_for_notes_every_process_screens(tmp_path, children, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
@@ -97,6 +99,7 @@ def test_a_byte_that_makes_hdf5_loop_is_refused_and_ctrl_c_is_heard(tmp_path, ch
     assert children == ["endless.h5"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("dtype", "shape", "beyond"), [("<f4", (63, 63, 3), 1), ("i1", (), 1 << 40)])
 def test_values_beyond_the_end_of_the_file_are_found_at_the_first_opening(tmp_path, dtype, shape, beyond):
     """The address of a chunk is in an index, here in the oldest layout, which has no checksum."""
@@ -117,6 +120,7 @@ def test_values_beyond_the_end_of_the_file_are_found_at_the_first_opening(tmp_pa
         open_it(path)
 
 
+@pytest.mark.slow
 def test_a_column_that_cannot_be_read_is_found_at_the_first_opening(tmp_path):
     """It was never written, and the message (5) that would say with what it is filled is damaged."""
     path = tmp_path / "old.h5"
@@ -133,6 +137,7 @@ def test_a_column_that_cannot_be_read_is_found_at_the_first_opening(tmp_path):
         open_it(path)
 
 
+@pytest.mark.slow
 def test_scoring_does_not_wait_for_a_child(tmp_path):
     """The command line starts none for a data set that a command before it wrote."""
     environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}

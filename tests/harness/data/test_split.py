@@ -230,6 +230,7 @@ def test_one_group_has_no_parts():
         public_cases(np.array([7, 7, 7]), 0.5, 0)
 
 
+@pytest.mark.slow
 def test_every_value_of_the_truth_counts_for_the_secret_seed(stamps, tmp_path):
     path = tmp_path / "truth.h5"
     path.write_bytes((stamps / "test-truth.h5").read_bytes())
@@ -276,6 +277,7 @@ def by_class(tmp_path):
 SMALL = Shares(test_cases=15, validation_cases=5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("whole", [False, True], ids=["split", "bundle of a full data set"])
 def test_nothing_that_is_handed_out_goes_with_the_class_of_a_sorted_source(by_class, tmp_path, whole):
     summary = split(by_class, tmp_path, 0, SMALL)
@@ -318,6 +320,7 @@ def test_the_draw_of_a_split_cannot_be_repeated_without_the_truth(by_class, tmp_
     assert np.count_nonzero(test & (guessed == TEST)) < 75 / 2
 
 
+@pytest.mark.slow
 def test_other_metadata_are_handed_out_on_request(by_class, tmp_path):
     notes = split(by_class, tmp_path, 0, SMALL, metadata=("ro*", "objectId"))["notes"]
     with open_dataset(tmp_path / "test-inputs.h5") as inputs, open_dataset(by_class) as data:

@@ -247,6 +247,7 @@ def test_coverage_of_means_with_cases_that_share_a_group(groups):
         assert plain < 0.93  # what the correction is for
 
 
+@pytest.mark.slow
 def test_coverage_of_skewed_scores_and_groups_of_all_sizes():
     rng = np.random.default_rng(0)
     sizes = rng.integers(1, 8, (DATA_SETS, 60)).astype(float)
@@ -262,6 +263,7 @@ def test_resampling_cases_that_share_a_group_would_not_cover():
     assert share < 0.75
 
 
+@pytest.mark.slow
 def test_coverage_of_an_f_score():
     """Objects of three alerts that are hit together: F1 = 2·TP / (2·TP + FP + FN)."""
     rng = np.random.default_rng(2)

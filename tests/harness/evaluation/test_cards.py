@@ -275,6 +275,7 @@ def test_a_card_that_lies_is_refused(scored, tmp_path, lie):
     assert str(tmp_path) not in str(refusal.value)
 
 
+@pytest.mark.slow
 def test_cards_that_lie_are_not_ranked(scored, tmp_path):
     cards = [lying(scored, tmp_path / f"{number}.json", lie) for number, lie in enumerate([*LIES, *COLUMNS])]
     write_card(scored[1], tmp_path / "good.json")

@@ -113,6 +113,7 @@ def test_each_team_and_each_score_has_its_own_ladder(tmp_path):
     assert "case" not in json.dumps(board.to_json()["rows"]).replace('"cases"', "")
 
 
+@pytest.mark.slow
 def test_the_attack_of_the_paper_gains_little(tmp_path):
     """Guesses that helped by chance are combined: a plain board shows a gain that is not there."""
     rng, state = np.random.default_rng(2), tmp_path / "state.json"

@@ -53,6 +53,7 @@ def test_numbers_that_float16_cannot_hold(value):
     assert refusal(npy(np.full((128, 128), value))) == Code.WRONG_DTYPE
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=400, deadline=None)
 def test_bytes_that_changed_are_a_map_or_a_refusal(data):

@@ -174,6 +174,7 @@ def test_a_broken_row_of_no_case_leaves_the_others():
     np.testing.assert_array_equal(found.astype(np.float32), VALUES)
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=400, deadline=None)
 def test_bytes_that_changed_are_probabilities_or_a_fault(data):

@@ -340,6 +340,7 @@ def challenge_maps() -> np.ndarray:
     return simulated(150, "challenge")
 
 
+@pytest.mark.slow
 def test_maps_have_the_statistics_of_the_challenges(challenge_maps):
     found = [like_the_challenge(kappa) for kappa in challenge_maps]
     for name, (low, high) in CHALLENGE.items():

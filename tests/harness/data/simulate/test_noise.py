@@ -39,6 +39,7 @@ def test_dense_noise_is_the_shape_noise_of_thirty_galaxies_an_arcmin2(pixel, sig
     np.testing.assert_allclose(np.corrcoef(draws.T), np.eye(3), atol=0.02)
 
 
+@pytest.mark.slow
 def test_draws_are_normal_to_the_tails_and_independent():
     draws = _normals(np.random.default_rng(3), (3, 700_001))
     assert draws.dtype == np.float32

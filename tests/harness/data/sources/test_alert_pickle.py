@@ -46,6 +46,7 @@ def test_stamps_other_layouts_of_the_pickle(tmp_path):
         assert data.metadata[4]["feature_01"] == 8
 
 
+@pytest.mark.slow
 def test_ids_of_alerts_without_names_are_those_of_this_pickle_alone(tmp_path):
     """And the same ones each time; numbers would tell the class in a sorted set, and fit any other set."""
     ids = []
@@ -62,6 +63,7 @@ def test_ids_of_alerts_without_names_are_those_of_this_pickle_alone(tmp_path):
     assert not set(ids[0]) & set(ids[2])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("metadata", "stored"),
     [
@@ -128,6 +130,7 @@ def fault(path):
     return next(item["error"] for item in items if item.get("damaged"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shared", [True, False])
 def test_an_oversampled_set_is_packed_once(tmp_path, shared):
     """As lists, arrays and dictionaries in several places, or as copies of them."""
@@ -209,6 +212,7 @@ def test_one_array_shared_ten_thousand_times_takes_the_memory_of_one(tmp_path):
     assert (result.cases, len(result.left_out)) == (1, 9999)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems have other limits")
 def test_a_pickle_is_read_with_so_much_memory(tmp_path, monkeypatch):
     path, _ = stamp_pickle(tmp_path, notes=bytes(64 << 20))

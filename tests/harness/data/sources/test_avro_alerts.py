@@ -220,6 +220,7 @@ def test_a_stamp_larger_than_those_of_the_survey_is_damage(tmp_path, shape, fits
     assert (result.cases, [name for name, _ in result.left_out]) == ((2, []) if fits else (1, ["2"]))
 
 
+@pytest.mark.slow
 def test_large_images_and_texts_of_a_small_archive_take_little_memory(tmp_path):
     """Blank images of a megabyte, each in a kilobyte, and megabytes of zeros around usable ones."""
     large = {"fileName": "a", "stampData": fits_gz(np.zeros((1000, 1000), "u1"))}

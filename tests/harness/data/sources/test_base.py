@@ -152,6 +152,7 @@ def test_first_bytes_of_several_lengths(tmp_path, content):
     assert first_bytes(tmp_path) == first_bytes(tmp_path / "nothing") == b""
 
 
+@pytest.mark.slow
 def test_hdf5_of_another_program_is_told_from_a_data_set(tmp_path):
     with h5py.File(tmp_path / "team.h5", "w") as file:
         file["epsilon"] = np.zeros((1, 128, 128, 3), np.float16)

@@ -221,6 +221,7 @@ def tar_with_a_hard_link(path, members, bad):
     tar_with_a_link(path, members, bad, tarfile.LNKTYPE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("write", "words"),
     [
