@@ -39,8 +39,8 @@ THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "
 def executor(workers: int | None = None, dask: str | None = None) -> AbstractContextManager[Executor | None]:
     """Processes (as many as processors, if None), or the Dask cluster with a scheduler at ``dask``.
 
-    One worker is this process: None. Raises HarnessError where no scheduler answers, and in place of what
-    the block raises when workers died.
+    One worker is this process: None. Raises HarnessError where no scheduler answers within CONNECT_TIMEOUT_S
+    seconds, and in place of what the block raises when workers died.
     """
     if dask is not None:
         return _cluster(dask)

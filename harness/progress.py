@@ -50,7 +50,7 @@ def progress_bar(title: str) -> Iterator[ProgressCallback]:
 
 def _lines(title: str) -> ProgressCallback:
     started = last = time.monotonic()
-    first: tuple[float, float] | None = None  # the time and what was done then: the rest is estimated of them
+    first: tuple[float, float] | None = None  # a time and what was done then, to estimate the rest
 
     def progress(done: float, total: int, text: str) -> None:
         nonlocal first, last

@@ -196,11 +196,11 @@ def _find_peaks(padded, low, high, weights, tolerance, work, peaks):  # type: ig
     return certain
 
 
-@numba.njit(inline="always")  # before the loops around it are vectorised
+@numba.njit(inline="always")  # numba inlines it before LLVM vectorises the loops around it
 def _smoothed(x, middle, step, gap, weights):  # type: ignore[no-untyped-def]
-    """The sums around four numbers, the first in the ``middle``, which lie ``gap`` apart.
+    """Four smoothed numbers of ``x``, ``gap`` apart, the first at index ``middle``.
 
-    The neighbours that a sum runs over lie ``step`` apart.
+    The neighbours that are weighted lie ``step`` apart.
     """
     sum_0 = sum_1 = sum_2 = sum_3 = np.float32(0)
     for k in range(RADIUS, 0, -1):

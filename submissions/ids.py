@@ -7,7 +7,7 @@ from functools import cache
 
 _LEADING_ZEROS = re.compile(r"(?<![0-9])0+(?=[0-9])")
 _ROUNDED = re.compile(r"[0-9]+([.,][0-9]+)?[eE]\+?[0-9]+|[0-9]+[.,]0+|\d{15}0+")
-"""A number as programs write it that read it as one; a spreadsheet keeps 15 digits."""
+"""An id that a program took for a number: with an exponent, a decimal point, or zeros after 15 digits."""
 
 
 def lookup(case_ids: Sequence[str]) -> Callable[[str], str]:

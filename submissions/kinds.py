@@ -36,8 +36,8 @@ def kind_of(start: bytes) -> str:
 
 
 def first_bytes(path: Path) -> bytes:
-    """What a file begins with; nothing of a folder, or of what does not exist."""
-    if not path.is_file():
+    """The first 512 bytes of a file; none of a folder, nor of a pipe or a device, which would lose them."""
+    if path.exists() and not path.is_file():
         return b""
     with path.open("rb") as file:
         return file.read(FIRST_BYTES)

@@ -81,9 +81,11 @@ class ClaimResult(Record):
 
 def not_tested(claim: Claim, reason: str) -> ClaimResult:
     """The result of a claim whose data or runs are missing."""
-    sides = len(claim.sides)
-    nothing: dict[str, Any] = {"cases": 0, "groups": 0, "seeds": 0, "scores": ()}
-    return _result(claim, [()] * sides, [{}] * sides, verdict="not tested", lacking=(reason,), **nothing)
+    n_sides = len(claim.sides)
+    return _result(
+        claim, [()] * n_sides, [{}] * n_sides, verdict="not tested", lacking=(reason,), cases=0, groups=0,
+        seeds=0, scores=(),
+    )  # fmt: skip
 
 
 def judge(
@@ -129,6 +131,7 @@ def judge(
 
 
 def _result(claim: Claim, sides: Sides, means: Sequence[Mapping[str, float]], **found: Any) -> ClaimResult:
+    """What the claim says, its sides with their runs and mean scores, and what was ``found``."""
     described = tuple(
         {"weight": weight, "text": str(side), "runs": _run_names(seeds), "scores": scores}
         for weight, side, seeds, scores in zip(claim.weights, claim.sides, sides, means, strict=True)

@@ -200,14 +200,17 @@ def _claim(name: str, table: dict[str, Any], preset: str | None) -> Claim:
         sides = tuple(_side(table["like"], **shared, **{table["over"]: value}) for value in values)
         numbers = () if isinstance(values[0], str) else tuple(map(float, values))
         return Claim(**common, sides=sides, over=table["title"], values=numbers)
-    pairs = [table, *([table["against"]] if "against" in table else [])]
+    pairs: list[dict[str, Any]] = [table]
+    weights: tuple[int, ...] = (1, -1)
+    if "against" in table:
+        pairs, weights = [table, table["against"]], (1, -1, -1, 1)
     sides = tuple(_side(**{"like": table["like"]} | pair[side]) for pair in pairs for side in "ab")
     expected, beside = (
         {key: _bounds(key, value) for key, value in table.get(name, {}).items()}
         for name in ("expected", "beside")
     )
     return Claim(
-        **common, sides=sides, weights=(1, -1, -1, 1)[: 2 * len(pairs)], expected=expected, beside=beside,
+        **common, sides=sides, weights=weights, expected=expected, beside=beside,
         regime=table.get("regime", data_set.regime),
     )  # fmt: skip
 

@@ -85,7 +85,7 @@ def best_epoch(run: Path) -> float:
 
 
 MEASURES: Mapping[ScoreInfo, Callable[[Path], float]] = {EPOCH: epoch_seconds, BEST_EPOCH: best_epoch}
-"""What is measured of a training, not of its submission: no case or group belongs to it."""
+"""Functions of a run's folder that measure its training, not its submission: no case belongs to the value."""
 
 
 def _column(path: Path, name: str) -> list[float]:

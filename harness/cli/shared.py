@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from harness.cli.options import Output
+from harness.cli.options import NEW_FOLDER, Output
 from harness.files import HarnessError, check_new, json_text
 from submissions.report import plain, printable
 
@@ -72,14 +72,16 @@ class Command(click.Command):
         ctx.meta[JSON] = ctx.params.pop("json")
         quiet = ctx.params.pop("quiet")
         given = [(param.type, ctx.params.get(param.name or "")) for param in self.params]
-        outputs = [(path, [*kind.files(path)]) for kind, path in given if isinstance(kind, Output) and path]
-        written = [file for _, files in outputs for file in files]
+        outputs = [
+            (kind, path, [*kind.files(path)]) for kind, path in given if isinstance(kind, Output) and path
+        ]
+        written = [file for _, _, files in outputs for file in files]
         inputs = (value for kind, value in given if not isinstance(kind, Output))
         words = chain.from_iterable(value if isinstance(value, tuple) else [value] for value in inputs)
         read = [path for path in words if isinstance(path, Path) and path.exists()]
         check_new(*written, force=ctx.meta[FORCE])
-        check_different(*({path, *files} for path, files in outputs))
-        for path in [path for path, _ in outputs] + written:
+        check_different(*([path] if kind is NEW_FOLDER else [path, *files] for kind, path, files in outputs))
+        for path in [path for _, path, _ in outputs] + written:
             if path.is_file() and any(map(path.samefile, read)):
                 raise HarnessError(f"what is written must differ from what is read, got {path} for both")
         if not quiet:

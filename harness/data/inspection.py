@@ -1,5 +1,6 @@
 """Summaries of the project's files, for `astroboard inspect`."""
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from harness.data.pack import Packing, add, drop_incomplete, is_fatal
-from harness.data.sources.base import Problem, description, matching, read_source
+from harness.data.sources.base import Problem, description, matching_sources, read_source
 from harness.data.store import CHUNK, Dataset, open_dataset
 from harness.data.tally import Counted, Tally
 from harness.files import HarnessError, read_json
@@ -27,18 +28,18 @@ def inspect(path: Path, progress: ProgressCallback = no_progress) -> dict[str, A
     """
     if (path / "run.json").is_file():
         return {"kind": "run"} | read_json(path / "run.json", RUN)
-    start = first_bytes(path)[:8]
-    if start == HDF5:
+    start = first_bytes(path)
+    if start.startswith(HDF5):
         with open_dataset(path) as dataset:
             return inspect_dataset(dataset, progress)
     if start.startswith(b"PK"):
         return _zip(path, progress)
     if start.lstrip().startswith(b"[") and (boards := _boards(path)):
         return {"kind": "leaderboard", "boards": boards}
-    if start.lstrip().startswith(b"{"):  # as no source does
+    if start.lstrip().startswith(b"{"):  # as no source begins
         value = read_json(path, *JSON_FILES)
         return {"kind": value["schema"].split("/")[0].removeprefix("astroboard-")} | value
-    for track, _ in matching(path):
+    for track in _tracks(path):
         return _source(track, path, progress)[0]
     if path.is_dir():
         raise HarnessError(
@@ -49,6 +50,11 @@ def inspect(path: Path, progress: ProgressCallback = no_progress) -> dict[str, A
         f"{path} must be a data set (.h5), a submission (.zip), a run's folder, what a data set can be "
         f"packed from, or JSON that astroboard wrote, got {description(path)}"
     )
+
+
+def _tracks(path: Path) -> Iterable[Track]:
+    """The tracks that have a source for a path."""
+    return {track.name: track for track, _ in matching_sources(path)}.values()
 
 
 def inspect_dataset(dataset: Dataset, progress: ProgressCallback = no_progress) -> dict[str, Any]:
@@ -113,7 +119,7 @@ def _zip(path: Path, progress: ProgressCallback) -> dict[str, Any]:
     finds whole cases with inputs, or that reads a zip in which no file is named as predictions are.
     """
     archive = list_zip(path)
-    for track, _ in () if manifest.NAME in archive.names else matching(path):
+    for track in () if manifest.NAME in archive.names else _tracks(path):
         summary, counted = _source(track, path, progress)
         predictions = any(track.format.matches(name) for name in archive.names)
         if (counted.rows and track.inputs.name in counted.columns) or not predictions:

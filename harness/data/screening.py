@@ -11,15 +11,14 @@ from pathlib import Path
 
 from harness import child
 
-WALK = "harness.data.store:walk"
 SECONDS, BYTES_A_SECOND = 2, 100 << 20
 MEMORY = 2 << 30
 MAX_NOTES = 1 << 20  # bytes; when there are more, they begin anew
 _known: set[str] = set()
 
 
-def screen(path: Path) -> None:
-    """Unless the file is known, call `harness.data.store.walk` with its path in a child process.
+def screen(path: Path, walk: str) -> None:
+    """Unless the file is known, call ``walk`` ("module:function") with its path in a child process.
 
     Raises HarnessError where the child finds a fault, crashes, or does not come to an end.
     """
@@ -29,7 +28,7 @@ def screen(path: Path) -> None:
     with suppress(OSError, RuntimeError):
         _known.update(_notes().read_text("ascii").splitlines())
     if identity not in _known:
-        for _ in child.items(WALK, path, SECONDS + path.stat().st_size // BYTES_A_SECOND, MEMORY):
+        for _ in child.items(walk, path, SECONDS + path.stat().st_size // BYTES_A_SECOND, MEMORY):
             pass
         trust(path)
 

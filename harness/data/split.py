@@ -258,9 +258,9 @@ def hand_out(
         columns["metadata"] = repack_fields(dataset.columns["metadata"][:][rows][kept])
     for start in range(0, len(rows), CHUNK):
         chunk = slice(start, start + CHUNK)
-        cases = {name: values[chunk] for name, values in columns.items()}
-        cases[dataset.track.inputs.name] = np.stack([dataset.inputs[row] for row in rows[chunk]])
-        writer.append(**cases)
+        inputs = np.stack([dataset.inputs[row] for row in rows[chunk]])
+        of_chunk: dict[str, Any] = {dataset.track.inputs.name: inputs}
+        writer.append(**of_chunk, **{name: values[chunk] for name, values in columns.items()})
     return notes
 
 

@@ -214,6 +214,7 @@ def _fields(dtype: np.dtype) -> dict[Any, np.dtype]:
 
 def _common(name: str, before: np.dtype, now: np.dtype) -> np.dtype:
     """A type that holds the values of both, which have the same fields. Raises DataError if none does."""
+    common = {}
     for key, new in _fields(now).items():
         old = _fields(before)[key]
         if not (old == new or {old.kind, new.kind} <= set("fiub") or old.kind == new.kind == "S"):
@@ -221,7 +222,8 @@ def _common(name: str, before: np.dtype, now: np.dtype) -> np.dtype:
                 f"{_shown(name, key)} must be of one kind everywhere, numbers or text, got {old} before and "
                 f"{new} now; write both as numbers or both as text"
             )
-    return np.promote_types(before, now)
+        common[key] = np.promote_types(old, new)  # by field: of whole structures it keeps titles and gaps
+    return np.dtype(list(common.items())) if now.names else common[...]
 
 
 def _check_exact(name: str, values: np.ndarray, dtype: np.dtype) -> None:
@@ -356,7 +358,7 @@ def open_dataset(path: str | PathLike[str], track: Track | None = None) -> Itera
     if not path.is_file():
         raise DataError(f"{path} must be a dataset file (.h5), got no file")
     try:
-        screen(path)
+        screen(path, f"{__name__}:walk")
     except HarnessError as error:
         raise DataError(str(error)) from error
     with _opened(path) as dataset:

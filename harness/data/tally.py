@@ -130,5 +130,5 @@ class Counted(Tally):
         return row in self.columns.get(name, ())
 
     def drop(self, rows: Collection[int]) -> None:
-        """Count these rows no more as cases; their values stay in the tally."""
+        """Count these rows no more as cases; their values stay counted."""
         self.rows = {case_id: row for case_id, row in self.rows.items() if row not in rows}

@@ -107,15 +107,19 @@ def train(
         with unfinished(run, attempted, force) as folder:
             started = time.perf_counter()
             title, history = f"{name}, {Path(preset).name}, seed {seed}", folder / "history.csv"
-            drawn = time.time()
+            checked, shown = (
+                time.monotonic(),
+                0.0,
+            )  # when an epoch was last looked for; the one in the picture
 
             def told(done: float, total: int, text: str) -> None:
-                nonlocal drawn
+                nonlocal checked, shown
                 progress(done, total, text)
-                if time.time() - drawn >= SECONDS_BETWEEN_PICTURES and history.is_file():
-                    if history.stat().st_mtime > drawn:  # there is a new epoch
+                if time.monotonic() - checked >= SECONDS_BETWEEN_PICTURES and history.is_file():
+                    if (epoch := history.stat().st_mtime) != shown:  # by the clock of the disk alone
                         draw_curves(folder, title, track)
-                    drawn = time.time()
+                        shown = epoch
+                    checked = time.monotonic()
 
             training = Training(seed, folder, told, strategy, start and start / "model", tensorboard, tell)
             outcome = baseline.fit(cases_of(training_data), cases_of(validation_data), training)
@@ -133,7 +137,7 @@ def train(
 
 
 def draw_curves(run: Path, title: str, track: Track) -> None:
-    """Draw the learning curves in the folder of a run, if it has a history: into ``history.png``."""
+    """Draw the learning curves in the folder of a run, if it has any: a second, for ``history.png``."""
     if (file := run / "history.csv").is_file():
         from harness.report.figures import curves_figure, save_figure  # slow to import, seldom needed
 
@@ -170,10 +174,10 @@ def _origin(name: str, baseline: Baseline, start: Path) -> dict[str, Any]:
 def open_split(data: Path, track: Track) -> Iterator[tuple[Dataset, Dataset]]:
     """The training and the validation data in a folder that `split` wrote."""
     with (
-        open_dataset(data / "train.h5", track) as seen,
-        open_dataset(data / "validation.h5", track) as unseen,
+        open_dataset(data / "train.h5", track) as train_data,
+        open_dataset(data / "validation.h5", track) as validation_data,
     ):
-        yield seen, unseen
+        yield train_data, validation_data
 
 
 def cases_of(data: Dataset) -> Cases:
@@ -236,8 +240,10 @@ def submit(
             "link": link,
             **_training_facts(records),
         }
-        method = method or _method(records, average_symmetries)
-        manifest = write_submission(out, data.track.format, team, method, data.case_ids(), chunks(), fields)
+        manifest = write_submission(
+            out, data.track.format, team=team, method=method or _method(records, average_symmetries),
+            case_ids=data.case_ids(), chunks=chunks(), manifest_fields=fields,
+        )  # fmt: skip
     return asdict(manifest)
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from submissions import Code, Finding, Findings, SubmissionError, ValidationReport, check_case_id, limits
 from submissions.formats import stamps
-from submissions.kinds import kind_of
+from submissions.kinds import FIRST_BYTES, first_bytes, kind_of
 from submissions.report import LISTED, WARNINGS, must, printable
 
 WHO = ("us", "cnn")
@@ -182,6 +182,15 @@ def test_kinds_of_files():
     for start in ("BZ", "SIMPLE  text", "PARIS", "Rare", "ARROWS", "%PD"):
         assert kind_of(start.encode()) == f"a text that starts with {start}"
     assert kind_of(b"\xff" * 40) == f"a file of an unknown kind, which starts with {bytes([255] * 16)!r}"
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", bytes(FIRST_BYTES) + b"PK"])
+def test_first_bytes_of_several_lengths(tmp_path, content):
+    (tmp_path / "file").write_bytes(content)
+    assert first_bytes(tmp_path / "file") == content[:FIRST_BYTES]
+    assert first_bytes(tmp_path) == b""
+    with pytest.raises(FileNotFoundError):
+        first_bytes(tmp_path / "nothing")
 
 
 def test_limits_of_data_sets_and_pickles():

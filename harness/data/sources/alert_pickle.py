@@ -45,7 +45,8 @@ def read(path: Path, labels: Mapping[str, int] | None = None) -> Iterator[Cases 
         for item, arrays in child.items(f"{__name__}:sent", path, seconds, memory):
             item["columns"] = dict(zip(item["columns"], arrays, strict=True))
             if "error" in item:
-                yield Problem(**item | {"error": DataError(item["error"])})
+                item["error"] = DataError(item["error"])
+                yield Problem(**item)
             else:
                 yield Cases(**item)
     except HarnessError as error:
@@ -88,8 +89,8 @@ def _read(path: Path) -> Iterator[Cases | Problem]:
     key = hashlib.sha256(b"".join(contents)).digest()
     for item in items:
         if isinstance(item, Cases) and not named:
-            # A number would tell the class where the alerts are sorted. The key is of all alerts in their
-            # order, which only who has the pickle knows.
+            # Alerts without a candid have a number only, which would tell the class where they are sorted.
+            # The key is of all alerts in their order, so that only who has the pickle can repeat the ids.
             ids = [hashlib.sha256(key + number.encode()).hexdigest()[:ID_DIGITS] for number in item.case_id]
             item = replace(item, case_id=ids)
         yield item

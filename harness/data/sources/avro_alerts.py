@@ -36,6 +36,7 @@ NUMBERS = (
 )  # fmt: skip
 KEPT = {*NEEDED, "candid", "stampData", "isdiffpos", *NUMBERS}
 
+# Longer texts are cut by NumPy.
 METADATA = np.dtype([("objectId", "S32"), ("isdiffpos", "S1"), *((name, "f8") for name in NUMBERS)])
 
 
@@ -180,7 +181,7 @@ def _metadata(record: Mapping[str, Any]) -> tuple[bytes | float, ...]:
     values = (candidate.get(name) for name in NUMBERS)
     return (
         str(record["objectId"]).encode("ascii", "replace"),
-        _sign(candidate.get("isdiffpos"))[:1].encode("ascii", "replace"),
+        _sign(candidate.get("isdiffpos")).encode("ascii", "replace"),
         *(float(value) if isinstance(value, int | float) else np.nan for value in values),
     )
 

@@ -88,17 +88,17 @@ def find_source(references: Sequence[str], path: Path) -> Source:
     raise DataError(f"{path} must be {expected}, got {description(path)}{other_track(references, path)}")
 
 
-def matching(path: Path, but: Sequence[str] = ()) -> Iterator[tuple[Track, Source]]:
-    """The sources of all tracks that match ``path``, each with its track; ``but`` are not tried."""
+def matching_sources(path: Path, without: Sequence[str] = ()) -> Iterator[tuple[Track, Source]]:
+    """The sources of all tracks that match ``path``, each with its track; those ``without`` are not tried."""
     for track in map(get_track, track_names() if path.exists() else ()):
-        for source in [load(reference) for reference in track.sources if reference not in but]:
+        for source in [load(reference) for reference in track.sources if reference not in without]:
             if source.matches(path):
                 yield track, source
 
 
 def other_track(references: Sequence[str], path: Path) -> str:
     """The advice to pack a path for another track, if one can read its first cases; "" if none can."""
-    for track, source in matching(path, but=references):
+    for track, source in matching_sources(path, without=references):
         with suppress(DataError):
             if any(isinstance(item, Cases) for item in islice(source.read(path), NAMES_SHOWN)):
                 return f"; its files are those of another track: --track {track.name}"
@@ -122,6 +122,8 @@ def description(path: Path) -> str:
     if path.is_dir():
         first = _first_names(path)
         return f"a folder with {first}" if first else "an empty folder"
+    if not path.is_file():
+        return "a pipe or a device"
     start = first_bytes(path)
     if start.startswith(HDF5):
         try:

@@ -49,7 +49,7 @@ DAMAGE = (
 Content = bytes | DataError | None
 """What a file holds, or why it cannot be read although those after it can; None where it was not wanted."""
 Suffix = str | tuple[()]
-"""How the names of the wanted files end; no name ends in ()."""
+"""How the names of the wanted files end; with () none is wanted: ``name.endswith(())`` is False."""
 
 
 def names(path: Path) -> Iterator[str]:
@@ -90,7 +90,8 @@ def files(path: Path, suffix: str = "") -> Generator[tuple[str, Content], None, 
 
 def _files(path: Path, suffix: Suffix) -> Generator[tuple[str, Content], None, None]:
     if not path.is_dir():
-        yield from (_zip if first_bytes(path).startswith(ZIPS) else _tar)(path, suffix)
+        read = _zip if first_bytes(path).startswith(ZIPS) else _tar
+        yield from read(path, suffix)
         return
     for entry in sorted(path.rglob("*")):
         if entry.is_file():

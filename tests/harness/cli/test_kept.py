@@ -48,6 +48,14 @@ COMMANDS = [
 
 
 @pytest.mark.slow
+def test_of_a_folder_that_is_replaced_no_entry_matters(run, full):
+    (full / "comparison/loop").symlink_to("loop")
+    words = ["compare", full / "zeros.zip", full / "zeros.zip", "--truth", full / "test-truth.h5"]
+    run(*map(str, words), "--out", str(full / "comparison"), "--force")
+    assert json.loads((full / "comparison/comparison.json").read_text())["cases_compared"]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("words", "name"), COMMANDS, ids=[f"{w.split()[0]}-{n}" for w, n in COMMANDS])
 def test_what_exists_is_replaced_if_asked_for(run, full, words, name):
     with open_dataset(full / "data.h5") as data:

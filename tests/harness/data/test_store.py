@@ -2,7 +2,7 @@ import h5py
 import numpy as np
 import pytest
 
-from harness.data.store import INPUTS_FINGERPRINT, DataError, _opened, create, open_dataset, walk
+from harness.data.store import INPUTS_FINGERPRINT, DataError, _common, _opened, create, open_dataset, walk
 from harness.files import HarnessError
 from harness.tracks import MASS_MAPPING, STAMPS
 from submissions import SubmissionError
@@ -248,3 +248,12 @@ def test_an_id_that_is_not_ascii_is_refused(tmp_path):
         pytest.raises(DataError, match=r"bad\.h5: a case id must be .*1'"),
     ):
         data.case_ids()
+
+
+def test_a_common_type_of_metadata_is_found_field_by_field():
+    """Titles and gaps of structures, which HDF5 does not keep, are no difference."""
+    titled = [np.dtype([(("title", "a"), kind)]) for kind in ("f4", "f8")]
+    assert _common("metadata", *titled) == np.dtype([("a", "f8")])
+    gaps = np.dtype([("a", "i1"), ("b", "f8")], align=True)
+    packed = np.dtype([("a", "i1"), ("b", "f8")])
+    assert _common("metadata", packed, gaps) == packed != gaps

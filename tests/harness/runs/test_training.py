@@ -18,10 +18,12 @@ from tensorboard.util import tensor_util
 
 from baselines import presets
 from baselines.protocol import BaselineError
+from baselines.stamps.trivial import Majority
 from harness.cli import main
 from harness.data.split import split
 from harness.data.store import open_dataset
 from harness.files import HarnessError
+from harness.runs import training
 from harness.runs.folder import finished
 from harness.runs.training import as_they_are, predictions, restored, submit, train
 from harness.tracks import load
@@ -111,6 +113,29 @@ def test_another_run_is_refused_or_starts_anew(stamps, tmp_path, preset, unfinis
     assert told == ["first epoch"]
     assert "resuming" not in capsys.readouterr().err
     assert not unfinished.exists()  # nothing was learnt since
+
+
+class Slowly(Majority):
+    """Writes a row of history in each of six epochs, on a disk whose clock is not that of this machine."""
+
+    def fit(self, train, validation, training):
+        rows = ["epoch,seconds,loss,val_loss\n"]
+        for epoch in range(1, 7):
+            rows.append(f"{epoch},1.0,{1 / epoch},{2 / epoch}\n")
+            (training.folder / "history.csv").write_text("".join(rows))
+            os.utime(training.folder / "history.csv", (1e9 + epoch, 1e9 + epoch))
+            for _ in range(3):
+                training.progress(epoch, 6, "epoch")
+        return super().fit(train, validation, training)
+
+
+def test_curves_are_drawn_once_an_epoch_by_the_clock_of_the_disk(stamps, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(training, "SECONDS_BETWEEN_PICTURES", 0)
+    monkeypatch.setattr(training, "baseline_class", lambda _: Slowly)
+    monkeypatch.setattr(training, "draw_curves", lambda run, *_: drawn.append(len(training.epochs_of(run))))
+    train("majority", stamps, tmp_path / "run", "smoke")
+    assert drawn == [1, 2, 3, 4, 5, 6, 6]  # and again at the end
 
 
 @pytest.mark.parametrize("fault", ["track", "settings", "value", "baseline"])

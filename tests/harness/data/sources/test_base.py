@@ -4,6 +4,7 @@ import bz2
 import gzip
 import io
 import lzma
+import os
 import pickle
 import sys
 import tarfile
@@ -18,7 +19,6 @@ from harness.data.sources import alert_pickle, avro_alerts, map_archives
 from harness.data.sources.base import Problem, description, find_source, read_source
 from harness.data.store import DataError, open_dataset
 from harness.tracks import MASS_MAPPING, STAMPS, Track
-from submissions.kinds import FIRST_BYTES, first_bytes
 from tests.harness.data.conftest import map_members, npy, write_tar
 from tests.harness.data.sources.avro import packet
 
@@ -145,11 +145,14 @@ def test_files_of_the_other_track_are_said(tmp_path):
         find_source(MASS_MAPPING.sources, tmp_path / "alerts.pkl")
 
 
-@pytest.mark.parametrize("content", [b"", b"PK", bytes(FIRST_BYTES) + b"PK"])
-def test_first_bytes_of_several_lengths(tmp_path, content):
-    (tmp_path / "file").write_bytes(content)
-    assert first_bytes(tmp_path / "file") == content[:FIRST_BYTES]
-    assert first_bytes(tmp_path) == first_bytes(tmp_path / "nothing") == b""
+def test_what_begins_a_file_matters_and_not_what_lies_in_it(tmp_path):
+    (tmp_path / "file").write_bytes(b"a Obj\x01 PK\x03\x04 \x80.")
+    assert not any(source.matches(tmp_path / "file") for source in (alert_pickle, avro_alerts, map_archives))
+
+
+def test_a_pipe_is_called_one(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert description(tmp_path / "pipe") == "a pipe or a device"
 
 
 @pytest.mark.slow

@@ -301,3 +301,8 @@ def test_no_changed_byte_of_a_compressed_archive_is_more_than_damage(tmp_path):
         except DataError:
             refused += 1
     assert refused > 10
+
+
+def test_an_archive_that_is_gone_is_not_a_damaged_one(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        list(files(tmp_path / "gone.tar"))
