@@ -37,7 +37,10 @@ class EpochEnd(keras.callbacks.Callback):
     The checkpoint holds all that an epoch changes: weights, states of dropout and of the optimizer, history
     and kept weights. Keras's own ``BackupAndRestore`` lacks the last and the state of early stopping. ``key``
     identifies the fit: the checkpoint of a fit with another key is not resumed from. ``eval_model`` is the
-    model itself, or a copy on one device where TensorFlow trains it on several.
+    model itself, or a copy on one device where TensorFlow trains it on several. ``keep`` says which epoch's
+    weights become ``kept_weights``: those of the last one, or of the best so far.
+
+    Raises `BaselineError` if the checkpoint is damaged.
     """
 
     def __init__(
@@ -152,12 +155,13 @@ def fit(
 ) -> tuple[keras.Model, dict[str, Any]]:  # fmt: skip
     """Train the compiled model that ``build`` makes; return it with the weights of its best or last epoch.
 
-    The best epoch is the one with the lowest validation loss, and ``keep`` says which of the two it is.
-    ``patience`` epochs in a row, if not 0, that do not lower that loss end the training. The ``schedule``
-    "cosine" is the optimizer's: its rate falls to 0 over all epochs. "plateau" halves the rate after every
-    three epochs in a row that do not lower the loss. ``history.csv`` in the training's folder has a row an
-    epoch, with the means of ``scores`` over the validation cases. The second value returned has the number of
-    ``epochs``, the ``best_epoch``, the ``kept_epoch``, and the losses and scores of the latter.
+    The best epoch is the one with the lowest validation loss; ``keep``, "best" or "last", names the epoch
+    whose weights the model gets. ``patience`` epochs in a row, if not 0, that do not lower the validation
+    loss end the training. The ``schedule`` "cosine" is the optimizer's: its rate falls to 0 over all epochs.
+    "plateau" halves the rate after every three epochs in a row that do not lower the validation loss.
+    ``history.csv`` in the training's folder has a row an epoch, with the means of ``scores`` over the
+    validation cases. The second value returned has the number of ``epochs``, the ``best_epoch``, the
+    ``kept_epoch``, and the losses and scores of the latter.
 
     The same seed on the same machine gives the same weights, byte for byte, also if the process is killed and
     the call repeated: it resumes after the last complete epoch, from a checkpoint in the folder. That stays
@@ -242,8 +246,8 @@ def _layers_of(precision: Precision, seed: int) -> Iterator[None]:
     Python's global one, which Keras draws from, other threads use, too, such as those of a Dask worker.
     """
     module: Any = sys.modules["keras.src.random.seed_generator"]
+    keras.config.set_dtype_policy(precision)  # which may refuse it
     shared, module.python_random = module.python_random, random.Random(seed)
-    keras.config.set_dtype_policy(precision)
     try:
         yield
     finally:

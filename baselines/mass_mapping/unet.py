@@ -33,10 +33,15 @@ class UNet(Network):
     By default its sizes are those of the report, but not augmentation, output and β₁: the preset ``paper``
     has those of the report, or of its code.
 
-    `networks.unet` explains ``filters``, ``depth``, ``padding`` and ``decoder``, and `keras_loop.fit` the
-    settings of training. ``kernel`` is the width of all kernels in pixels. The report takes tanh for κ as it
-    is; a ``standardised`` network learns κ less its mean in the training set, in units of its standard
-    deviation there, and tanh bends it within 1.1 times its range. ``beta_1`` is Adam's.
+    ``filters`` is the number of filters of the first stage, ``kernel`` the width of all of them in pixels. A
+    map is padded by ``padding`` pixels on each side, then halved ``depth`` times. ``decoder`` says how wide
+    the stages of the decoder are: see `networks.unet`. The report takes tanh for κ as it is; a
+    ``standardised`` network learns κ less its mean in the training set, in units of its standard deviation
+    there, and tanh bends it within 1.1 times its range. ``patience`` epochs in a row without a lower
+    validation loss end the training, if it is not 0. ``keep`` says which epoch's weights are kept: those of
+    the last one, or of the one with the lowest validation loss. The ``cosine`` schedule lowers the learning
+    rate to 0 over all epochs; ``plateau`` halves it whenever three epochs in a row do not lower the
+    validation loss. ``beta_1`` is Adam's. ``loss_settings`` are settings of the loss.
     """
 
     track: ClassVar[str] = "mass-mapping"
@@ -201,7 +206,8 @@ class Examples:
         shape = (len(cases), baseline.n_extra_channels, MAP_SIZE, MAP_SIZE)
         self.extra = np.empty(shape, np.float16)
         if baseline.n_extra_channels:
-            with tempfile.TemporaryFile(dir=training.folder) as file:  # gone once the process has ended
+            # Gone with the process, however that ends.
+            with tempfile.TemporaryFile(dir=training.folder) as file:
                 for number, (inputs, _) in enumerate(cases.chunks(), 1):
                     file.write(baseline.extra_channels(inputs).astype(np.float16).tobytes())
                     training.progress(min(number * CHUNK, len(cases)), len(cases), "cases prepared")

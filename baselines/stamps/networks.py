@@ -47,8 +47,9 @@ def features(kernel: int, depth: int, filters: int) -> list[keras.layers.Layer]:
     """Blocks of convolutions, each followed by a pooling that halves the width.
 
     Of the ``depth`` blocks the first has two convolutions of ``filters`` filters, each other one three of
-    twice the filters of the block before. ``kernel`` is the width of all but the first, which is 3×3 in the
-    text of Castillo & Foix (2020), and 4×4 by the 1,568 weights in their table, which is followed.
+    twice the filters of the block before: those of Castillo & Foix (2020) lead from 21×21×3 to 5×5×64.
+    ``kernel`` is the width of all but the first, which is 3×3 in their text and 4×4 by the 1,568 weights in
+    their table, which is followed.
     """
     first = [_convolution(filters, 4), _convolution(filters, kernel)]
     others = [[_convolution(filters * 2**block, kernel) for _ in range(3)] for block in range(1, depth)]

@@ -33,8 +33,8 @@ MIN_GROUPS_FOR_RANKS = 6
 class GroupSums:
     """Sums over each group of the statistics of a track, side by side, and last the number of cases.
 
-    The matrix (groups, S + 1) is sparse, since most of a histogram of one group is empty. ``shapes`` are
-    those of the statistics, by name.
+    So the sums of all resamples of the groups are one matrix product. The matrix (groups, S + 1) is sparse,
+    since most of a histogram of one group is empty. ``shapes`` are those of the statistics, by name.
     """
 
     matrix: sparse.csr_array

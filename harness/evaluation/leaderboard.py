@@ -156,7 +156,8 @@ def _rows(track: Track, methods: list[list[Scored]], wilcoxon: bool, public: boo
         values, drawn = (
             {key: to_step(each, steps[key]) for key, each in by_key.items()} for by_key in (values, drawn)
         )
-        exact = {key: np.full_like(each, np.nan) for key, each in exact.items()}  # would tell all from most
+        # An exact bound shows that all cases are right, or none, which a rounded score must not.
+        exact = {key: np.full_like(each, np.nan) for key, each in exact.items()}
     groups = sums[0].groups
     bounds = {
         score.key: settled(score, interval(drawn[score.key], groups), exact[score.key])

@@ -12,6 +12,7 @@ from harness.data.split import public_cases, secret_seed
 from harness.data.store import open_dataset
 from harness.evaluation.rounding import supported_step, to_step
 from harness.files import write_csv
+from harness.tracks import Score
 from harness.tracks.stamps import STAMPS
 from submissions import Code, SubmissionError, open_submission
 from submissions.formats.stamps import CLASS_NUMBERS, CLASSES
@@ -22,7 +23,8 @@ with suppress(ImportError):  # Kaggle has it; any mapping of columns will do, su
 # Scores of predicted classes: Kaggle's tables have no probabilities. Precision and recall are none of them:
 # whoever calls a single alert a supernova, or all of them, would lead.
 KEYS = ("accuracy", "sn_f1", "sn_f2", "balanced_accuracy")
-SCORES: dict[str, Any] = {score.key: score for score in STAMPS.scores if score.key in KEYS}
+_by_key = {score.key: score for score in STAMPS.scores}
+SCORES: dict[str, Score] = {key: _by_key[key] for key in KEYS}
 
 
 class ParticipantVisibleError(Exception):
@@ -49,6 +51,7 @@ def score(
     confusion = metrics.confusion_matrix(list(labels.values()), predicted, len(CLASSES))
     counts, chosen = confusion.ravel().astype(int), SCORES[metric]
     one = np.eye(counts.size).reshape(-1, *confusion.shape)[counts > 0]
+    assert chosen.summary
     value, fewer = (chosen.summary({"confusion": each}, counts) for each in (confusion, confusion - one))
     step = supported_step(float(value), np.repeat(fewer, counts[counts > 0]), chosen.digits, chosen.spread)
     return float(to_step(float(value), step))

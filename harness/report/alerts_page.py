@@ -49,16 +49,8 @@ def write_alerts(
         ]
         for rank, answer in enumerate(answers, 1)
     )
-    header = [
-        "rank",
-        "candid",
-        "objectId",
-        *known,
-        *classes,
-        *map(_cell, of_runs),
-        "agree",
-        "expected_purity",
-    ]
+    header = ["rank", "candid", "objectId", *known, *classes, *map(_cell, of_runs), "agree",
+              "expected_purity"]  # fmt: skip
     write_csv(folder / FILES[0], header, rows)
     cards = [
         {

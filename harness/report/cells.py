@@ -1,13 +1,18 @@
 """The texts of a board's table, the same on the terminal, on pages, and as Markdown."""
 
+from __future__ import annotations
+
 from collections.abc import Collection, Mapping
 from itertools import pairwise
 from math import floor, log10
+from typing import TYPE_CHECKING
 
 from harness.evaluation.board import Board, Row, Value
 from harness.evaluation.bootstrap import MIN_GROUPS_FOR_RANKS
-from harness.evaluation.comparison import ScoreDifference
 from harness.tracks import ScoreInfo
+
+if TYPE_CHECKING:
+    from harness.evaluation.comparison import ScoreDifference  # which needs h5py
 
 FEW_DIGITS = 2  # so few were chosen as no more are of interest
 MOST_DIGITS = 6  # after the decimal point; what needs more is written as 3.7e-06

@@ -1,7 +1,8 @@
 """One case under every method: what the entries of a board predict for a few cases, side by side."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -41,9 +42,10 @@ def gallery(
     places = np.linspace(0, len(order) - 1, len(CASES)).round().astype(int)
     called = (f"{name} for {rows[0].method}" for name in CASES)
     chosen = dict(zip(order[places].tolist(), called, strict=True))  # by index: few cases are named once
-    shown = shown_cases(entries, [entries[0].case_ids[index] for index in chosen], truth, inputs, executor)
+    case_ids = [entries[0].case_ids[index] for index in chosen]
     label = "Case, from the best to the worst of the first entry"
-    return strips(entries, [f"{row.rank}" for row in rows], chosen, shown, label, len(chosen) // 2)
+    with closing(shown_cases(entries, case_ids, truth, inputs, executor)) as shown:
+        return strips(entries, [f"{row.rank}" for row in rows], chosen, shown, label, len(chosen) // 2)
 
 
 def strips(
@@ -72,7 +74,7 @@ def strips(
 def shown_cases(
     entries: Sequence[Scored], case_ids: list[str], truth: Path, inputs: Path | None,
     executor: Executor | None = None,
-) -> Iterator[Shown]:  # fmt: skip
+) -> Generator[Shown, None, None]:  # fmt: skip
     """What is shown of some cases under each of the submissions, in the order of the cases."""
     track = entries[0].track
     tasks = [(entry.path.absolute(), track.name, case_ids) for entry in entries]

@@ -28,8 +28,9 @@ scores are those of the reports, of another team and of ALeRCE (2021), on their 
 def write_claims(record: dict[str, Any], out: Path, kind: str = "png", expected: Sequence[str] = ()) -> None:
     """Write a record into a folder: ``claims.json``, its pages, and the page of the boards.
 
-    The pages are ``claims.html`` and, as Markdown, that of `write_results`. A board whose sides differ in a
-    quantity is drawn over it, on the page and in a file with the name of the board.
+    The pages are ``claims.html`` and, as Markdown, that of `write_results`, which explains ``expected``. A
+    board whose sides differ in a quantity is drawn over it, on the page and in a file with the name of the
+    board: png, svg or pdf, as ``kind`` says.
     """
     write_text(out / "claims.json", json_text(record))
     write_results([record], out, kind, expected)

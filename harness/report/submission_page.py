@@ -40,8 +40,9 @@ class Drawing(NamedTuple):
     """What to draw of a submission: a task that pickles, and tells what its result depends on.
 
     ``drawing`` names the module that draws for the track; ``columns`` are the scores by case, and ``chosen``
-    has the cases to draw and what to call each: none of those that are public. ``data`` has the truth of the
-    cases, ``inputs`` their inputs. ``history`` is the history.csv of the run, if it is known.
+    has the cases to draw and what to call each: none, where the board is public and nothing by case is drawn.
+    ``data`` has the truth of the cases, ``inputs`` their inputs. ``history`` is the history.csv of the run,
+    if it is known.
     """
 
     submission: Path
@@ -143,7 +144,7 @@ def _cases(task: Drawing, data: Dataset, given: Dataset) -> dict[str, Any]:
     """
     track = data.track
     drawing = load(task.drawing) if task.drawing else None
-    draw_all = getattr(drawing, "overview", None) if task.chosen else None
+    draw_all = getattr(drawing, "overview", None) if task.chosen else None  # none of a public board
     case_ids = task.case_ids if draw_all else list(task.chosen)
     read = open_submission(task.submission, track.format, case_ids).read()[0] if case_ids else ()
     predictions = dict(zip(case_ids, read, strict=True))

@@ -41,19 +41,19 @@ def tables(
     tables, each with the columns of text.
     """
     unlimited = out.options.update(width=UNLIMITED)
-    folded = max(out.width // 4, NARROWEST_NAMES)
+    folded_width = max(out.width // 4, NARROWEST_NAMES)
 
-    def fits(columns: Sequence[int], most: int | None = None) -> bool:
+    def fits(rows: Sequence[Sequence[str]], columns: Sequence[int], most: int | None = None) -> bool:
         table = _table("", [header, *rows], columns, left, most)
         return out.measure(table, options=unlimited).maximum <= out.width
 
     every = range(len(header))
-    if left == len(header) or fits(every):
+    if left == len(header) or fits(rows, every):
         return [_table(title, [header, *rows], every, left)]
     rows = [[cell.replace(" [", "\n[") for cell in row] for row in rows]
     parts: list[list[int]] = []
     for column in every[left:]:
-        if not parts or not fits([*parts[-1], column], folded):
+        if not parts or not fits(rows, [*parts[-1], column], folded_width):
             parts.append([*every[:left]])
         parts[-1].append(column)
     return [_table("" if index else title, [header, *rows], part, left) for index, part in enumerate(parts)]

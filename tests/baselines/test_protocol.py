@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from baselines.protocol import BaselineError, Cases, evenly_spaced, must_be, predict
+from baselines.stamps.trees import MetadataTrees
 from baselines.stamps.trivial import Majority
 
 
@@ -31,6 +32,7 @@ class WithMetadata:
 
 def test_metadata_are_given_to_those_alone_that_need_them():
     assert predict(WithMetadata(), "stamps", "metadata") == "stampsmetadata"
+    assert MetadataTrees.needs_metadata
     with pytest.raises(BaselineError, match="WithMetadata predicts from metadata, and these data have none"):
         predict(WithMetadata(), "stamps", None)
     majority = Majority()

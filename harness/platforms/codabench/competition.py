@@ -26,6 +26,8 @@ from harness.tracks.registry import TRACKS
 from submissions import write_submission
 from submissions.writing import entry
 
+MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
+          "November", "December")  # fmt: skip
 MAX_TITLE, MAX_IMAGE, MAX_COLUMN_TEXT = 255, 128, 36
 """What the platform's tables have room for."""
 PROJECT = Path(__file__).parents[3]
@@ -96,7 +98,8 @@ def write_bundle(truth: Path, inputs: Path | None, out: Path, options: Options) 
 
 def _calendar(date: datetime) -> str:
     """A date in words: ``31 January 2027``, with the time unless it is midnight."""
-    return f"{date.day} {date:%B} {date.year}" + (f", {date:%H:%M} UTC" if date.time() != time() else "")
+    month = MONTHS[date.month - 1]  # not %B, which follows the locale
+    return f"{date.day} {month} {date.year}" + (f", {date:%H:%M} UTC" if date.time() != time() else "")
 
 
 def zip_folder(folder: Path, out: Path) -> None:

@@ -99,7 +99,7 @@ def histograms(scored: Scored) -> dict[str, list[float]]:
     sizes = np.bincount(groups)[:, None]
     found = {}
     for each in histogram_scores(scored.track):
-        bins = np.clip(scored.columns[each.column] / (each.spread / 2), 0, BINS - 1).astype(int)
+        bins = np.clip(scored.columns[each.column] / _bin_width(each), 0, BINS - 1).astype(int)
         counts = np.bincount(BINS * groups + bins, minlength=BINS * len(sizes)).reshape(-1, BINS)
         total = counts.sum(axis=0)
         without = (total - counts) / (sizes.sum() - sizes) if len(sizes) > 1 else np.zeros(counts.shape)
@@ -115,6 +115,10 @@ def histograms(scored: Scored) -> dict[str, list[float]]:
 def histogram_scores(track: Track) -> list[Score]:
     """The scores that have a value of their own for each case, from 0 on."""
     return [each for each in track.scores if each.column and not each.trials and each.within[0] == 0]
+
+
+def _bin_width(each: Score) -> float:
+    return each.spread / 2
 
 
 def _scored(source: Path) -> tuple[str, ScoreCard, Track, dict[str, float], dict[str, list[float]]]:
@@ -166,7 +170,7 @@ def _table(card: ScoreCard, track: Track, shares: Mapping[str, list[float]]) -> 
 
 def _histogram(each: Score, shares: Sequence[float]) -> str:
     """A histogram as SVG. Its text says the shares that are not 0, since not everybody sees it."""
-    edges = [f"{each.spread / 2 * number:g}" for number in range(BINS)]
+    edges = [f"{_bin_width(each) * number:g}" for number in range(BINS)]
     ranges = [*(f"{low} to {high}" for low, high in pairwise(edges)), f"{edges[-1]} or more"]
     told = ", ".join(f"{name}: {share:.0%}" for name, share in zip(ranges, shares, strict=True) if share)
     heights = [round(29 * min(share, 1), 1) for share in shares]

@@ -21,8 +21,9 @@ from harness.report.drawing.tiles import Scale, Tile, image_tile, tiles_figure
 from harness.report.figures import colour_table, grey_picture
 
 PEAKS = {"true peaks": ("x", colours.TRUE_PEAKS, 5), "predicted peaks": ("o", colours.PREDICTED_PEAKS, 3)}
+"""Marker, colour, and how many are marked, as in figure 1 of the report."""
 PEAKS_WITH_WEIGHTS = 10
-"""How many peaks are marked, as in figures 1 and 3 of the report."""
+"""How many peaks are marked, as in its figure 3."""
 INPUTS = ("e1", "e2", "Δe")
 SAMPLES = 4
 ACROSS, SPRITE_BYTES, INPUT_BYTES = 8, 110_000, 12_000

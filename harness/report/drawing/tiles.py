@@ -93,13 +93,9 @@ def draw(axis: Axes, tile: Tile) -> None:
 
 
 def image_tile(
-    title: str,
-    image: Any,
-    scale: Scale,
-    note: str = "",
-    over: Callable[[Axes], Any] | None = None,
+    title: str, image: Any, scale: Scale, note: str = "", over: Callable[[Axes], Any] | None = None,
     **more: Any,
-) -> Tile:
+) -> Tile:  # fmt: skip
     """A map (H, W) in the colours of a scale, and what ``over`` draws over it."""
 
     def drawn(axis: Axes) -> None:
