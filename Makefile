@@ -39,7 +39,7 @@ demo: setup
 picture: developer demo
 	$(BIN)/python -m tests.browser.picture demo/index.html
 
-# The quick tests: no TensorFlow, no pictures, no browser, no cluster, little in other processes or at random.
+# The quick tests: no TensorFlow, no pictures, no browser, no cluster, few processes, few random examples.
 check: developer lint
 	$(PYTEST) -m "not slow"
 

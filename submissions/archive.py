@@ -50,6 +50,7 @@ class Files:
     path: Path
     entries: Mapping[str, Entry]
     refused: Mapping[str, Fault]
+    is_zip: bool  # as it was listed, whatever lies at the path later
     checksums: Mapping[str, str] = field(default_factory=dict)
     mismatched: list[str] = field(default_factory=list)
 
@@ -78,7 +79,7 @@ class Files:
         That function raises SubmissionError for a file that has more than ``limit`` bytes, or is damaged. One
         with another checksum is noted, and read all the same: that must hide no other fault.
         """
-        zipped = None if self.path.is_dir() else self.path.open("rb")
+        zipped = self.path.open("rb") if self.is_zip else None
 
         def content(name: str, limit: int) -> bytes:
             entry = self.entries[name]
@@ -92,7 +93,7 @@ class Files:
 
     def sha256(self) -> str:
         """The SHA-256 of the zip itself, or of the names and contents of the folder's files."""
-        if not self.path.is_dir():
+        if self.is_zip:
             return _sha256(self.path)
         digest = hashlib.sha256()
         for name, path in self.entries.items():
@@ -120,7 +121,7 @@ def list_folder(folder: Path) -> Files:
                 fault = None if stat.S_ISREG(mode) else (Code.UNSAFE_NAME, _KIND)
                 found.append((name, path.absolute(), fault))
         _check_limit("the number of files", len(found), limits.MAX_ENTRIES)
-    return Files(folder.absolute(), *_sorted_out(found))
+    return Files(folder.absolute(), *_sorted_out(found), is_zip=False)
 
 
 def list_zip(path: Path) -> Files:
@@ -140,7 +141,7 @@ def list_zip(path: Path) -> Files:
     named = [(name, info) for name, info in named if not name.endswith("/") or _fault_of_name(name)]
     overlapping = _overlapping([info for _, info in named], listed.start_dir)
     found = [(name, info, _fault(info, info.header_offset in overlapping)) for name, info in named]
-    return Files(path.absolute(), *_sorted_out(found))
+    return Files(path.absolute(), *_sorted_out(found), is_zip=True)
 
 
 def name_of(info: zipfile.ZipInfo) -> str:

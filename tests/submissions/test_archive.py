@@ -540,3 +540,16 @@ def test_a_file_may_be_as_large_as_its_limit(tmp_path, listed):
         assert content("team/a.npy", len(MAP)) == MAP
         with pytest.raises(SubmissionError, match=rf"at most {len(MAP) - 1:,}, got {len(MAP):,}"):
             content("team/a.npy", len(MAP) - 1)
+
+
+def test_a_zip_that_becomes_a_folder_after_it_was_listed_is_not_read_as_one(tmp_path):
+    with zipfile.ZipFile(tmp_path / "us", "w") as made:
+        made.writestr("a.npy", b"content")
+    listed = list_zip(tmp_path / "us")
+    (tmp_path / "us").unlink()
+    (tmp_path / "us").mkdir()
+    (tmp_path / "us/a.npy").write_bytes(b"other")
+    with pytest.raises(IsADirectoryError), listed.open():
+        pass
+    with pytest.raises(IsADirectoryError):
+        listed.sha256()
